@@ -1,1 +1,3 @@
+//! The console as the browser sees it.
 
+pub mod live;

@@ -1,1 +1,22 @@
+//! Pure rules: what a cluster is, what is wrong with it, what may be done, what would follow.
+//!
+//! Nothing here does I/O, awaits, reads a clock (`now` is a parameter) or knows Leptos. The same
+//! functions decide on the server and grey out buttons in the browser.
 
+pub mod action;
+pub mod audit;
+pub mod capability;
+pub mod cluster;
+pub mod event;
+pub mod health;
+pub mod job;
+pub mod moment;
+pub mod observation;
+pub mod permission;
+pub mod plan;
+pub mod preflight;
+pub mod problem;
+pub mod quorum;
+pub mod readiness;
+pub mod text;
+pub mod view;

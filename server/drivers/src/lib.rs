@@ -1,1 +1,145 @@
+//! One file a backend behind one trait.
+//!
+//! A driver gathers facts and carries out one step. It never decides whether a step is wise,
+//! never retries a change, and says [`Applied::Unknown`] when it cannot know whether a change
+//! that was sent happened. A half-dead cluster is an [`Observation`], not an error.
 
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use quorate_domain::{
+    cluster::Kind,
+    observation::Observation,
+    plan::Step,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+
+pub mod agent;
+pub mod http;
+pub mod openbao;
+pub mod secret;
+pub mod simulated;
+pub mod snapshot;
+
+pub use secret::Secret;
+
+/// A backend's wire.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    fn kind(&self) -> Kind;
+
+    /// One look. Asks every member at once, each call bounded, the whole by `deadline`.
+    async fn observe(&self, deadline: Duration) -> Observation;
+
+    /// Carries out one step: at most one changing request.
+    async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied;
+
+    /// Moves whenever the backend pushed something, so that the next look need not wait.
+    fn pushes(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
+    /// Problems with reaching, trusting or being allowed to use the cluster, one line each.
+    async fn diagnose(&self) -> Vec<Diagnosis>;
+}
+
+/// Where a snapshot may be written.
+#[derive(Clone, Debug)]
+pub struct SnapshotPlace {
+    /// The final file is written here by rename, once verified to its end.
+    pub file: PathBuf,
+}
+
+/// What became of a step.
+#[derive(Clone, Debug)]
+pub enum Applied {
+    /// The backend took it. Whether it has happened is seen by looking.
+    Accepted(Receipt),
+    /// The backend (or the wire before it) said no; nothing changed.
+    Refused { exchange: Exchange, code: String, text: String },
+    /// It was sent, and nobody knows.
+    Unknown { exchange: Exchange, text: String },
+}
+
+/// What was sent and what came back, without secrets: for the audit log.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Exchange {
+    pub sent: Value,
+    pub received: Value,
+}
+
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub exchange: Exchange,
+    /// For a snapshot.
+    pub snapshot: Option<SnapshotReceipt>,
+    /// The id the backend gave to a newcomer, where it tells.
+    pub member: Option<quorate_domain::cluster::MemberId>,
+    /// The backend took the wish and will carry it out later, in its own loop.
+    pub deferred: bool,
+}
+
+/// A snapshot that was verified to its end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SnapshotReceipt {
+    /// `None` where the backend keeps the snapshot itself.
+    pub file: Option<PathBuf>,
+    pub bytes: Option<u64>,
+    pub sha256: Option<String>,
+    pub index: Option<u64>,
+    pub term: Option<u64>,
+    /// Member that made it.
+    pub member: Option<String>,
+}
+
+/// One line of `quorate check`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diagnosis {
+    pub ok: bool,
+    pub code: String,
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+/// How to reach a cluster; the configuration's `[[clusters]]` with secrets read.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub name: String,
+    pub kind: Kind,
+    pub seeds: Vec<String>,
+    pub token: Option<Secret>,
+    /// PEM bundle of authorities to trust in addition to the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// PEM of certificate chain and key together.
+    pub client_pem: Option<Secret>,
+    /// `https://{host}:8200`, where the cluster does not tell a member's API address.
+    pub api_address_pattern: Option<String>,
+    /// Where the members were when they were last seen, for the time when no seed answers.
+    pub remembered: Vec<String>,
+    /// How long one status call waits. 1 s in production.
+    pub status_timeout: Duration,
+    /// How long one changing call waits.
+    pub change_timeout: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("seed `{seed}` is not an address")]
+    Seed { seed: String },
+    #[error("cannot use the certificates given for {cluster}")]
+    Certificates { cluster: String, #[source] source: reqwest::Error },
+    #[error("{kind:?} clusters are not in this version")]
+    Kind { kind: Kind },
+}
+
+/// The driver for `connection`; reaches nothing yet.
+///
+/// # Errors
+/// If what the configuration gives cannot be used at all.
+pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
+    match connection.kind {
+        kind => Err(ConnectError::Kind { kind }),
+    }
+}

@@ -1,0 +1,107 @@
+//! All actions: their names, what they need, how dangerous they are.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::MemberId;
+
+/// What an operator asks for. On the wire: `{"action":"promote","member":"n4"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    AddLearner {
+        /// The newcomer's API address on OpenBao, its Raft or agent address elsewhere.
+        address: String,
+        /// The id it is expected to have, optional where the backend tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberId>,
+    },
+    Promote {
+        member: MemberId,
+    },
+    Demote {
+        member: MemberId,
+    },
+    Remove {
+        member: MemberId,
+    },
+    Transfer {
+        /// Optional where the backend chooses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<MemberId>,
+    },
+    Snapshot,
+}
+
+/// The action's name without its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    AddLearner,
+    Promote,
+    Demote,
+    Remove,
+    Transfer,
+    Snapshot,
+}
+
+impl Verb {
+    pub const ALL: [Self; 6] = [
+        Self::AddLearner,
+        Self::Promote,
+        Self::Demote,
+        Self::Remove,
+        Self::Transfer,
+        Self::Snapshot,
+    ];
+
+    /// The name in REST, audit entries and the command line's JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AddLearner => "add_learner",
+            Self::Promote => "promote",
+            Self::Demote => "demote",
+            Self::Remove => "remove",
+            Self::Transfer => "transfer",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}
+
+impl Action {
+    #[must_use]
+    pub const fn verb(&self) -> Verb {
+        match self {
+            Self::AddLearner { .. } => Verb::AddLearner,
+            Self::Promote { .. } => Verb::Promote,
+            Self::Demote { .. } => Verb::Demote,
+            Self::Remove { .. } => Verb::Remove,
+            Self::Transfer { .. } => Verb::Transfer,
+            Self::Snapshot => Verb::Snapshot,
+        }
+    }
+
+    /// The member it is about, where it names one.
+    #[must_use]
+    pub const fn member(&self) -> Option<&MemberId> {
+        match self {
+            Self::AddLearner { member, .. } | Self::Transfer { member } => member.as_ref(),
+            Self::Promote { member } | Self::Demote { member } | Self::Remove { member } => {
+                Some(member)
+            }
+            Self::Snapshot => None,
+        }
+    }
+
+    /// Whether it takes the cluster's one place for running changes.
+    #[must_use]
+    pub const fn takes_the_slot(&self) -> bool {
+        !matches!(self, Self::Snapshot)
+    }
+
+    /// Removing a member asks for its name to be typed; nothing else does.
+    #[must_use]
+    pub const fn asks_for_name(&self) -> bool {
+        matches!(self, Self::Remove { .. })
+    }
+}

@@ -1,0 +1,130 @@
+//! Shapes of the audit log shared with the browser. Entries are written once and never change.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    cluster::{ClusterName, MemberId},
+    job::ChangeId,
+    moment::Timestamp,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// Written durably before anything is sent.
+    Intent,
+    /// What became of an intent.
+    Outcome,
+    /// Something was asked for and not allowed or not sensible; nothing was sent.
+    Refusal,
+    /// Sign-ins, sign-outs, accounts, tokens, sessions.
+    Access,
+    /// The console itself: started, stopped, configuration, an intent left open by a crash.
+    Console,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Succeeded,
+    Failed,
+    Refused,
+    Unknown,
+}
+
+/// How somebody was identified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Means {
+    Password,
+    SignInLink,
+    Token,
+    /// The command line on the console's own machine.
+    CommandLine,
+    /// The console itself.
+    Console,
+    /// Nobody was identified (a failed sign-in).
+    Nobody,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// `local` for accounts of this console.
+    pub issuer: String,
+    /// Stable id: the account's or the token's.
+    pub subject: String,
+    /// What people call them.
+    pub name: String,
+    pub means: Means,
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    pub peer: Option<String>,
+    pub user_agent: Option<String>,
+    pub request_id: Option<String>,
+    /// SHA-256 prefix of the session id, never the id.
+    pub session: Option<String>,
+}
+
+/// One entry. Its exact bytes are stored; `seq` is gapless from 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub seq: u64,
+    pub time: Timestamp,
+    pub kind: EntryKind,
+    /// As in REST: `promote`, …; also `sign_in`, `sign_out`, `account_created`, `token_created`, …
+    pub action: String,
+    pub actor: Actor,
+    #[serde(default)]
+    pub source: Source,
+    #[serde(default)]
+    pub cluster: Option<ClusterName>,
+    #[serde(default)]
+    pub member: Option<MemberId>,
+    #[serde(default)]
+    pub change: Option<ChangeId>,
+    /// For an outcome: the intent it answers.
+    #[serde(default)]
+    pub intent_seq: Option<u64>,
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    #[serde(default)]
+    pub reason: Option<String>,
+    #[serde(default)]
+    pub ticket: Option<String>,
+    /// One sentence for the list.
+    pub text: String,
+    /// What was seen when deciding: revision, leader, term, membership, checks.
+    #[serde(default)]
+    pub seen: Value,
+    /// What was sent to the backend, without secrets.
+    #[serde(default)]
+    pub sent: Value,
+    /// What came back.
+    #[serde(default)]
+    pub received: Value,
+}
+
+/// One row of the audit page: an intent (or a single event) with its latest outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub entry: Entry,
+    pub outcome: Option<Entry>,
+}
+
+/// What to list. All given conditions must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    pub cluster: Option<String>,
+    pub actor: Option<String>,
+    /// Entry kinds as in REST; empty means all.
+    pub kinds: Vec<EntryKind>,
+    pub outcome: Option<Outcome>,
+    pub change: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Every sentence the console says, by code, in one catalogue.

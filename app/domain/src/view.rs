@@ -1,0 +1,172 @@
+//! What a reader is shown of a cluster: the JSON of REST, of the event stream and of the page.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::Verb,
+    capability::Capability,
+    cluster::{ClusterName, Kind, MemberId, Revision, Role, Term, Thresholds},
+    health::{ClusterState, Finding, Override, Verdict},
+    job::ChangeId,
+    moment::Timestamp,
+    preflight::{Level, ReasonCode},
+    quorum::Quorum,
+    readiness::{Readiness, Reads},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaderStatus {
+    Agreed,
+    Disputed,
+    None,
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leader {
+    pub status: LeaderStatus,
+    /// Only when agreed.
+    pub member: Option<MemberId>,
+    pub term: Option<Term>,
+    /// Who is named by whom, voters only.
+    pub votes: BTreeMap<MemberId, Vec<MemberId>>,
+    pub since: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberState {
+    InStep,
+    CatchingUp,
+    Unreachable,
+    NotStarted,
+    Sealed,
+    Unconfirmed,
+    Removed,
+    Unknown,
+}
+
+/// Where a lag figure comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LagSource {
+    /// The member's own index against the leader's, both asked in this look.
+    #[serde(rename = "self")]
+    Own,
+    /// The leader's word about the member.
+    Leader,
+}
+
+/// What may be done with a member (or the cluster), and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionVerdict {
+    pub action: Verb,
+    pub verdict: Level,
+    pub reasons: Vec<ReasonCode>,
+    /// The sentence of the worst reason; `None` when allowed.
+    pub text: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberView {
+    pub id: MemberId,
+    pub name: String,
+    pub address: String,
+    pub api_address: Option<String>,
+    pub zone: Option<String>,
+    pub role: Role,
+    pub wanted_role: Option<Role>,
+    pub state: MemberState,
+    /// What it said or why it said nothing, in words; `None` when in step.
+    pub state_text: Option<String>,
+    #[serde(rename = "override")]
+    pub manual: Option<Override>,
+    pub term: Option<Term>,
+    pub last_index: Option<u64>,
+    pub applied_index: Option<u64>,
+    pub lag: Option<u64>,
+    pub lag_source: Option<LagSource>,
+    /// Age of the leader's last contact with it, as the leader tells.
+    pub last_contact_ms: Option<u64>,
+    /// Age of its own last answer; `None` if it never answered.
+    pub age_ms: Option<u64>,
+    pub answering: bool,
+    pub readiness: Readiness,
+    pub reads: Reads,
+    pub names_leader: Option<MemberId>,
+    pub claims_leadership: bool,
+    pub instance: Option<String>,
+    pub findings: Vec<String>,
+    pub actions: Vec<ActionVerdict>,
+    /// Lag over the last 15 minutes, oldest first.
+    pub lag_history: Vec<u64>,
+    /// The process was seen to (re)start this long ago.
+    pub restarted_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterView {
+    pub name: ClusterName,
+    pub kind: Kind,
+    /// "OpenBao 2.7.2", "openraft 0.10.0-alpha.37"
+    pub title: String,
+    pub version: Option<String>,
+    pub tags: Vec<String>,
+    pub revision: Option<Revision>,
+    pub observed_at: Option<Timestamp>,
+    pub age_ms: Option<u64>,
+    pub sentence: String,
+    /// "bao-eu1-a leads since 3 d 4 h; the 4 voters that answer name it."
+    pub leader_sentence: String,
+    pub verdict: Verdict,
+    pub leader: Leader,
+    pub quorum: Quorum,
+    pub members: Vec<MemberView>,
+    /// Most urgent first.
+    pub findings: Vec<Finding>,
+    pub capabilities: Vec<Capability>,
+    /// Actions on the cluster as a whole: add a learner, take a snapshot.
+    pub actions: Vec<ActionVerdict>,
+    pub worst_lag: Option<u64>,
+    pub running_change: Option<ChangeId>,
+    pub thresholds: Thresholds,
+    pub read_only: bool,
+    /// (moment, failures tolerated) for the last 24 h, oldest first.
+    pub tolerance_history: Vec<(Timestamp, i64)>,
+}
+
+/// A fleet row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClusterSummary {
+    pub name: ClusterName,
+    pub kind: Kind,
+    pub title: String,
+    pub version: Option<String>,
+    pub tags: Vec<String>,
+    pub zones: Vec<String>,
+    pub sentence: String,
+    pub verdict: Verdict,
+    pub leader: Leader,
+    pub quorum: Quorum,
+    pub worst_lag: Option<u64>,
+    pub findings: Vec<Finding>,
+    pub age_ms: Option<u64>,
+    /// What the small ring is drawn from.
+    pub members: Vec<crate::plan::PictureMember>,
+    pub lag_history: Vec<u64>,
+}
+
+/// Renders what is known as it stands at `now`. Pure; call it again when time has passed.
+#[must_use]
+pub fn render(_state: &ClusterState, _now: Timestamp) -> ClusterView {
+    todo!()
+}
+
+/// The fleet row of a view.
+#[must_use]
+pub fn summary(_view: &ClusterView) -> ClusterSummary {
+    todo!()
+}
