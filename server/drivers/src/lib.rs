@@ -7,16 +7,13 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use quorate_domain::{
-    cluster::Kind,
-    observation::Observation,
-    plan::Step,
-};
+use quorate_domain::{cluster::Kind, observation::Observation, plan::Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
 pub mod agent;
+pub mod clock;
 pub mod http;
 pub mod openbao;
 pub mod secret;
@@ -58,7 +55,11 @@ pub enum Applied {
     /// The backend took it. Whether it has happened is seen by looking.
     Accepted(Receipt),
     /// The backend (or the wire before it) said no; nothing changed.
-    Refused { exchange: Exchange, code: String, text: String },
+    Refused {
+        exchange: Exchange,
+        code: String,
+        text: String,
+    },
     /// It was sent, and nobody knows.
     Unknown { exchange: Exchange, text: String },
 }
@@ -129,7 +130,11 @@ pub enum ConnectError {
     #[error("seed `{seed}` is not an address")]
     Seed { seed: String },
     #[error("cannot use the certificates given for {cluster}")]
-    Certificates { cluster: String, #[source] source: reqwest::Error },
+    Certificates {
+        cluster: String,
+        #[source]
+        source: reqwest::Error,
+    },
     #[error("{kind:?} clusters are not in this version")]
     Kind { kind: Kind },
 }
