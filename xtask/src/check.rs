@@ -1,0 +1,99 @@
+//! `cargo xtask check`: what is looked at without running anything.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::bail;
+
+use crate::{
+    bundle::Finish,
+    node, site, step,
+    tally::Tally,
+    toolchain::{self, BROWSER},
+    workspace::Workspace,
+};
+
+/// What the first page may cost over the wire, script, program and style together; the page's own
+/// HTML (25 kB at most) comes on top and stays within the 300 kB of a cold page.
+const BUDGET: u64 = 270_000;
+/// Without wasm-opt the program is about a third larger.
+const BUDGET_WITHOUT_WASM_OPT: u64 = 380_000;
+
+/// # Errors
+/// None of its own: what fails is counted.
+pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
+    let mut tally = Tally::default();
+    all(workspace, &mut tally);
+    Ok(tally.end())
+}
+
+/// Every check, whatever became of the one before.
+pub fn all(workspace: &Workspace, tally: &mut Tally) {
+    tally.check("format", format(workspace));
+    tally.check("lints for the server", server_lints(workspace));
+    tally.check("lints for the browser", browser_lints(workspace));
+    tally.check("size of what the browser downloads", size(workspace));
+}
+
+fn format(workspace: &Workspace) -> anyhow::Result<()> {
+    step::run(
+        "checking the format",
+        cargo(workspace).args(["fmt", "--all", "--check"]),
+    )
+}
+
+fn server_lints(workspace: &Workspace) -> anyhow::Result<()> {
+    step::run(
+        "linting all that runs on the server",
+        cargo(workspace)
+            .args([
+                "clippy",
+                "--workspace",
+                "--exclude",
+                "quorate-hydrate",
+                "--all-targets",
+            ])
+            .args(["--", "--deny", "warnings"]),
+    )
+}
+
+fn browser_lints(workspace: &Workspace) -> anyhow::Result<()> {
+    toolchain::need_browser_target()?;
+    step::run(
+        "linting all that runs in the browser",
+        cargo(workspace)
+            .args([
+                "clippy",
+                "--package",
+                "quorate-hydrate",
+                "--package",
+                "quorate-app",
+            ])
+            .args(["--features", "quorate-app/hydrate", "--target", BROWSER])
+            .args(["--", "--deny", "warnings"]),
+    )
+}
+
+fn size(workspace: &Workspace) -> anyhow::Result<()> {
+    let folder = site::build(workspace, Finish::Release)?;
+    let files = site::compressed_size(&folder)?;
+    for (name, bytes) in &files {
+        step::say(&format!("  {bytes:>7} bytes  {name}"));
+    }
+    let budget = if node::wasm_opt(workspace).is_some() {
+        BUDGET
+    } else {
+        BUDGET_WITHOUT_WASM_OPT
+    };
+    let total: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+    step::say(&format!("  {total:>7} bytes together, of at most {budget}"));
+    if total > budget {
+        bail!("the browser downloads {total} bytes, more than {budget}");
+    }
+    Ok(())
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    let mut command = toolchain::cargo();
+    command.current_dir(workspace.root());
+    command
+}

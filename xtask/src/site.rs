@@ -1,0 +1,193 @@
+//! The folder of all that a browser downloads: hashed names, compressed twins, a manifest.
+//!
+//! `site.json` names the three files a page starts with: `{"js":…,"wasm":…,"css":…}`. Names with
+//! a hash never change their content, so they may be cached for ever.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    bundle::{self, Finish},
+    node, step, style,
+    workspace::Workspace,
+};
+
+/// Changing it rebuilds every site: raise it when this file or `bundle.rs` makes other output.
+const FORMAT: u32 = 1;
+/// The name wasm-bindgen's script looks for beside itself.
+const UNHASHED_WASM: &str = "quorate_bg.wasm";
+
+/// Builds `target/site` unless it already holds exactly this.
+///
+/// # Errors
+/// If the browser's program does not build or the folder cannot be written.
+pub fn build(workspace: &Workspace, finish: Finish) -> anyhow::Result<PathBuf> {
+    let compiled = bundle::compile(workspace, finish)?;
+    let wasm_opt = match finish {
+        Finish::Release => node::wasm_opt(workspace),
+        Finish::Development => None,
+    };
+    let sheet = style::join(&workspace.path("style"))?;
+    let icons = icons(&workspace.path("public"))?;
+    let site = workspace.site();
+    let mark = workspace.target().join("site.built-from");
+    let inputs = fingerprint(
+        &fs::read(&compiled)?,
+        &sheet,
+        &icons,
+        finish,
+        wasm_opt.is_some(),
+    );
+    if site.join("site.json").is_file()
+        && fs::read_to_string(&mark).is_ok_and(|built| built == inputs)
+    {
+        step::say("the site is up to date");
+        return Ok(site);
+    }
+    // Written last: a build cut short is seen as stale.
+    remove_file_if_there(&mark)?;
+    if site.exists() {
+        fs::remove_dir_all(&site)?;
+    }
+    fs::create_dir_all(&site)?;
+    let bundle = bundle::bind(workspace, &compiled, finish, wasm_opt.as_deref())?;
+    step::say("writing and compressing the site");
+    let writer = Writer {
+        folder: &site,
+        finish,
+    };
+    let wasm = writer.hashed("quorate", "wasm", &bundle.wasm)?;
+    let script = bundle.script.replace(UNHASHED_WASM, &wasm);
+    let js = writer.hashed("quorate", "js", script.as_bytes())?;
+    let css = writer.hashed("style", "css", sheet.as_bytes())?;
+    for (name, content) in &icons {
+        writer.write(name, content)?;
+    }
+    let manifest = serde_json::json!({ "js": js, "wasm": wasm, "css": css });
+    fs::write(site.join("site.json"), format!("{manifest:#}\n"))?;
+    fs::write(mark, inputs)?;
+    Ok(site)
+}
+
+/// Bytes as a browser that takes brotli downloads them: script, program and style together.
+///
+/// # Errors
+/// If there is no site.
+pub fn compressed_size(site: &Path) -> anyhow::Result<Vec<(String, u64)>> {
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(site.join("site.json"))?)?;
+    ["js", "wasm", "css"]
+        .into_iter()
+        .map(|key| {
+            let name = manifest[key]
+                .as_str()
+                .context("site.json names no such file")?;
+            let compressed = site.join(format!("{name}.br"));
+            let path = if compressed.is_file() {
+                compressed
+            } else {
+                site.join(name)
+            };
+            Ok((name.to_owned(), fs::metadata(path)?.len()))
+        })
+        .collect()
+}
+
+struct Writer<'a> {
+    folder: &'a Path,
+    finish: Finish,
+}
+
+impl Writer<'_> {
+    /// Writes under a name with the content's hash in it, and returns that name.
+    fn hashed(&self, stem: &str, extension: &str, content: &[u8]) -> anyhow::Result<String> {
+        let hash = hex(&Sha256::digest(content));
+        let name = format!("{stem}-{}.{extension}", &hash[..8]);
+        self.write(&name, content)?;
+        Ok(name)
+    }
+
+    /// Writes the file and, where that makes it smaller, its compressed twins.
+    fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<()> {
+        fs::write(self.folder.join(name), content)?;
+        if self.finish == Finish::Development {
+            return Ok(());
+        }
+        for (extension, compressed) in [("br", brotli(content)?), ("gz", gzip(content)?)] {
+            if compressed.len() < content.len() {
+                fs::write(self.folder.join(format!("{name}.{extension}")), compressed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn brotli(mut content: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let parameters = brotli::enc::BrotliEncoderParams {
+        quality: 11,
+        lgwin: 22,
+        ..Default::default()
+    };
+    let mut out = Vec::new();
+    brotli::BrotliCompress(&mut content, &mut out, &parameters)?;
+    Ok(out)
+}
+
+fn gzip(content: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(content)?;
+    Ok(encoder.finish()?)
+}
+
+/// Files of `public/`, by name; folders in it are not looked into.
+fn icons(folder: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let mut icons = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                icons.push((
+                    entry.file_name().to_string_lossy().into_owned(),
+                    fs::read(entry.path())?,
+                ));
+            }
+        }
+    }
+    icons.sort();
+    Ok(icons)
+}
+
+fn fingerprint(
+    wasm: &[u8],
+    sheet: &str,
+    icons: &[(String, Vec<u8>)],
+    finish: Finish,
+    shrunk: bool,
+) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{FORMAT} {finish:?} {shrunk}\n"));
+    hash.update(Sha256::digest(wasm));
+    hash.update(Sha256::digest(sheet));
+    for (name, content) in icons {
+        hash.update(name);
+        hash.update(Sha256::digest(content));
+    }
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn remove_file_if_there(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
