@@ -145,6 +145,7 @@ pub enum ConnectError {
 /// If what the configuration gives cannot be used at all.
 pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
     match connection.kind {
+        Kind::Simulated => Ok(simulated::from_seeds(&connection)),
         kind => Err(ConnectError::Kind { kind }),
     }
 }
