@@ -1,3 +1,30 @@
-//! The console as the browser sees it.
+//! The console as the browser sees it: pages, components, and the server functions they call.
+//!
+//! The same views are rendered by the server (feature `ssr`) and taken over by the browser
+//! (feature `hydrate`); nothing here decides anything about a cluster, that is `quorate_domain`.
 
+#![recursion_limit = "256"]
+
+pub mod api;
+pub mod app;
+pub mod assets;
+pub mod base;
+pub mod components;
 pub mod live;
+pub mod opening;
+pub mod pages;
+pub mod session;
+#[cfg(feature = "ssr")]
+pub mod shell;
+pub mod theme;
+pub mod title;
+pub mod words;
+
+#[cfg(feature = "hydrate")]
+mod stream;
+
+/// Takes over the page the server rendered.
+#[cfg(feature = "hydrate")]
+pub fn hydrate() {
+    leptos::mount::hydrate_body(app::App);
+}

@@ -1,12 +1,17 @@
 //! What a page shows, as one document: rendered by the server first, then patched over one event
 //! stream. The server sends a `snapshot` and then RFC 7396 merge patches as `delta`s.
 
+use leptos::prelude::*;
 use quorate_domain::{
     event::Event,
     job::Change,
+    moment::Timestamp,
+    problem::Problem,
     view::{ClusterSummary, ClusterView},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::{base::segment, title};
 
 /// Everything live on a page. Lists a page does not show are empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +37,84 @@ pub enum Topic {
     Change { id: String },
     /// Pages with nothing live of their own: only the rail's counts.
     Rail,
+}
+
+impl Topic {
+    /// The topic of a page, by its path without the base.
+    #[must_use]
+    pub fn of_path(path: &str) -> Self {
+        let mut parts = path.trim_matches('/').splitn(2, '/');
+        match (parts.next().unwrap_or_default(), parts.next()) {
+            ("" | "problems", None) => Self::Fleet,
+            ("clusters", Some(name)) => Self::Cluster { name: title::decode(name) },
+            ("changes", None) => Self::Changes,
+            ("changes", Some(id)) => Self::Change { id: title::decode(id) },
+            _ => Self::Rail,
+        }
+    }
+
+    /// The query of the event stream's address.
+    #[must_use]
+    pub fn query(&self) -> String {
+        match self {
+            Self::Fleet => "page=fleet".to_owned(),
+            Self::Cluster { name } => format!("page=cluster&name={}", segment(name)),
+            Self::Changes => "page=changes".to_owned(),
+            Self::Change { id } => format!("page=change&id={}", segment(id)),
+            Self::Rail => "page=rail".to_owned(),
+        }
+    }
+}
+
+/// How the page stands with the console.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connection {
+    /// Scripts have not taken over (or never will): the page is as old as its rendering.
+    #[default]
+    Still,
+    /// The first message of the stream has not come yet.
+    Opening,
+    Live,
+    /// The stream broke; the browser is trying again.
+    Reconnecting,
+    /// The session ended. Nothing on the page is live any more.
+    SignedOut,
+    /// The console itself does not answer.
+    Unreachable,
+}
+
+/// The live document in context: one for the whole page, from [`use_live`].
+#[derive(Clone, Copy)]
+pub struct Live {
+    pub state: RwSignal<PageState>,
+    /// Why the page's own part of `state` is missing.
+    pub problem: RwSignal<Option<Problem>>,
+    pub connection: RwSignal<Connection>,
+    /// Milliseconds since `state` was received; 0 until scripts run. Add it to every age in
+    /// `state` to get the age as it stands now.
+    pub elapsed_ms: RwSignal<u64>,
+    /// The console's clock: at rendering, then counted on once a second by the browser.
+    pub now: RwSignal<Timestamp>,
+}
+
+impl Live {
+    #[must_use]
+    pub fn new(state: PageState, problem: Option<Problem>, now: Timestamp) -> Self {
+        Self {
+            state: RwSignal::new(state),
+            problem: RwSignal::new(problem),
+            connection: RwSignal::new(Connection::Still),
+            elapsed_ms: RwSignal::new(0),
+            now: RwSignal::new(now),
+        }
+    }
+}
+
+/// The page's live document.
+#[must_use]
+pub fn use_live() -> Live {
+    use_context::<Live>()
+        .unwrap_or_else(|| Live::new(PageState::default(), None, Timestamp::default()))
 }
 
 /// Builds the document as it stands now.
@@ -64,4 +147,18 @@ pub async fn page_state(
         }
     }
     Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_its_topic_and_the_topic_its_stream() {
+        let topic = Topic::of_path("/clusters/a%20%26b");
+        assert_eq!(topic, Topic::Cluster { name: "a &b".to_owned() });
+        assert_eq!(topic.query(), "page=cluster&name=a%20%26b");
+        assert_eq!(Topic::of_path("/"), Topic::Fleet);
+        assert_eq!(Topic::of_path("/audit/3"), Topic::Rail);
+    }
 }

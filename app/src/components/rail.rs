@@ -1,0 +1,85 @@
+//! The rail: where one can go, how much is there, and who one is.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+use quorate_domain::permission::{Duty, Permission};
+
+use super::{ring::mark, theme_switch::ThemeSwitch};
+use crate::{
+    base::{BasePath, path},
+    live::use_live,
+    session::{Session, use_session},
+    words,
+};
+
+#[component]
+pub fn Rail() -> impl IntoView {
+    let state = use_live().state;
+    let fleet = Memo::new(move |_| state.with(|state| state.fleet.len()));
+    let problems = Memo::new(move |_| state.with(|state| state.fleet.iter().filter(|c| crate::pages::fleet::needs_a_look(c)).count()));
+    let running = Memo::new(move |_| state.with(|state| usize::try_from(state.running_changes).unwrap_or_default()));
+    let none = Signal::stored(0_usize);
+    let session = use_session();
+    let audit = session.as_ref().is_some_and(|session| session.allows(Permission::ReadAudit));
+    view! {
+        <div class="rail">
+            <a class="rail-brand" href=path("/")>{mark()} <span>{words::PRODUCT}</span></a>
+            <nav class="rail-nav" aria-label=words::MAIN_NAVIGATION>
+                <ul>
+                    <RailLink to="/" label=words::FLEET count=fleet/>
+                    <RailLink to="/problems" label=words::PROBLEMS count=problems alarming=true/>
+                    <RailLink to="/changes" label=words::CHANGES count=running/>
+                    {audit.then(|| view! { <RailLink to="/audit" label=words::AUDIT count=none/> })}
+                    <RailLink to="/access" label=words::ACCESS count=none/>
+                </ul>
+            </nav>
+            {session.map(|session| view! { <WhoIAm session/> })}
+        </div>
+    }
+}
+
+#[component]
+fn RailLink(
+    to: &'static str,
+    label: &'static str,
+    #[prop(into)] count: Signal<usize>,
+    #[prop(optional)] alarming: bool,
+) -> impl IntoView {
+    let base = use_context::<BasePath>().unwrap_or_default();
+    let href = base.path(to);
+    let location = use_location().pathname;
+    let here = Memo::new(move |_| {
+        let path = location.get();
+        let path = base.strip(&path);
+        match to {
+            "/" => path == "/" || path.starts_with("/clusters/"),
+            _ => path == to || path.strip_prefix(to).is_some_and(|rest| rest.starts_with('/')),
+        }
+    });
+    let class = move || {
+        if alarming && count.get() > 0 { "rail-count rail-count-bad" } else { "rail-count" }
+    };
+    view! {
+        <li>
+            <a class="rail-link" href=href aria-current=move || here.get().then_some("page")>
+                <span>{label}</span>
+                <span class=class>{move || Some(count.get()).filter(|count| *count > 0)}</span>
+            </a>
+        </li>
+    }
+}
+
+#[component]
+fn WhoIAm(session: Session) -> impl IntoView {
+    let duties = session.duties().into_iter().map(Duty::as_str).collect::<Vec<_>>().join(", ");
+    view! {
+        <div class="rail-foot">
+            <ThemeSwitch/>
+            <p class="rail-who"><strong>{session.name}</strong> " · " {duties}</p>
+            <p class="rail-how">{words::means(session.means)}</p>
+            <form method="post" action=path("/sign-out")>
+                <button class="quiet" type="submit">{words::SIGN_OUT}</button>
+            </form>
+        </div>
+    }
+}

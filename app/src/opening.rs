@@ -1,0 +1,119 @@
+//! What a page opens with: rendered by the server, written once into the HTML, read back by the
+//! browser before its first view, so that both build the same page.
+
+use leptos::prelude::{SharedValue, use_context};
+use quorate_domain::{moment::Timestamp, problem::Problem};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    live::PageState,
+    session::Session,
+    theme::Theme,
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Opening {
+    pub base: String,
+    pub theme: Theme,
+    pub session: Option<Session>,
+    /// The console's clock when this was rendered.
+    pub now: Timestamp,
+    pub state: PageState,
+    /// Why `state` is not what was asked for.
+    pub problem: Option<Problem>,
+}
+
+impl Opening {
+    /// The opening of this page, on either side.
+    #[must_use]
+    pub fn here() -> Self {
+        SharedValue::new(|| use_context::<Self>().unwrap_or_default()).into_inner()
+    }
+}
+
+#[cfg(feature = "ssr")]
+mod render {
+    use axum::http::{StatusCode, header, request::Parts};
+    use leptos::prelude::use_context;
+    use leptos_axum::ResponseOptions;
+    use quorate_control::{Control, Operator};
+
+    use super::{Opening, PageState, Problem, Session, Theme, Timestamp};
+    use crate::{
+        base::BasePath,
+        live::{Topic, page_state},
+        session::Visitor,
+    };
+
+    impl Opening {
+        /// Gathers what the requested page shows. Sets the answer's status where it is a problem.
+        pub async fn gather() -> Self {
+            let base = use_context::<BasePath>().unwrap_or_default();
+            let (path, theme) = request();
+            let mut opening = Self { base: base.0.clone(), theme, ..Self::default() };
+            let Some(control) = use_context::<Control>() else { return opening };
+            opening.now = control.now();
+            let Some(who) = use_context::<Visitor>().and_then(|Visitor(who)| who) else {
+                return opening;
+            };
+            opening.session = Some(session(&control, &who));
+            match load(&control, &who, &Topic::of_path(base.strip(&path))).await {
+                Ok(state) => opening.state = state,
+                Err((state, problem)) => {
+                    answer_with(problem.status);
+                    opening.state = state;
+                    opening.problem = Some(problem);
+                }
+            }
+            opening
+        }
+
+        /// The moment of rendering, for pages that show none of their own.
+        #[must_use]
+        pub const fn rendered_at(&self) -> Timestamp {
+            self.now
+        }
+    }
+
+    /// On a problem the rail is still told what it counts.
+    async fn load(
+        control: &Control,
+        who: &Operator,
+        topic: &Topic,
+    ) -> Result<PageState, (PageState, Problem)> {
+        match page_state(control, who, topic).await {
+            Ok(state) => Ok(state),
+            Err(error) => {
+                let rail = page_state(control, who, &Topic::Rail).await.unwrap_or_default();
+                Err((rail, error.problem()))
+            }
+        }
+    }
+
+    fn session(control: &Control, who: &Operator) -> Session {
+        Session {
+            subject: who.actor.subject.clone(),
+            name: who.actor.name.clone(),
+            means: who.actor.means,
+            grants: who.grants.clone(),
+            read_only: control.read_only(),
+        }
+    }
+
+    fn request() -> (String, Theme) {
+        let Some(parts) = use_context::<Parts>() else { return Default::default() };
+        let cookies = parts.headers.get_all(header::COOKIE).iter();
+        let theme = cookies
+            .filter_map(|value| value.to_str().ok())
+            .map(Theme::from_cookies)
+            .find(|theme| *theme != Theme::System);
+        (parts.uri.path().to_owned(), theme.unwrap_or_default())
+    }
+
+    fn answer_with(status: u16) {
+        let options = use_context::<ResponseOptions>();
+        if let (Some(options), Ok(status)) = (options, StatusCode::from_u16(status)) {
+            options.set_status(status);
+        }
+    }
+}

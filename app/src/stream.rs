@@ -1,0 +1,3 @@
+//! The browser's end of the live document.
+
+pub fn follow() {}

@@ -1,0 +1,164 @@
+//! The labels of the page: titles, buttons, column heads, and how figures are written.
+//!
+//! What is said about a cluster stands in `quorate_domain::text`; here are the words around it.
+
+use quorate_domain::{
+    action::Verb,
+    audit::Means,
+    cluster::Role,
+    job::ChangeState,
+    permission::Duty,
+    readiness::{Readiness, Reads},
+    view::MemberState,
+};
+
+pub mod access;
+pub mod actions;
+pub mod audit;
+pub mod cluster;
+pub mod figures;
+pub mod fleet;
+pub mod ring;
+
+pub const PRODUCT: &str = "Quorate";
+pub const DESCRIPTION: &str = "One console for every Raft cluster.";
+
+pub const FLEET: &str = "Fleet";
+pub const PROBLEMS: &str = "Problems";
+pub const CHANGES: &str = "Changes";
+pub const CHANGE: &str = "Change";
+pub const AUDIT: &str = "Audit";
+pub const AUDIT_ENTRY: &str = "Audit entry";
+pub const ACCESS: &str = "Access";
+pub const SIGN_IN: &str = "Sign in";
+pub const SIGN_OUT: &str = "Sign out";
+
+pub const SKIP_TO_CONTENT: &str = "Skip to content";
+pub const MAIN_NAVIGATION: &str = "Main";
+pub const WHERE_I_AM: &str = "Where I am";
+pub const THEME: &str = "Theme";
+pub const THEME_SYSTEM: &str = "System";
+pub const THEME_LIGHT: &str = "Light";
+pub const THEME_DARK: &str = "Dark";
+
+pub const RELOAD: &str = "Reload";
+pub const RECONNECTING: &str = "Reconnecting";
+pub const CONNECTING: &str = "Connecting";
+pub const SIGNED_OUT: &str = "Signed out";
+pub const SIGN_IN_AGAIN: &str = "Sign in again";
+pub const CONSOLE_UNREACHABLE: &str = "Console unreachable";
+pub const LOADING: &str = "Asking the console";
+
+pub const NOT_FOUND: &str = "There is no such page";
+pub const NOT_FOUND_HINT: &str = "The address may be mistyped, or what it showed is gone.";
+pub const TO_FLEET: &str = "To the fleet";
+pub const REQUEST: &str = "Request";
+
+/// "live, 0.4 s ago"
+#[must_use]
+pub fn live(age: &str) -> String {
+    format!("live, {age}")
+}
+
+/// "As of 14:02:52 UTC"
+#[must_use]
+pub fn as_of(clock: &str) -> String {
+    format!("As of {clock} UTC")
+}
+
+/// "Reconnecting, last seen 12 s ago"
+#[must_use]
+pub fn last_seen(what: &str, age: &str) -> String {
+    format!("{what}, last seen {age}")
+}
+
+#[must_use]
+pub const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Voter => "voter",
+        Role::Learner => "learner",
+        Role::Witness => "witness",
+    }
+}
+
+pub const LEADER: &str = "leader";
+
+#[must_use]
+pub const fn state(state: MemberState) -> &'static str {
+    match state {
+        MemberState::InStep => "in step",
+        MemberState::CatchingUp => "catching up",
+        MemberState::Unreachable => "unreachable",
+        MemberState::NotStarted => "not started",
+        MemberState::Sealed => "sealed",
+        MemberState::Unconfirmed => "unconfirmed",
+        MemberState::Removed => "removed",
+        MemberState::Unknown => "unknown",
+    }
+}
+
+pub const OVERRIDDEN: &str = "overridden";
+
+#[must_use]
+pub const fn change_state(state: ChangeState) -> &'static str {
+    match state {
+        ChangeState::Queued => "queued",
+        ChangeState::Running => "running",
+        ChangeState::Succeeded => "succeeded",
+        ChangeState::Failed => "failed",
+        ChangeState::Unknown => "outcome unknown",
+        ChangeState::Cancelled => "cancelled",
+    }
+}
+
+/// What a button says.
+#[must_use]
+pub const fn verb(verb: Verb) -> &'static str {
+    match verb {
+        Verb::AddLearner => "Add learner",
+        Verb::Promote => "Promote",
+        Verb::Demote => "Demote",
+        Verb::Remove => "Remove",
+        Verb::Transfer => "Transfer leadership",
+        Verb::Snapshot => "Take snapshot",
+    }
+}
+
+#[must_use]
+pub const fn readiness(readiness: Readiness) -> &'static str {
+    match readiness {
+        Readiness::Unknown => "unknown",
+        Readiness::Starting => "starting",
+        Readiness::NoLeader => "knows no leader",
+        Readiness::CatchingUp => "catching up",
+        Readiness::Ready => "ready",
+    }
+}
+
+#[must_use]
+pub const fn reads(reads: Reads) -> &'static str {
+    match reads {
+        Reads::None => "none",
+        Reads::Stale => "stale reads",
+        Reads::BoundedStaleness => "stale reads with a known bound",
+        Reads::Linearizable => "linearizable reads",
+    }
+}
+
+#[must_use]
+pub const fn duty(duty: Duty) -> &'static str {
+    duty.as_str()
+}
+
+/// How somebody was identified, under their name.
+#[must_use]
+pub const fn means(means: Means) -> &'static str {
+    match means {
+        Means::Password => "Local account, by password",
+        Means::SignInLink => "Local account, by one-time link",
+        Means::Token => "API token",
+        Means::CommandLine => "Command line on the console's machine",
+        Means::Console => "The console itself",
+        Means::Nobody => "Not identified",
+    }
+}
