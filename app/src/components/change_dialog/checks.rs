@@ -1,0 +1,31 @@
+//! What was checked, worst first as the preview brings it.
+
+use leptos::prelude::*;
+use quorate_domain::preflight::{Check, Level};
+
+use crate::words::actions as words;
+
+/// The list of checks; each says by a shape and a word how it came out.
+#[must_use]
+pub fn checks(checks: &[Check]) -> AnyView {
+    let items: Vec<_> = checks.iter().map(check).collect();
+    view! { <ul class="checks" aria-label=words::CHECKS>{items}</ul> }.into_any()
+}
+
+fn check(check: &Check) -> AnyView {
+    let level = match check.level {
+        Level::Allow => "allow",
+        Level::Warn => "warn",
+        Level::Refuse => "refuse",
+    };
+    view! {
+        <li class="check" data-level=level>
+            <span class="check-mark" aria-hidden="true">{words::level_mark(check.level)}</span>
+            <span>
+                <span class="visually-hidden">{format!("{}: ", words::level(check.level))}</span>
+                {check.text.clone()}
+            </span>
+        </li>
+    }
+    .into_any()
+}

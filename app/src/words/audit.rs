@@ -1,0 +1,125 @@
+//! The words of the audit log's pages.
+
+use quorate_domain::audit::{EntryKind, Outcome};
+
+use super::figures;
+use crate::pages::audit::query::{Range, Sort};
+
+/// How much there is. It does not say "verified": nothing proves the log whole yet.
+#[must_use]
+pub fn sentence(size: u64) -> String {
+    match size {
+        0 => "The log is empty.".to_owned(),
+        1 => "The log holds 1 entry.".to_owned(),
+        more => format!("The log holds {} entries.", figures::number(more)),
+    }
+}
+pub const SENTENCE_REST: &str =
+    "An entry is written before anything is sent to a cluster, and is never changed.";
+
+pub const FILTER: &str = "Filter";
+pub const SHOW: &str = "Show";
+pub const CLEAR: &str = "Show everything";
+pub const TIME: &str = "Time";
+pub const FROM_DAY: &str = "From (UTC day)";
+pub const TO_DAY: &str = "To (UTC day)";
+pub const CLUSTER: &str = "Cluster";
+pub const PERSON: &str = "Person or token";
+pub const KIND: &str = "Kind";
+pub const OUTCOME: &str = "Outcome";
+pub const ANY: &str = "Any";
+
+#[must_use]
+pub const fn range(range: Range) -> &'static str {
+    match range {
+        Range::Today => "Today",
+        Range::Week => "7 days",
+        Range::Month => "30 days",
+        Range::All => "All time",
+    }
+}
+
+#[must_use]
+pub const fn sort(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Changes => "Changes",
+        Sort::Access => "Access",
+        Sort::Refusals => "Refusals",
+        Sort::Console => "Console",
+    }
+}
+
+#[must_use]
+pub const fn kind(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Intent => "intent",
+        EntryKind::Outcome => "outcome",
+        EntryKind::Refusal => "refusal",
+        EntryKind::Access => "access",
+        EntryKind::Console => "console",
+    }
+}
+
+#[must_use]
+pub const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::Refused => "refused",
+        Outcome::Unknown => "outcome unknown",
+    }
+}
+
+/// An intent whose outcome is not on record yet.
+pub const NO_OUTCOME_YET: &str = "no outcome yet";
+pub const TABLE: &str = "Audit entries, newest first; times are UTC";
+pub const ENTRY: &str = "Entry";
+pub const TIME_UTC: &str = "Time (UTC)";
+pub const WHO: &str = "Who";
+pub const WHAT: &str = "What";
+pub const TICKET: &str = "Ticket";
+pub const NOTHING: &str = "–";
+pub const EMPTY: &str = "No entry matches.";
+pub const EMPTY_HINT: &str = "Take a condition away, or reach further back.";
+pub const OLDER: &str = "Older entries";
+pub const NEWEST: &str = "Newest entries";
+#[must_use]
+pub fn listed(rows: usize) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+}
+
+// One entry.
+#[must_use]
+pub fn entry_title(seq: u64) -> String {
+    format!("Audit entry {}", figures::number(seq))
+}
+pub const WHEN: &str = "When";
+pub const ACTION: &str = "Action";
+pub const MEMBER: &str = "Member";
+pub const CHANGE: &str = "Change";
+pub const REASON: &str = "Reason";
+pub const IDENTIFIED_BY: &str = "Identified by";
+pub const SUBJECT: &str = "Account or token id";
+pub const PEER: &str = "From address";
+pub const USER_AGENT: &str = "Program";
+pub const REQUEST_ID: &str = "Request";
+pub const SESSION: &str = "Session (hash)";
+pub const RECORDED: &str = "Recorded";
+pub const SEEN: &str = "What was seen";
+pub const SENT: &str = "What was sent";
+pub const RECEIVED: &str = "What came back";
+pub const NOTHING_RECORDED: &str = "Nothing is recorded here.";
+pub const STORED: &str = "The entry as it is stored";
+pub const STORED_HINT: &str = "These are the exact bytes on record.";
+pub const YES: &str = "yes";
+pub const NO: &str = "no";
+pub const NONE: &str = "none";
+#[must_use]
+pub fn its_outcome(seq: u64) -> String {
+    format!("Its outcome: entry {}", figures::number(seq))
+}
+#[must_use]
+pub fn its_intent(seq: u64) -> String {
+    format!("The intent it answers: entry {}", figures::number(seq))
+}
+pub const ALL_OF_CHANGE: &str = "Open the change";
