@@ -1,0 +1,52 @@
+//! The same change as a command line, to be copied.
+
+use leptos::{prelude::*, task::spawn_local};
+
+use crate::words::actions as words;
+
+#[component]
+pub fn Command(command: String) -> impl IntoView {
+    let said = RwSignal::new("");
+    let text = command.clone();
+    let copy = move |_| {
+        let text = text.clone();
+        spawn_local(async move {
+            let copied = copy(&text).await;
+            let _closed = said.try_set(if copied { words::COPIED } else { words::COPY_FAILED });
+        });
+    };
+    view! {
+        <div class="command">
+            <code aria-label=words::SAME_AS_COMMAND>{command}</code>
+            <button type="button" class="command-copy" aria-label=words::COPY_COMMAND on:click=copy>
+                {words::COPY}
+            </button>
+            <span class="command-said" role="status">{move || said.get()}</span>
+        </div>
+    }
+}
+
+/// Whether `text` is in the clipboard now. Over plain HTTP beyond loopback browsers have none.
+#[cfg(feature = "hydrate")]
+pub async fn copy(text: &str) -> bool {
+    use js_sys::{Function, Promise, Reflect};
+    use wasm_bindgen::{JsCast, JsValue};
+
+    let written = || -> Option<Promise> {
+        let navigator = Reflect::get(&window(), &"navigator".into()).ok()?;
+        let clipboard = Reflect::get(&navigator, &"clipboard".into()).ok()?;
+        let write: Function = Reflect::get(&clipboard, &"writeText".into()).ok()?.dyn_into().ok()?;
+        write.call1(&clipboard, &JsValue::from_str(text)).ok()?.dyn_into().ok()
+    };
+    match written() {
+        Some(promise) => wasm_bindgen_futures::JsFuture::from(promise).await.is_ok(),
+        None => false,
+    }
+}
+
+/// A server has no clipboard.
+#[cfg(not(feature = "hydrate"))]
+#[expect(clippy::unused_async, reason = "the browser's side waits for the clipboard")]
+pub async fn copy(_text: &str) -> bool {
+    false
+}
