@@ -17,6 +17,10 @@ pub mod tags;
 pub mod theme_switch;
 pub mod top_line;
 
-/// The change being decided on: the cluster as it was seen when the button was pressed, and the
-/// action. Setting it opens the dialog; `None` closes it. In context on every page.
-pub type DialogTarget = RwSignal<Option<(ClusterView, Action)>>;
+/// A change somebody asks for: the cluster as it was seen when the button was pressed, and the
+/// action.
+pub type Asked = (ClusterView, Action);
+
+/// The change being decided on. Setting it opens the dialog; `None` closes it. In context on
+/// every page.
+pub type DialogTarget = RwSignal<Option<Asked>>;

@@ -108,6 +108,16 @@ const SMALL: Geometry = Geometry {
     hatch: "1.3 1.2",
 };
 
+/// [`ring`] as a component, large where nothing else is said.
+#[component]
+pub fn Ring(
+    members: Vec<PictureMember>,
+    quorum: Quorum,
+    #[prop(default = RingSize::Large)] size: RingSize,
+) -> impl IntoView {
+    ring(&members, &quorum, size)
+}
+
 /// Draws a membership as its ring.
 #[must_use]
 pub fn ring(members: &[PictureMember], quorum: &Quorum, size: RingSize) -> AnyView {

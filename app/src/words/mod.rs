@@ -162,3 +162,12 @@ pub const fn means(means: Means) -> &'static str {
         Means::Nobody => "Not identified",
     }
 }
+
+/// What was shown is not there any more: (what happened, what to do).
+#[must_use]
+pub fn gone(status: u16) -> (String, &'static str) {
+    (
+        format!("The console answers {status} for what this page shows."),
+        "It may have been taken out of the configuration. Go back to the fleet.",
+    )
+}
