@@ -27,7 +27,7 @@ export class Program {
       this.lines.push(line);
       this.wake();
     });
-    this.ended = new Promise((resolve) => {
+    this.ended = new Promise<void>((resolve) => {
       this.child.on("error", () => resolve());
       this.child.on("close", () => resolve());
     }).then(() => {

@@ -1,0 +1,113 @@
+// What every journey stands on: clusters to look at, a signed-in page, and the rule that the
+// browser's console stays empty.
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { test as base, expect, type Browser, type BrowserContext, type Page } from "@playwright/test";
+import { Demo } from "../clusters/demo.ts";
+
+/** What the browser complained of. A journey that provokes something says so beforehand. */
+export class Complaints {
+  private readonly heard: string[] = [];
+  private readonly expected: RegExp[] = [];
+
+  listen(context: BrowserContext) {
+    context.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") {
+        this.heard.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+      }
+    });
+    context.on("weberror", (error) => this.heard.push(`uncaught: ${error.error().stack ?? error.error().message}`));
+  }
+
+  /** From here on, complaints that match are part of the journey. */
+  expect(pattern: RegExp) {
+    this.expected.push(pattern);
+  }
+
+  get all(): string[] {
+    return this.heard.filter((text) => !this.expected.some((pattern) => pattern.test(text)));
+  }
+}
+
+interface Journey {
+  complaints: Complaints;
+  /** A cluster of this journey alone: to be killed, frozen and changed. */
+  ownDemo: (args?: string[]) => Promise<Demo>;
+  /** Opens a signed-in page in a browser context of its own. */
+  signedIn: (link: SignIn, options?: Parameters<Browser["newContext"]>[0]) => Promise<Page>;
+}
+
+interface Shared {
+  /** A cluster that is only looked at. */
+  demo: Demo;
+}
+
+/** Where a browser gets in: a demo's link works once, so its session is kept and used again. */
+export interface SignIn {
+  address: string;
+  link: string;
+}
+
+/** Sessions by link, for links that were used. */
+const sessions = new Map<string, Awaited<ReturnType<BrowserContext["storageState"]>>>();
+
+export const test = base.extend<Journey, Shared>({
+  demo: [
+    async ({}, use, info) => {
+      const demo = await Demo.start(folderOf(info.project.outputDir, `demo-${info.workerIndex}`));
+      await use(demo);
+      await demo.stop();
+    },
+    { scope: "worker", timeout: 90_000 },
+  ],
+
+  ownDemo: async ({}, use, info) => {
+    const running: Demo[] = [];
+    await use(async (args = []) => {
+      const demo = await Demo.start(folderOf(info.outputPath(), `demo-${running.length}`), args);
+      running.push(demo);
+      return demo;
+    });
+    await Promise.all(running.map((demo) => demo.stop()));
+  },
+
+  complaints: [
+    async ({}, use) => {
+      const complaints = new Complaints();
+      await use(complaints);
+      expect(complaints.all, "the browser's console stays empty").toEqual([]);
+    },
+    { auto: true },
+  ],
+
+  context: async ({ context, complaints }, use) => {
+    complaints.listen(context);
+    await use(context);
+  },
+
+  signedIn: async ({ browser, complaints }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async ({ address, link }, options = {}) => {
+      const context = await browser.newContext({ ...options, storageState: sessions.get(link) });
+      contexts.push(context);
+      complaints.listen(context);
+      const page = await context.newPage();
+      if (!sessions.has(link)) {
+        await page.goto(link);
+        sessions.set(link, await context.storageState());
+      }
+      await page.goto(`${address}/`);
+      return page;
+    });
+    await Promise.all(contexts.map((context) => context.close()));
+  },
+});
+
+export { expect };
+
+function folderOf(parent: string, name: string): string {
+  const folder = join(parent, name);
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}

@@ -1,0 +1,104 @@
+// A cluster's page as a person uses it: by its table, its buttons and its dialog.
+
+import { expect, type Locator, type Page } from "@playwright/test";
+
+export type Verb = "Add learner" | "Promote" | "Demote" | "Remove" | "Transfer leadership" | "Take snapshot";
+
+export class ClusterPage {
+  constructor(readonly page: Page) {}
+
+  /** Opens it and waits until scripts run and the page is live. */
+  async open(address: string, name: string): Promise<this> {
+    await this.page.goto(`${address}/clusters/${name}`);
+    await this.live();
+    return this;
+  }
+
+  async live() {
+    await expect(this.page.getByText(/^live, /)).toBeVisible();
+  }
+
+  get table(): Locator {
+    return this.page.getByRole("main").getByRole("table", { name: /members/i });
+  }
+
+  row(member: string): Locator {
+    return this.table.getByRole("row").filter({ has: this.page.getByRole("rowheader", { name: member }) });
+  }
+
+  get leaderRow(): Locator {
+    return this.table.getByRole("row").filter({ has: this.page.getByText("leader", { exact: true }) });
+  }
+
+  /** The verdict in one sentence. */
+  get sentence(): Locator {
+    return this.page.locator(".head-sentence");
+  }
+
+  get dialog(): Locator {
+    return this.page.getByRole("dialog");
+  }
+
+  /** The button that asks for a change; of the page itself where no member is named. */
+  button(verb: Verb, member?: string): Locator {
+    const where = member === undefined ? this.page.locator("header.head") : this.row(member);
+    return where.getByRole("button", { name: verb });
+  }
+
+  /** Opens the dialog. */
+  async ask(verb: Verb, member?: string): Promise<Locator> {
+    await this.button(verb, member).click();
+    await expect(this.dialog).toBeVisible();
+    return this.dialog;
+  }
+
+  /** Fills in a reason, confirms, and waits until the console has seen it done. */
+  async carryOut(verb: Verb, reason: string) {
+    await this.dialog.getByLabel(/^Reason/).fill(reason);
+    const confirm = this.dialog.getByRole("button", { name: verb, exact: true });
+    await expect(confirm).not.toHaveAttribute("aria-disabled", "true");
+    await confirm.click();
+    await expect(this.dialog.getByText("succeeded", { exact: true })).toBeVisible({ timeout: 45_000 });
+  }
+
+  /** Closes the dialog after a change and returns the numbers of its audit entries. */
+  async closeAndRead(): Promise<{ intent: number; outcome: number }> {
+    const number = async (kind: string) => {
+      const link = this.dialog.getByRole("link", { name: new RegExp(`Audit entry \\d+ \\(${kind}\\)`) });
+      await expect(link).toBeVisible();
+      return Number(/\d+/.exec(await link.innerText())![0]);
+    };
+    const seen = { intent: await number("intent"), outcome: await number("outcome") };
+    await this.dialog.getByRole("button", { name: "Close" }).click();
+    await expect(this.dialog).toBeHidden();
+    return seen;
+  }
+}
+
+/** One moment of what the page showed. */
+export interface Shown {
+  /** Milliseconds since 1970, by the machine all of this runs on. */
+  at: number;
+  leader: string | null;
+}
+
+/** Records, from inside the page, whenever the leader it shows changes. */
+export async function recordLeader(page: Page) {
+  await page.evaluate(() => {
+    const shown = () => {
+      const tag = document.querySelector("main table .role-leader");
+      return tag?.closest("tr")?.querySelector("th")?.querySelector("[data-member], a, button, strong, span")?.textContent?.trim()
+        ?? tag?.closest("tr")?.querySelector("th")?.textContent?.trim() ?? null;
+    };
+    const seen = [{ at: Date.now(), leader: shown() }];
+    Object.assign(window, { shownLeaders: seen });
+    new MutationObserver(() => {
+      const leader = shown();
+      if (leader !== seen[seen.length - 1]!.leader) seen.push({ at: Date.now(), leader });
+    }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+  });
+}
+
+export async function shownLeaders(page: Page): Promise<Shown[]> {
+  return page.evaluate(() => (window as unknown as { shownLeaders: Shown[] }).shownLeaders);
+}
