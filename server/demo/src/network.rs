@@ -72,6 +72,7 @@ impl Peer {
             .post(format!("http://{}/raft/{path}", self.address))
             .bearer_auth(token)
             .header(FROM, member_of(*me))
+            .header("content-type", "application/json")
             .timeout(limit)
             .body(body);
         let answer = async {
