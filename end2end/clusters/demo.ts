@@ -22,7 +22,7 @@ export interface NodeView {
   quorum_evidence_ms: number | null;
   applied_index: number | null;
   snapshot: { term: number; index: number } | null;
-  membership: { committed: boolean; members: { id: string; role: string }[]; configs: string[][] };
+  membership: { revision: string; committed: boolean; members: { id: string; role: string }[]; configs: string[][] };
 }
 
 const NODE_LINE = /^(\S+)\s+(http:\/\/\S+)\s+pid (\d+)(\s+spare)?\s*$/;
@@ -67,16 +67,20 @@ export class Demo {
     return spare;
   }
 
-  /** The one-time token of the demo's agents, as the demo keeps it for whoever may read its folder. */
-  private get agentToken(): string {
-    return readFileSync(join(this.data, "agent-token"), "utf8").trim();
+  /** The bearer token of the demo's agents, kept for whoever may read its folder. */
+  get tokenFile(): string {
+    return join(this.data, "token");
+  }
+
+  private get authorization(): Record<string, string> {
+    return { authorization: `Bearer ${readFileSync(this.tokenFile, "utf8").trim()}` };
   }
 
   /** A node's own word; undefined if it does not answer within `patience` ms. */
   async view(id: string, patience = 300): Promise<NodeView | undefined> {
     try {
       const response = await fetch(`${this.nodes.get(id)!.address}/quorate/agent/v1/groups/default`, {
-        headers: { authorization: `Bearer ${this.agentToken}` },
+        headers: this.authorization,
         signal: AbortSignal.timeout(patience),
       });
       return response.ok ? ((await response.json()) as NodeView) : undefined;
@@ -103,6 +107,16 @@ export class Demo {
   async role(id: string): Promise<string> {
     const leader = await this.needLeader();
     return leader.membership.members.find((member) => member.id === id)?.role ?? "gone";
+  }
+
+  /** Asks the leader's agent itself for a change, past the console. */
+  async change(leader: NodeView, wish: { action: string; member: string }): Promise<void> {
+    const response = await fetch(`${this.nodes.get(leader.member)!.address}/quorate/agent/v1/groups/default/changes`, {
+      method: "POST",
+      headers: { ...this.authorization, "content-type": "application/json" },
+      body: JSON.stringify({ ...wish, expected_revision: leader.membership.revision }),
+    });
+    if (!response.ok) throw new Error(`${wish.action}: ${response.status} ${await response.text()}`);
   }
 
   kill(id: string) {

@@ -32,7 +32,7 @@ export class OpenBao {
   static async start(folder: string): Promise<OpenBao> {
     const launcher = process.env.QUORATE_OPENBAO_CLUSTER;
     if (launcher === undefined) throw new Error("QUORATE_OPENBAO_CLUSTER names no launcher; run `cargo xtask test`");
-    const program = new Program(launcher, [join(folder, "openbao")], { log: join(folder, "openbao.log") });
+    const program = new Program(launcher, [join(folder, "nodes")], { log: join(folder, "openbao.log") });
     try {
       const said = await program.until("an OpenBao cluster", announced, 120_000);
       const nodes = said.flatMap((line) => (line.node === undefined ? [] : [line as BaoNode]));

@@ -5,6 +5,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test as base, expect, type Browser, type BrowserContext, type Page } from "@playwright/test";
 import { Demo } from "../clusters/demo.ts";
+import { OpenBao } from "../clusters/openbao.ts";
+import { Served } from "./serve.ts";
 
 /** What the browser complained of. A journey that provokes something says so beforehand. */
 export class Complaints {
@@ -34,6 +36,10 @@ interface Journey {
   complaints: Complaints;
   /** A cluster of this journey alone: to be killed, frozen and changed. */
   ownDemo: (args?: string[]) => Promise<Demo>;
+  /** A real OpenBao cluster of this journey alone. */
+  openbao: OpenBao;
+  /** A console that watches it under the name `bao`, and a link for an admin. */
+  openbaoConsole: SignIn & { config: string };
   /** Opens a signed-in page in a browser context of its own. */
   signedIn: (link: SignIn, options?: Parameters<Browser["newContext"]>[0]) => Promise<Page>;
 }
@@ -70,6 +76,26 @@ export const test = base.extend<Journey, Shared>({
       return demo;
     });
     await Promise.all(running.map((demo) => demo.stop()));
+  },
+
+  openbao: async ({}, use, info) => {
+    const bao = await OpenBao.start(folderOf(info.outputPath(), "openbao"));
+    await use(bao);
+    await bao.stop();
+  },
+
+  openbaoConsole: async ({ openbao }, use, info) => {
+    const served = await Served.start(
+      folderOf(info.outputPath(), "console"),
+      `[[clusters]]
+name = "bao"
+kind = "openbao"
+seeds = ${JSON.stringify(openbao.seeds)}
+token_file = ${JSON.stringify(openbao.tokenFile)}
+join_allowed = [${JSON.stringify(openbao.fresh.api)}]`,
+    );
+    await use({ address: served.address, config: served.config, link: served.newLink("ada", "admin") });
+    await served.stop();
   },
 
   complaints: [

@@ -1,37 +1,15 @@
 // All verbs on a real OpenBao cluster, each compared with OpenBao's own configuration and found in
 // the audit log.
 
-import { mkdirSync } from "node:fs";
-import { OpenBao } from "../clusters/openbao.ts";
 import { until } from "../clusters/program.ts";
-import { expect, test as base } from "../console/journey.ts";
+import { expect, test } from "../console/journey.ts";
 import { Rest } from "../console/quorate.ts";
-import { Served } from "../console/serve.ts";
 import { ClusterPage, type Verb } from "../pages/cluster.ts";
 
-const test = base.extend<{ bao: OpenBao; served: Served }>({
-  bao: async ({}, use, info) => {
-    mkdirSync(info.outputPath(), { recursive: true });
-    const bao = await OpenBao.start(info.outputPath());
-    await use(bao);
-    await bao.stop();
-  },
-  served: async ({ bao }, use, info) => {
-    const served = await Served.start(info.outputPath(), `[[clusters]]
-name = "bao"
-kind = "openbao"
-seeds = [${bao.seeds.map((seed) => JSON.stringify(seed)).join(", ")}]
-token_file = ${JSON.stringify(bao.tokenFile)}
-join_allowed = [${JSON.stringify(bao.fresh.api)}]`);
-    await use(served);
-    await served.stop();
-  },
-});
-
-test("the whole round on OpenBao: add, promote, transfer, demote, remove, snapshot", async ({ bao, served, signedIn }) => {
+test("the whole round on OpenBao: add, promote, transfer, demote, remove, snapshot", async ({ openbao: bao, openbaoConsole: served, signedIn }) => {
   test.setTimeout(240_000);
   const rest = Rest.withRole(served.address, "auditor", ["--config", served.config]);
-  const page = await signedIn({ address: served.address, link: served.newLink("ada", "admin") });
+  const page = await signedIn(served);
   const cluster = await new ClusterPage(page).open(served.address, "bao");
   const fresh = bao.fresh;
   const done: { action: string; reason: string; intent: number; outcome: number }[] = [];
@@ -93,8 +71,8 @@ test("the whole round on OpenBao: add, promote, transfer, demote, remove, snapsh
   });
 });
 
-test("an address that is not allowed is refused before anything is sent to it", async ({ bao, served, signedIn }) => {
-  const page = await signedIn({ address: served.address, link: served.newLink("ada", "admin") });
+test("an address that is not allowed is refused before anything is sent to it", async ({ openbao: bao, openbaoConsole: served, signedIn }) => {
+  const page = await signedIn(served);
   const cluster = await new ClusterPage(page).open(served.address, "bao");
   await cluster.ask("Add learner");
   await cluster.dialog.getByLabel("Address of the newcomer").fill("http://127.0.0.1:9");
