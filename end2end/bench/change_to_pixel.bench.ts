@@ -8,7 +8,7 @@ import { expect, test } from "../console/journey.ts";
 import { ClusterPage, recordLeader, shownLeaders } from "../pages/cluster.ts";
 import { saySamples } from "./report.ts";
 
-const RUNS = Number(process.env.QUORATE_BENCH_RUNS ?? 30);
+const RUNS = Number(process.env.QUORATE_TEST_RUNS ?? 30);
 
 /** When the page first showed `leader` after `since`. */
 async function shownAt(page: Page, leader: string, since: number): Promise<number> {

@@ -30,8 +30,8 @@ export class OpenBao {
 
   /** Takes about ten seconds; the first time ever it fetches OpenBao. */
   static async start(folder: string): Promise<OpenBao> {
-    const launcher = process.env.QUORATE_OPENBAO_CLUSTER;
-    if (launcher === undefined) throw new Error("QUORATE_OPENBAO_CLUSTER names no launcher; run `cargo xtask test`");
+    const launcher = process.env.QUORATE_TEST_OPENBAO;
+    if (launcher === undefined) throw new Error("QUORATE_TEST_OPENBAO names no launcher; run `cargo xtask test`");
     const program = new Program(launcher, [join(folder, "nodes")], { log: join(folder, "openbao.log") });
     try {
       const said = await program.until("an OpenBao cluster", announced, 120_000);

@@ -4,7 +4,7 @@ export const chromium = {
   headless: true,
   viewport: { width: 1280, height: 900 },
   launchOptions: {
-    executablePath: process.env.QUORATE_CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: process.env.QUORATE_TEST_CHROMIUM ?? "/usr/bin/chromium",
     args: [
       "--headless",
       "--no-sandbox",

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 /** The release build, unless told otherwise. */
 export function quorate(): string {
-  return process.env.QUORATE ?? fileURLToPath(new URL("../../target/release/quorate", import.meta.url));
+  return process.env.QUORATE_TEST_PROGRAM ?? fileURLToPath(new URL("../../target/release/quorate", import.meta.url));
 }
 
 /** Runs one command to its end; its lines. */

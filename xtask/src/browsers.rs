@@ -13,12 +13,12 @@ const NAMES: [&str; 4] = [
     "google-chrome-stable",
 ];
 
-/// The browser's path, installed if need be. `QUORATE_CHROMIUM` names another one.
+/// The browser's path, installed if need be. `QUORATE_TEST_CHROMIUM` names another one.
 ///
 /// # Errors
 /// If there is none and none can be installed.
 pub fn need() -> anyhow::Result<PathBuf> {
-    if let Some(path) = std::env::var_os("QUORATE_CHROMIUM") {
+    if let Some(path) = std::env::var_os("QUORATE_TEST_CHROMIUM") {
         return Ok(path.into());
     }
     if let Some(path) = find() {

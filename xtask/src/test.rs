@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     Usual,
-    /// With the slow rounds: cargo tests see `QUORATE_SLOW=1`, journeys marked `@slow` run.
+    /// With the slow rounds: cargo tests see `QUORATE_TEST_SLOW=1`, journeys marked `@slow` run.
     All,
 }
 
@@ -118,14 +118,14 @@ pub fn playwright(workspace: &Workspace) -> anyhow::Result<Command> {
     command
         .current_dir(workspace.path("end2end"))
         .args(["--no-install", "playwright", "test"])
-        .env("QUORATE", program)
-        .env("QUORATE_CHROMIUM", chromium)
-        .env("QUORATE_OPENBAO_CLUSTER", launcher);
+        .env("QUORATE_TEST_PROGRAM", program)
+        .env("QUORATE_TEST_CHROMIUM", chromium)
+        .env("QUORATE_TEST_OPENBAO", launcher);
     Ok(command)
 }
 
 fn environment(command: &mut Command, extent: Extent) {
     if extent == Extent::All {
-        command.env("QUORATE_SLOW", "1");
+        command.env("QUORATE_TEST_SLOW", "1");
     }
 }
