@@ -7,6 +7,7 @@ pub mod age;
 pub mod change_dialog;
 pub mod chip;
 pub mod layout;
+pub mod moment;
 pub mod page_head;
 pub mod panel;
 pub mod rail;

@@ -1,10 +1,166 @@
-//! The change page.
+//! One change: how it stands, its steps with times, what was foreseen and seen, who asked for it
+//! and why, and its audit entries.
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use quorate_domain::{job::Change, permission::Permission};
 
-use crate::{components::page_head::PageHead, words};
+use crate::{
+    base::{cluster_path, path, segment},
+    components::{
+        change_dialog::{
+            before_after::before_after,
+            checks::checks,
+            progress::{entry_link, sentence, steps, what_remains},
+        },
+        moment::moment_utc,
+        page_head::PageHead,
+        panel::Panel,
+        states::{ErrorState, LoadingState},
+        tags::ChangeTag,
+    },
+    live::use_live,
+    session::use_session,
+    words::{self as all, actions as words, audit::NOTHING, figures},
+};
 
 #[component]
 pub fn ChangePage() -> impl IntoView {
-    view! { <PageHead title=words::CHANGE/> }
+    let live = use_live();
+    let parameters = use_params_map();
+    let change = Memo::new(move |_| {
+        let id = parameters.with(|map| map.get("id")).unwrap_or_default();
+        live.state.with(|state| state.changes.iter().find(|it| it.id.0 == id).cloned())
+    });
+    let title = move || {
+        change.with(|it| it.as_ref().map_or_else(|| all::CHANGE.to_owned(), |it| it.title.clone()))
+    };
+    let said = move || change.with(|it| it.as_ref().map(sentence).unwrap_or_default());
+    let state = Memo::new(move |_| change.with(|it| it.as_ref().map(|it| it.state)));
+    view! {
+        <PageHead title=Signal::derive(title) sentence=Signal::derive(said)>
+            {move || state.get().map(|state| view! { <ChangeTag state/> })}
+        </PageHead>
+        {move || match (change.get(), live.problem.get()) {
+            (Some(change), _) => whole(&change),
+            (None, Some(problem)) => view! { <ErrorState problem/> }.into_any(),
+            (None, None) => view! { <LoadingState/> }.into_any(),
+        }}
+    }
+}
+
+/// Everything about one change below its head.
+#[must_use]
+pub fn whole(change: &Change) -> AnyView {
+    let remains = change.state.is_final().then(|| what_remains(change));
+    let steps = steps(&change.steps);
+    let checks = checks(&change.checks);
+    view! {
+        {remains}
+        <div class="columns">
+            <div>
+                <Panel id="steps" title=words::STEPS_TAKEN>
+                    <div class="panel-body">{steps}</div>
+                </Panel>
+                {pictures(change)}
+                <Panel id="checks" title=words::CHECKS_THEN>
+                    <div class="panel-body">{checks}</div>
+                </Panel>
+            </div>
+            <div>
+                {request(change)}
+                {snapshot(change)}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn pictures(change: &Change) -> AnyView {
+    let foreseen = before_after(
+        (words::SEEN_BEFORE, &change.before),
+        (words::FORESEEN, &change.after),
+    );
+    let seen = change.seen.as_ref().map(|seen| {
+        view! {
+            <div class="seen-at-end">
+                {before_after((words::FORESEEN, &change.after), (words::SEEN, seen))}
+            </div>
+        }
+    });
+    view! {
+        <Panel id="before-after" title=words::BEFORE_AND_AFTER>
+            <div class="panel-body">{foreseen} {seen}</div>
+        </Panel>
+    }
+    .into_any()
+}
+
+fn request(change: &Change) -> AnyView {
+    let actor = &change.requested_by;
+    let ended = change.ended_at.map(|ended| {
+        let took = figures::duration(ended.since(change.created_at));
+        view! { {moment_utc(ended)} {format!(", {}", words::after(&took))} }
+    });
+    let intent = change.intent_seq.map(|seq| entry_link(seq, words::intent_entry(seq)));
+    let outcome = change.outcome_seq.map(|seq| entry_link(seq, words::outcome_entry(seq)));
+    let facts = view! {
+        <dl class="facts">
+            <div>
+                <dt>{words::WHO}</dt>
+                <dd>{actor.name.clone()} " " <span class="under">{all::means(actor.means)}</span></dd>
+            </div>
+            <div><dt>{words::WHY}</dt><dd>{change.reason.clone()}</dd></div>
+            <div><dt>{words::TICKET_SHORT}</dt><dd>{or_nothing(change.ticket.as_ref())}</dd></div>
+            <div>
+                <dt>{words::CLUSTER}</dt>
+                <dd><a href=cluster_path(change.cluster.as_str())>{change.cluster.0.clone()}</a></dd>
+            </div>
+            <div><dt>{words::ASKED}</dt><dd>{moment_utc(change.created_at)}</dd></div>
+            <div><dt>{words::ENDED}</dt><dd>{ended.map_or_else(|| NOTHING.into_any(), IntoAny::into_any)}</dd></div>
+            <div>
+                <dt>{words::MEMBERSHIP_DECIDED_ON}</dt>
+                <dd><code>{change.plan.step.revision.0.clone()}</code></dd>
+            </div>
+            <div><dt>{words::RECORDED_AS}</dt><dd class="stacked">{intent} {outcome}</dd></div>
+            <div><dt>{words::CHANGE_ID}</dt><dd><code>{change.id.0.clone()}</code></dd></div>
+        </dl>
+    };
+    view! { <Panel id="request" title=words::REQUEST>{facts}</Panel> }.into_any()
+}
+
+fn or_nothing(text: Option<&String>) -> String {
+    text.cloned().unwrap_or_else(|| NOTHING.to_owned())
+}
+
+/// A snapshot's file, for those who may have it.
+fn snapshot(change: &Change) -> AnyView {
+    let Some(id) = &change.snapshot else { return ().into_any() };
+    let link = path(&format!("/snapshots/{}/content", segment(id)));
+    let tags: &[String] = &[];
+    let allowed = use_session().is_some_and(|session| {
+        session.allows_on(Permission::DownloadSnapshot, &change.cluster, tags)
+    });
+    let get = if allowed {
+        view! {
+            <a class="button" href=link download=true rel="external">{words::DOWNLOAD_SNAPSHOT}</a>
+        }
+        .into_any()
+    } else {
+        view! {
+            <button type="button" class="button" aria-disabled="true" aria-describedby="snapshot-why">
+                {words::DOWNLOAD_SNAPSHOT}
+            </button>
+        }
+        .into_any()
+    };
+    view! {
+        <Panel id="snapshot" title=words::SNAPSHOT>
+            <div class="panel-body">
+                {get}
+                <p class="hint" id="snapshot-why">{words::DOWNLOAD_SNAPSHOT_HINT}</p>
+            </div>
+        </Panel>
+    }
+    .into_any()
 }

@@ -7,9 +7,12 @@ pub const SIGN_IN_SENTENCE: &str = "Sign in to see the clusters and what may be 
 pub const NAME: &str = "Name";
 pub const PASSWORD: &str = "Password";
 pub const NO_PASSWORD_YET: &str =
-    "No password yet? Whoever runs this console can print a one-time link: quorate user link NAME.";
-pub const SIGNED_OUT: &str = "You are signed out.";
-pub const SIGNED_OUT_HINT: &str = "Sign in again to go on where you were.";
+    "No password yet? Whoever runs this console can print a one-time link:";
+pub const LINK_COMMAND: &str = "quorate user link NAME";
+#[must_use]
+pub fn already(name: &str) -> String {
+    format!("You are signed in as {name}.")
+}
 
 /// What became of a sign-in, by the code in the URL: (what happened, what to do).
 #[must_use]
@@ -19,25 +22,29 @@ pub fn sign_in_problem(code: &str) -> (&'static str, &'static str) {
             "Name or password is wrong.",
             "Try again, or ask for a one-time link: quorate user link NAME.",
         ),
-        "throttled" | "too-many-attempts" => (
+        "throttled" => (
             "Too many attempts.",
             "Wait a minute, then try again. Nobody is locked out for good.",
         ),
-        "link-used" | "link-expired" | "link-invalid" => (
+        "link-used-up" => (
             "This one-time link was used already or has expired.",
             "Ask for a new one: quorate user link NAME.",
         ),
-        "session-ended" | "session-expired" | "not-signed-in" => {
+        "not-signed-in" => {
             ("Your session has ended.", "Sign in again to go on where you were.")
         }
-        "signed-out" => (SIGNED_OUT, SIGNED_OUT_HINT),
-        "cross-site" | "forged-origin" => (
+        "cross-site" => (
             "The request came from another site and was not carried out.",
             "Sign in on this page, at the address the console is configured for.",
         ),
         "audit-unavailable" => (
             "The audit log cannot be written, so nobody can sign in.",
             "Whoever runs this console: see whether its disk is full.",
+        ),
+        "malformed" => ("The form was not understood.", "Fill in both name and password."),
+        "store-unavailable" => (
+            "The console's store cannot be used, so nobody can sign in.",
+            "Whoever runs this console: see disk and permissions of its data directory.",
         ),
         _ => ("Signing in did not work.", "Try again; the console's own log says what failed."),
     }
@@ -53,7 +60,6 @@ pub const NEW_PASSWORD: &str = "New password";
 pub const PASSWORD_RULE: &str = "At least 8 characters; 15 or more are better. Any characters.";
 pub const PASSWORD_MIN: &str = "8";
 pub const ENDS_OTHERS: &str = "Your other sessions end.";
-pub const LATER: &str = "Not now";
 pub const SAVE: &str = "Save password";
 pub const PASSWORD_SAVED: &str = "The password is set. Your other sessions have ended.";
 
@@ -63,7 +69,7 @@ pub fn password_problem(code: &str) -> (&'static str, &'static str) {
     match code {
         "sign-in-failed" => ("The current password is wrong.", "The password stays as it was."),
         "throttled" => ("Too many attempts.", "Wait a minute, then try again."),
-        "malformed" | "invalid" | "password-too-short" | "password-weak" => (
+        "malformed" | "invalid" => (
             "This password is too short or too well known.",
             "Choose another one; the password stays as it was.",
         ),
@@ -127,7 +133,6 @@ pub const SESSIONS_TABLE: &str = "Sessions; times are UTC";
 pub const THIS_SESSION: &str = "this session";
 pub const ACCOUNT: &str = "Account";
 pub const FROM: &str = "From";
-pub const PROGRAM: &str = "Program";
 pub const BEGAN: &str = "Began (UTC)";
 pub const LAST_SEEN: &str = "Last seen (UTC)";
 pub const ENDS: &str = "Ends at the latest (UTC)";
@@ -206,9 +211,29 @@ pub const TOKEN_ONCE: &str = "API token";
 pub const TOKEN_ONCE_HINT: &str = "Shown only now. Keep it like a password.";
 pub const HIDE: &str = "I have it, hide it";
 
+pub const NEEDS_ADMIN: &str = "Accounts and tokens of others need the role admin on all clusters.";
+pub const SCRIPTS_NEEDED: &str = "Changing something here needs scripts; all reading works without.";
+
+// What became of a button.
 #[must_use]
-pub fn needs_admin() -> &'static str {
-    "Accounts and tokens need the role admin on all clusters."
+pub fn session_ended(account: &str) -> String {
+    format!("The session of {account} has ended.")
+}
+#[must_use]
+pub fn account_set(name: &str, disabled: bool) -> String {
+    if disabled {
+        format!("{name} is disabled; the sessions have ended.")
+    } else {
+        format!("{name} is enabled again.")
+    }
+}
+#[must_use]
+pub fn roles_set(name: &str) -> String {
+    format!("The roles of {name} are set.")
+}
+#[must_use]
+pub fn token_revoked(name: &str) -> String {
+    format!("The token {name} is revoked.")
 }
 
 #[cfg(test)]

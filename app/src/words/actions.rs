@@ -4,6 +4,7 @@
 use quorate_domain::{
     action::Verb,
     job::{ChangeState, StepState},
+    moment::Timestamp,
     preflight::Level,
 };
 
@@ -56,7 +57,6 @@ pub const BEFORE: &str = "Now";
 pub const AFTER: &str = "Afterwards";
 pub const FORESEEN: &str = "Foreseen";
 pub const SEEN: &str = "Seen at the end";
-pub const NOT_SEEN: &str = "Not seen";
 pub const SEEN_BEFORE: &str = "Before";
 pub const VOTERS: &str = "Voters";
 pub const MAJORITY: &str = "Majority";
@@ -87,7 +87,6 @@ pub const STEPS: &str = "What will be done";
 pub const NOTES: &str = "To know";
 pub const SAME_AS_COMMAND: &str = "The same as a command";
 pub const COPY: &str = "Copy";
-pub const COPY_COMMAND: &str = "Copy command";
 pub const COPIED: &str = "Copied";
 pub const COPY_FAILED: &str = "Could not copy; select it instead";
 
@@ -144,7 +143,6 @@ pub const WHY_TICKET_LONG: &str = "The ticket is too long.";
 pub const WHY_NAME: &str = "Type the member's name first.";
 pub const WHY_ADDRESS: &str = "Give an address first.";
 pub const WHY_SENDING: &str = "Being recorded.";
-pub const SCRIPTS_NEEDED: &str = "Changing something here needs scripts.";
 
 pub const MOVED_TITLE: &str = "The cluster has moved since this was worked out.";
 pub const REVIEW_AGAIN: &str = "Review again";
@@ -209,7 +207,7 @@ pub const fn outcome(state: ChangeState) -> &'static str {
 #[must_use]
 pub fn changes_sentence(running: usize, listed: usize) -> String {
     match (running, listed) {
-        (0, 0) => "No change has been asked for yet.".to_owned(),
+        (0, 0) => NO_CHANGE.to_owned(),
         (0, _) => "No change is running.".to_owned(),
         (1, _) => "1 change is running.".to_owned(),
         (more, _) => format!("{more} changes are running."),
@@ -217,6 +215,11 @@ pub fn changes_sentence(running: usize, listed: usize) -> String {
 }
 pub const CHANGES_EMPTY: &str =
     "Changes begin on a cluster's page: add a learner, promote, demote, remove, transfer, take a snapshot.";
+pub const NO_CHANGE: &str = "No change has been asked for yet.";
+#[must_use]
+pub fn changes_table(which: &str) -> String {
+    format!("{which} changes; times are UTC")
+}
 pub const RUNNING: &str = "Running";
 pub const DONE: &str = "Done";
 pub const WHAT: &str = "What";
@@ -224,13 +227,15 @@ pub const CLUSTER: &str = "Cluster";
 pub const WHO: &str = "Who";
 pub const WHY: &str = "Why";
 pub const STATE: &str = "State";
-pub const OUTCOME: &str = "Outcome";
 pub const ASKED_AT: &str = "Asked at (UTC)";
-pub const BEGAN: &str = "Began (UTC)";
-pub const ENDED: &str = "Ended (UTC)";
+pub const ASKED: &str = "Asked";
+pub const ENDED: &str = "Ended";
+#[must_use]
+pub fn after(span: &str) -> String {
+    format!("after {span}")
+}
 pub const TOOK: &str = "Took";
 pub const TICKET_SHORT: &str = "Ticket";
-pub const STEP: &str = "Step";
 pub const STEPS_TAKEN: &str = "Steps";
 pub const BEFORE_AND_AFTER: &str = "Before and after";
 pub const REQUEST: &str = "Request";
@@ -270,15 +275,26 @@ pub fn problems_sentence(findings: usize, clusters: usize) -> String {
     format!("{findings} wrong in {clusters}.")
 }
 #[must_use]
-pub fn all_answer(clusters: usize) -> String {
+pub fn all_watched(clusters: usize) -> String {
     if clusters == 1 {
         "1 cluster is watched.".to_owned()
     } else {
         format!("{clusters} clusters are watched.")
     }
 }
-pub const SINCE: &str = "since";
-pub const MEMBER: &str = "Member";
+pub const PROBLEMS_EMPTY: &str =
+    "What is found in any cluster is listed here as soon as it is seen, worst first.";
+pub const SEVERITY_BAD: &str = "urgent";
+pub const SEVERITY_WARN: &str = "warning";
+pub const SEVERITY_INFO: &str = "note";
+#[must_use]
+pub fn since(moment: Timestamp) -> String {
+    format!("since {} {} UTC", moment.day(), moment.clock())
+}
+#[must_use]
+pub fn open_cluster(name: &str) -> String {
+    format!("Open {name}")
+}
 pub const OPEN_CLUSTER: &str = "Open";
 
 #[cfg(test)]

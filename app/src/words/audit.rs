@@ -81,6 +81,8 @@ pub const TICKET: &str = "Ticket";
 pub const NOTHING: &str = "–";
 pub const EMPTY: &str = "No entry matches.";
 pub const EMPTY_HINT: &str = "Take a condition away, or reach further back.";
+pub const MORE_CONDITIONS: &str = "All conditions";
+pub const PAGES: &str = "Pages of the list";
 pub const OLDER: &str = "Older entries";
 pub const NEWEST: &str = "Newest entries";
 #[must_use]
@@ -89,6 +91,12 @@ pub fn listed(rows: usize) -> String {
 }
 
 // One entry.
+pub const NO_NUMBER: (&str, &str) = (
+    "Audit entries are named by numbers.",
+    "Open the entry from the list of the audit log.",
+);
+pub const WHO_AND_WHY: &str = "Who, when, why";
+pub const PARTNER: &str = "Belongs with";
 #[must_use]
 pub fn entry_title(seq: u64) -> String {
     format!("Audit entry {}", figures::number(seq))
@@ -104,7 +112,7 @@ pub const PEER: &str = "From address";
 pub const USER_AGENT: &str = "Program";
 pub const REQUEST_ID: &str = "Request";
 pub const SESSION: &str = "Session (hash)";
-pub const RECORDED: &str = "Recorded";
+pub const RECORDED: &str = "recorded";
 pub const SEEN: &str = "What was seen";
 pub const SENT: &str = "What was sent";
 pub const RECEIVED: &str = "What came back";

@@ -1,11 +1,7 @@
 //! Accounts, tokens, sessions: what the access page shows and asks for.
 
 use leptos::prelude::*;
-use quorate_domain::{
-    audit::{Actor, Means},
-    moment::Timestamp,
-    permission::Grant,
-};
+use quorate_domain::{audit::Actor, moment::Timestamp, permission::Grant};
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
 
@@ -107,7 +103,10 @@ async fn gather(
     control: &quorate_control::Control,
     who: &quorate_control::Operator,
 ) -> Result<Access, quorate_control::ControlError> {
-    use quorate_domain::permission::{Permission, allows};
+    use quorate_domain::{
+        audit::Means,
+        permission::{Permission, allows},
+    };
 
     // A token or the command line has no password of its own to ask about.
     let has_account = matches!(who.actor.means, Means::Password | Means::SignInLink);

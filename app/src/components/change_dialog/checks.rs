@@ -22,7 +22,7 @@ fn check(check: &Check) -> AnyView {
         <li class="check" data-level=level>
             <span class="check-mark" aria-hidden="true">{words::level_mark(check.level)}</span>
             <span>
-                <span class="visually-hidden">{format!("{}: ", words::level(check.level))}</span>
+                <span class="unseen">{format!("{}: ", words::level(check.level))}</span>
                 {check.text.clone()}
             </span>
         </li>

@@ -1,11 +1,15 @@
-//! The same change as a command line, to be copied.
+//! A text to be used elsewhere: the same change as a command line, a link, a token.
 
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::words::actions as words;
 
+/// Shows a text to be used elsewhere, with a button that copies it. `label` names it.
 #[component]
-pub fn Command(command: String) -> impl IntoView {
+pub fn Command(
+    command: String,
+    #[prop(default = words::SAME_AS_COMMAND)] label: &'static str,
+) -> impl IntoView {
     let said = RwSignal::new("");
     let text = command.clone();
     let copy = move |_| {
@@ -17,8 +21,9 @@ pub fn Command(command: String) -> impl IntoView {
     };
     view! {
         <div class="command">
-            <code aria-label=words::SAME_AS_COMMAND>{command}</code>
-            <button type="button" class="command-copy" aria-label=words::COPY_COMMAND on:click=copy>
+            <code class="command-text" role="group" aria-label=label>{command}</code>
+            <button type="button" class="quiet"
+                aria-label=format!("{}: {label}", words::COPY) on:click=copy>
                 {words::COPY}
             </button>
             <span class="command-said" role="status">{move || said.get()}</span>
@@ -29,7 +34,7 @@ pub fn Command(command: String) -> impl IntoView {
 /// Whether `text` is in the clipboard now. Over plain HTTP beyond loopback browsers have none.
 #[cfg(feature = "hydrate")]
 pub async fn copy(text: &str) -> bool {
-    use js_sys::{Function, Promise, Reflect};
+    use web_sys::js_sys::{Function, Promise, Reflect};
     use wasm_bindgen::{JsCast, JsValue};
 
     let written = || -> Option<Promise> {

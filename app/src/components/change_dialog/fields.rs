@@ -37,8 +37,9 @@ fn address(sheet: Sheet) -> AnyView {
     view! {
         <form class="aim" on:submit=look hidden=move || sheet.change.with(Option::is_some)>
             <div class="field field-wide">
-                <label for="dialog-address">{words::ADDRESS}</label>
+                <label class="field-label" for="dialog-address">{words::ADDRESS}</label>
                 <input
+                    class="input"
                     id="dialog-address"
                     type="text"
                     autocomplete="off"
@@ -48,11 +49,12 @@ fn address(sheet: Sheet) -> AnyView {
                     required=true
                     on:input=move |event| changed(event, false)
                 />
-                <p class="hint" id="dialog-address-hint">{words::ADDRESS_HINT}</p>
+                <p class="field-hint" id="dialog-address-hint">{words::ADDRESS_HINT}</p>
             </div>
             <div class="field">
-                <label for="dialog-id">{words::EXPECTED_ID}</label>
+                <label class="field-label" for="dialog-id">{words::EXPECTED_ID}</label>
                 <input
+                    class="input"
                     id="dialog-id"
                     type="text"
                     autocomplete="off"
@@ -60,7 +62,7 @@ fn address(sheet: Sheet) -> AnyView {
                     aria-describedby="dialog-id-hint"
                     on:input=move |event| changed(event, true)
                 />
-                <p class="hint" id="dialog-id-hint">{words::EXPECTED_ID_HINT}</p>
+                <p class="field-hint" id="dialog-id-hint">{words::EXPECTED_ID_HINT}</p>
             </div>
             <button type="submit" class="button">{words::SHOW_WHAT_HAPPENS}</button>
         </form>
@@ -92,8 +94,8 @@ fn target(sheet: Sheet) -> AnyView {
     view! {
         <div class="aim" hidden=move || sheet.change.with(Option::is_some)>
             <div class="field">
-                <label for="dialog-target">{words::TARGET}</label>
-                <select id="dialog-target" on:change=choose>{options}</select>
+                <label class="field-label" for="dialog-target">{words::TARGET}</label>
+                <select class="input" id="dialog-target" on:change=choose>{options}</select>
             </div>
         </div>
     }
@@ -158,8 +160,9 @@ pub fn Fields(sheet: Sheet) -> impl IntoView {
         >
             {name(sheet)}
             <div class="field field-wide">
-                <label for="dialog-reason">{words::REASON}</label>
+                <label class="field-label" for="dialog-reason">{words::REASON}</label>
                 <input
+                    class="input"
                     id="dialog-reason"
                     type="text"
                     autocomplete="off"
@@ -167,13 +170,14 @@ pub fn Fields(sheet: Sheet) -> impl IntoView {
                     prop:value=sheet.reason
                     on:input=move |event| sheet.reason.set(event_target_value(&event))
                 />
-                <p class="hint" id="dialog-reason-count">
+                <p class="field-hint" id="dialog-reason-count">
                     {move || words::counted(used(), words::REASON_LIMIT)}
                 </p>
             </div>
             <div class="field">
-                <label for="dialog-ticket">{words::TICKET}</label>
+                <label class="field-label" for="dialog-ticket">{words::TICKET}</label>
                 <input
+                    class="input"
                     id="dialog-ticket"
                     type="text"
                     autocomplete="off"
@@ -189,8 +193,9 @@ fn name(sheet: Sheet) -> AnyView {
     let Some(name) = sheet.name.get_value() else { return ().into_any() };
     view! {
         <div class="field field-whole">
-            <label for="dialog-name">{words::type_the_name(&name)}</label>
+            <label class="field-label" for="dialog-name">{words::type_the_name(&name)}</label>
             <input
+                class="input"
                 id="dialog-name"
                 type="text"
                 autocomplete="off"

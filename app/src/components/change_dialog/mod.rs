@@ -15,8 +15,8 @@ use crate::{
 
 pub mod before_after;
 pub mod checks;
-mod command;
-mod draft;
+pub mod command;
+pub mod draft;
 mod fields;
 pub mod notice;
 pub mod progress;

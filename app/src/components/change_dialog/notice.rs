@@ -14,7 +14,7 @@ pub fn notice(problem: &Problem, after: Option<&'static str>) -> AnyView {
     let request = (!problem.request_id.is_empty())
         .then(|| view! { <p class="hint">{REQUEST} " " <code>{problem.request_id.clone()}</code></p> });
     view! {
-        <div class="notice" data-tone="bad" role="alert">
+        <div class="notice tone-bad" role="alert">
             <p class="notice-title">
                 <strong>{problem.title.clone()}</strong>
                 {after.map(|after| format!(" {after}"))}

@@ -273,7 +273,7 @@ fn moved(decided_on: &Basis, view: &ClusterView, action: &Action) -> Vec<String>
 fn new_key() -> String {
     #[cfg(feature = "hydrate")]
     {
-        let part = || js_sys::Math::random().to_string().replace("0.", "");
+        let part = || web_sys::js_sys::Math::random().to_string().replace("0.", "");
         format!("page-{}-{}", part(), part())
     }
     #[cfg(not(feature = "hydrate"))]

@@ -87,7 +87,7 @@ pub fn moved(sheet: Sheet, moved: Vec<String>, again: Callback<()>) -> AnyView {
         again.run(());
     };
     view! {
-        <div class="notice" data-tone="warn">
+        <div class="notice tone-warn">
             <p class="notice-title"><strong>{words::MOVED_TITLE}</strong>" "{words::NOT_DONE}</p>
             <ul aria-label=words::WHAT_MOVED>{items}</ul>
             <p><button type="button" class="button" on:click=again>{words::REVIEW_AGAIN}</button></p>

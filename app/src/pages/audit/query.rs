@@ -142,6 +142,15 @@ impl Query {
         *self != Self { before: self.before, ..Self::default() }
     }
 
+    /// Whether a condition is set that no chip shows.
+    #[must_use]
+    pub fn is_detailed(&self) -> bool {
+        self.from.is_some()
+            || self.to.is_some()
+            || self.range == Range::Month
+            || self.outcome == Some(Outcome::Succeeded)
+    }
+
     /// The link to this list under `base`, without the place in it.
     #[must_use]
     pub fn link(&self, base: &str) -> String {
