@@ -91,6 +91,7 @@ pub fn bind(
         .map_err(|error| anyhow::anyhow!("{error:#}"))?
         .out_name("quorate")
         .typescript(false)
+        .omit_default_module_path(false)
         .remove_name_section(small)
         .remove_producers_section(small)
         .keep_debug(!small)
