@@ -22,5 +22,7 @@ const fn yes() -> bool {
 /// The capability for `verb`, if the backend's kind is known well enough to say.
 #[must_use]
 pub fn of(capabilities: &[Capability], verb: Verb) -> Option<&Capability> {
-    capabilities.iter().find(|capability| capability.action == verb)
+    capabilities
+        .iter()
+        .find(|capability| capability.action == verb)
 }

@@ -133,20 +133,36 @@ impl Membership {
     #[must_use]
     pub fn simple(mut members: Vec<Member>) -> Self {
         members.sort_by(|a, b| a.id.cmp(&b.id));
-        let voters = members.iter().filter(|m| m.role.votes()).map(|m| m.id.clone()).collect();
+        let voters = members
+            .iter()
+            .filter(|m| m.role.votes())
+            .map(|m| m.id.clone())
+            .collect();
         let revision = Self::hash(&members);
-        Self { members, configs: vec![voters], revision }
+        Self {
+            members,
+            configs: vec![voters],
+            revision,
+        }
     }
 
     /// SHA-256 over the sorted (id, address, role) lines, as 16 hex digits; the
     /// leader and wishes are no part of it.
     #[must_use]
     pub fn hash(members: &[Member]) -> Revision {
-        let mut lines: Vec<String> =
-            members.iter().map(|m| format!("{}\t{}\t{:?}\n", m.id, m.address, m.role)).collect();
+        let mut lines: Vec<String> = members
+            .iter()
+            .map(|m| format!("{}\t{}\t{:?}\n", m.id, m.address, m.role))
+            .collect();
         lines.sort();
         let digest = Sha256::digest(lines.concat().as_bytes());
-        Revision(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Revision(
+            digest
+                .iter()
+                .take(8)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
     }
 
     #[must_use]
@@ -174,6 +190,10 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { lag_warn: 1_000, lag_promote: 100, silent_after_ms: 5_000 }
+        Self {
+            lag_warn: 1_000,
+            lag_promote: 100,
+            silent_after_ms: 5_000,
+        }
     }
 }

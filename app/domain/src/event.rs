@@ -22,10 +22,32 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Happening {
-    LeaderAgreed { member: MemberId, term: Option<Term> },
-    LeaderLost { member: MemberId },
-    FindingRaised { code: FindingCode, member: Option<MemberId>, severity: Severity, text: String },
-    FindingCleared { code: FindingCode, member: Option<MemberId>, text: String },
-    MembershipChanged { text: String },
-    Change { id: ChangeId, state: ChangeState, text: String, actor: String, ticket: Option<String> },
+    LeaderAgreed {
+        member: MemberId,
+        term: Option<Term>,
+    },
+    LeaderLost {
+        member: MemberId,
+    },
+    FindingRaised {
+        code: FindingCode,
+        member: Option<MemberId>,
+        severity: Severity,
+        text: String,
+    },
+    FindingCleared {
+        code: FindingCode,
+        member: Option<MemberId>,
+        text: String,
+    },
+    MembershipChanged {
+        text: String,
+    },
+    Change {
+        id: ChangeId,
+        state: ChangeState,
+        text: String,
+        actor: String,
+        ticket: Option<String>,
+    },
 }

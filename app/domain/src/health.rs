@@ -6,9 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cluster::{MemberId, Thresholds},
+    cluster::{MemberId, Term, Thresholds},
+    findings,
+    lag::lag,
+    leader::taking_part,
     moment::Timestamp,
-    observation::Observation,
+    observation::{NodeReport, Observation},
+    standing::{ANSWER_HOLDS_MS, Standing},
+    view::LeaderStatus,
 };
 
 /// The answer to "may it lose another node?"
@@ -64,6 +69,57 @@ pub enum FindingCode {
     OverrideActive,
 }
 
+impl FindingCode {
+    /// The code in REST, metrics and alerts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoQuorum => "no-quorum",
+            Self::NobodyAnswers => "nobody-answers",
+            Self::NoLeader => "no-leader",
+            Self::LeaderDisputed => "leader-disputed",
+            Self::LeaderUnknown => "leader-unknown",
+            Self::MemberUnreachable => "member-unreachable",
+            Self::MemberSealed => "member-sealed",
+            Self::MemberNotStarted => "member-not-started",
+            Self::MemberMisread => "member-misread",
+            Self::MemberDenied => "member-denied",
+            Self::MemberFault => "member-fault",
+            Self::MemberLagging => "member-lagging",
+            Self::MemberUnconfirmed => "member-unconfirmed",
+            Self::ToleranceNone => "tolerance-none",
+            Self::EvenVoters => "even-voters",
+            Self::JointConfiguration => "joint-configuration",
+            Self::WishPending => "wish-pending",
+            Self::RemovedStillRunning => "removed-still-running",
+            Self::ViewsDiffer => "views-differ",
+            Self::BackendUnhealthy => "backend-unhealthy",
+            Self::PlainHttp => "plain-http",
+            Self::MissingPermission => "missing-permission",
+            Self::CredentialExpires => "credential-expires",
+            Self::TwoClusters => "two-clusters",
+            Self::MembershipRemembered => "membership-remembered",
+            Self::OverrideActive => "override-active",
+        }
+    }
+
+    /// Whether it speaks about the cluster's own state. The rest is about this console's access
+    /// to it, about what is left to tidy up, or a remark; none of that makes a cluster less
+    /// available, so none of it moves the verdict.
+    #[must_use]
+    pub const fn weighs(self) -> bool {
+        !matches!(
+            self,
+            Self::PlainHttp
+                | Self::MissingPermission
+                | Self::CredentialExpires
+                | Self::RemovedStillRunning
+                | Self::EvenVoters
+                | Self::OverrideActive
+        )
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub code: FindingCode,
@@ -102,6 +158,12 @@ pub struct Memory {
     pub finding_since: BTreeMap<String, Timestamp>,
     pub leader: Option<MemberId>,
     pub leader_since: Option<Timestamp>,
+    /// The term in which `leader` was last agreed, where terms are told.
+    #[serde(default)]
+    pub leader_term: Option<Term>,
+    /// Since when a member gave no answer, look after look.
+    #[serde(default)]
+    pub silent_since: BTreeMap<MemberId, Timestamp>,
     pub instances: BTreeMap<MemberId, String>,
     /// When a member's instance (process or data) was last seen to change.
     pub restarted_at: BTreeMap<MemberId, Timestamp>,
@@ -132,8 +194,158 @@ pub struct Registration {
     pub read_only: bool,
 }
 
+/// Time between two lag samples, in milliseconds.
+const LAG_SAMPLE_EVERY_MS: u64 = 10_000;
+
+/// How far back tolerance is remembered, in milliseconds.
+const TOLERANCE_KEPT_MS: u64 = 24 * 3_600_000;
+
 /// Folds a new look into what is remembered. Pure: `(previous, observation, now) -> next`.
 #[must_use]
-pub fn remember(_previous: Memory, _registration: &Registration, _seen: &Observation, _now: Timestamp) -> Memory {
-    todo!()
+pub fn remember(
+    previous: Memory,
+    registration: &Registration,
+    seen: &Observation,
+    now: Timestamp,
+) -> Memory {
+    let mut next = previous;
+    for node in &seen.nodes {
+        next.hear(node);
+    }
+    next.forget_strangers(seen);
+    next.weigh_lag(&registration.thresholds, seen);
+    let standing = Standing::new(registration, seen, &next, &[], now);
+    let leader = standing.leader.clone();
+    let tolerates = standing.quorum.tolerates;
+    let present = findings::begun(&standing);
+    next.follow_leader(leader, now);
+    next.record_tolerance(tolerates, now);
+    next.finding_since = present;
+    next
+}
+
+impl Memory {
+    fn hear(&mut self, node: &NodeReport) {
+        let id = node.id.clone();
+        let Some(says) = taking_part(node) else {
+            self.silent_since.entry(id).or_insert(node.at);
+            return;
+        };
+        self.silent_since.remove(&id);
+        self.notice_restart(node, says.instance.as_deref());
+        self.last_answer.insert(id.clone(), node.at);
+        if let Some(index) = says.last_index {
+            self.last_index.insert(id.clone(), index);
+        }
+        if let Some(index) = says.applied_index {
+            self.last_applied.insert(id, index);
+        }
+    }
+
+    /// A restart shows as another instance; where the backend tells none, as a return from a
+    /// silence longer than the pause between looks.
+    fn notice_restart(&mut self, node: &NodeReport, instance: Option<&str>) {
+        let id = &node.id;
+        let restarted = match (self.instances.get(id), instance) {
+            (Some(known), Some(told)) => known != told,
+            (None, Some(_)) => false,
+            (_, None) => self
+                .last_answer
+                .get(id)
+                .is_some_and(|heard| node.at.since(*heard) > ANSWER_HOLDS_MS),
+        };
+        if let Some(told) = instance {
+            self.instances.insert(id.clone(), told.to_owned());
+        }
+        if restarted {
+            self.restarted_at.insert(id.clone(), node.at);
+        }
+    }
+
+    /// What is known of nodes that are no longer members is of no use; a new member under an old
+    /// id must not inherit it.
+    fn forget_strangers(&mut self, seen: &Observation) {
+        let Some(membership) = seen
+            .membership
+            .as_ref()
+            .filter(|_| !seen.membership_remembered)
+        else {
+            return;
+        };
+        let stays = |id: &MemberId| membership.member(id).is_some();
+        self.last_answer.retain(|id, _| stays(id));
+        self.last_applied.retain(|id, _| stays(id));
+        self.last_index.retain(|id, _| stays(id));
+        self.lagging_since.retain(|id, _| stays(id));
+        self.lag_history.retain(|id, _| stays(id));
+        self.instances.retain(|id, _| stays(id));
+        self.restarted_at.retain(|id, _| stays(id));
+        self.silent_since.retain(|id, _| stays(id));
+    }
+
+    fn weigh_lag(&mut self, thresholds: &Thresholds, seen: &Observation) {
+        let Some(membership) = &seen.membership else {
+            return;
+        };
+        for member in &membership.members {
+            let Some((lag, _)) = lag(seen, &member.id) else {
+                continue;
+            };
+            let lagging = self.lagging_since.contains_key(&member.id);
+            if is_lagging(lagging, lag, thresholds) {
+                self.lagging_since
+                    .entry(member.id.clone())
+                    .or_insert(seen.taken_at);
+            } else {
+                self.lagging_since.remove(&member.id);
+            }
+            let samples = self.lag_history.entry(member.id.clone()).or_default();
+            sample(samples, seen.taken_at, lag);
+        }
+    }
+
+    fn follow_leader(&mut self, leader: crate::view::Leader, now: Timestamp) {
+        if leader.status != LeaderStatus::Agreed {
+            return;
+        }
+        let same = self.leader == leader.member && self.leader_term == leader.term;
+        if !same || self.leader_since.is_none() {
+            self.leader_since = Some(now);
+        }
+        self.leader = leader.member;
+        self.leader_term = leader.term;
+    }
+
+    fn record_tolerance(&mut self, tolerates: Option<i64>, now: Timestamp) {
+        let Some(tolerates) = tolerates else { return };
+        let history = &mut self.tolerance_history;
+        if history.last().is_none_or(|(_, last)| *last != tolerates) {
+            history.push((now, tolerates));
+        }
+        // The sample that was current when the window began stays: it is its first value.
+        let began = now.minus_ms(TOLERANCE_KEPT_MS);
+        let older = history.iter().take_while(|(at, _)| *at < began).count();
+        history.drain(..older.saturating_sub(1));
+    }
+}
+
+/// Hysteresis: lagging begins above `lag_warn` and ends at half of it or less.
+#[must_use]
+pub const fn is_lagging(was: bool, lag: u64, thresholds: &Thresholds) -> bool {
+    if was {
+        lag > thresholds.lag_warn / 2
+    } else {
+        lag > thresholds.lag_warn
+    }
+}
+
+fn sample(samples: &mut Vec<(Timestamp, u64)>, at: Timestamp, lag: u64) {
+    let due = samples
+        .last()
+        .is_none_or(|(last, _)| at.since(*last) >= LAG_SAMPLE_EVERY_MS);
+    if due {
+        samples.push((at, lag));
+    }
+    let surplus = samples.len().saturating_sub(LAG_SAMPLES);
+    samples.drain(..surplus);
 }

@@ -36,7 +36,10 @@ pub enum ChangeState {
 impl ChangeState {
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Unknown | Self::Cancelled)
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::Unknown | Self::Cancelled
+        )
     }
 }
 

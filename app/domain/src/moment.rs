@@ -28,19 +28,27 @@ impl Timestamp {
 
     #[must_use]
     pub fn plus_ms(self, milliseconds: u64) -> Self {
-        Self(self.0.saturating_add(i64::try_from(milliseconds).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(milliseconds).unwrap_or(i64::MAX)),
+        )
     }
 
     #[must_use]
     pub fn minus_ms(self, milliseconds: u64) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(milliseconds).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(milliseconds).unwrap_or(i64::MAX)),
+        )
     }
 
     /// Parses RFC 3339 with any offset; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
+            .ok()
+            .map(Self)
     }
 
     /// `14:02:52`, UTC.
@@ -59,16 +67,29 @@ impl Timestamp {
     fn parts(self) -> (String, u8, u8, u8, u16) {
         let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let day =
-            format!("{:04}-{:02}-{:02}", moment.year(), u8::from(moment.month()), moment.day());
-        (day, moment.hour(), moment.minute(), moment.second(), moment.millisecond())
+        let day = format!(
+            "{:04}-{:02}-{:02}",
+            moment.year(),
+            u8::from(moment.month()),
+            moment.day()
+        );
+        (
+            day,
+            moment.hour(),
+            moment.minute(),
+            moment.second(),
+            moment.millisecond(),
+        )
     }
 }
 
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (day, hour, minute, second, millisecond) = self.parts();
-        write!(f, "{day}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+        write!(
+            f,
+            "{day}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"
+        )
     }
 }
 

@@ -16,8 +16,13 @@ pub enum Duty {
 }
 
 impl Duty {
-    pub const ALL: [Self; 5] =
-        [Self::Viewer, Self::Operator, Self::Admin, Self::Approver, Self::Auditor];
+    pub const ALL: [Self; 5] = [
+        Self::Viewer,
+        Self::Operator,
+        Self::Admin,
+        Self::Approver,
+        Self::Auditor,
+    ];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -49,7 +54,26 @@ impl Grant {
     /// The role on every cluster.
     #[must_use]
     pub fn everywhere(role: Duty) -> Self {
-        Self { role, clusters: vec!["*".to_owned()], tags: Vec::new() }
+        Self {
+            role,
+            clusters: vec!["*".to_owned()],
+            tags: Vec::new(),
+        }
+    }
+
+    /// Whether it holds on a cluster of this name with these tags.
+    #[must_use]
+    pub fn covers(&self, name: &ClusterName, tags: &[String]) -> bool {
+        let named = self
+            .clusters
+            .iter()
+            .any(|pattern| pattern == "*" || pattern == name.as_str());
+        let tagged = self.tags.is_empty() || self.tags.iter().any(|tag| tags.contains(tag));
+        named && tagged
+    }
+
+    fn covers_everything(&self) -> bool {
+        self.tags.is_empty() && self.clusters.iter().any(|pattern| pattern == "*")
     }
 }
 
@@ -92,9 +116,155 @@ pub const fn carried_by(permission: Permission) -> &'static [Duty] {
 /// on every cluster (`*`, no tags), except [`Permission::View`], which any grant gives.
 #[must_use]
 pub fn allows(
-    _grants: &[Grant],
-    _permission: Permission,
-    _cluster: Option<(&ClusterName, &[String])>,
+    grants: &[Grant],
+    permission: Permission,
+    cluster: Option<(&ClusterName, &[String])>,
 ) -> bool {
-    todo!()
+    let carriers = carried_by(permission);
+    grants
+        .iter()
+        .filter(|grant| carriers.contains(&grant.role))
+        .any(|grant| match cluster {
+            Some((name, tags)) => grant.covers(name, tags),
+            None => permission == Permission::View || grant.covers_everything(),
+        })
+}
+
+/// Why `permission` is not given, naming the roles that would give it; `None` if it is given.
+#[must_use]
+pub fn missing(
+    grants: &[Grant],
+    permission: Permission,
+    cluster: Option<(&ClusterName, &[String])>,
+) -> Option<String> {
+    if allows(grants, permission, cluster) {
+        return None;
+    }
+    let needed: Vec<&str> = carried_by(permission)
+        .iter()
+        .map(|duty| duty.as_str())
+        .collect();
+    let held: Vec<&str> = Duty::ALL
+        .into_iter()
+        .filter(|duty| {
+            grants
+                .iter()
+                .filter(|grant| grant.role == *duty)
+                .any(|grant| match cluster {
+                    Some((name, tags)) => grant.covers(name, tags),
+                    None => true,
+                })
+        })
+        .map(Duty::as_str)
+        .collect();
+    Some(crate::text::role_missing(
+        &needed,
+        &held,
+        cluster.map(|(name, _)| name.as_str()),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(grants: &[Grant], permission: Permission) -> bool {
+        let tags = ["prod".to_owned()];
+        allows(
+            grants,
+            permission,
+            Some((&ClusterName::from("vault-eu"), &tags)),
+        )
+    }
+
+    #[test]
+    fn each_role_carries_exactly_its_column() {
+        use Permission::{Act, Administer, DownloadSnapshot, OverrideState, ReadAudit, View};
+        // permission, then viewer, operator, admin, approver, auditor
+        let table = [
+            (View, [true, true, true, true, true]),
+            (Act(Verb::AddLearner), [false, true, true, false, false]),
+            (Act(Verb::Promote), [false, true, true, false, false]),
+            (Act(Verb::Transfer), [false, true, true, false, false]),
+            (Act(Verb::Snapshot), [false, true, true, false, false]),
+            (Act(Verb::Demote), [false, false, true, false, false]),
+            (Act(Verb::Remove), [false, false, true, false, false]),
+            (OverrideState, [false, false, true, false, false]),
+            (DownloadSnapshot, [false, false, true, false, false]),
+            (Administer, [false, false, true, false, false]),
+            (ReadAudit, [false, false, true, false, true]),
+        ];
+        for (permission, row) in table {
+            for (duty, expected) in Duty::ALL.into_iter().zip(row) {
+                let grants = [Grant::everywhere(duty)];
+                assert_eq!(
+                    allowed(&grants, permission),
+                    expected,
+                    "{duty:?} {permission:?}"
+                );
+                assert_eq!(
+                    missing(&grants, permission, None).is_none(),
+                    expected,
+                    "{duty:?} {permission:?} in words"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_grant_holds_only_where_it_says() {
+        let grant = |clusters: &str, tags: &str| Grant {
+            role: Duty::Operator,
+            clusters: clusters.split_whitespace().map(str::to_owned).collect(),
+            tags: tags.split_whitespace().map(str::to_owned).collect(),
+        };
+        let table = [
+            (grant("*", ""), true),
+            (grant("vault-eu", ""), true),
+            (grant("vault-us vault-eu", ""), true),
+            (grant("vault-us", ""), false),
+            (grant("", ""), false),
+            (grant("*", "prod"), true),
+            (grant("*", "test prod"), true),
+            (grant("*", "test"), false),
+            (grant("vault-eu", "test"), false),
+        ];
+        for (grant, expected) in table {
+            let grants = [grant];
+            assert_eq!(
+                allowed(&grants, Permission::Act(Verb::Promote)),
+                expected,
+                "{grants:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_about_no_cluster_needs_a_grant_on_all() {
+        let everywhere = [Grant::everywhere(Duty::Admin)];
+        let one = [Grant {
+            role: Duty::Admin,
+            clusters: vec!["vault-eu".to_owned()],
+            tags: Vec::new(),
+        }];
+        assert!(allows(&everywhere, Permission::Administer, None));
+        assert!(!allows(&one, Permission::Administer, None));
+        assert!(allows(&one, Permission::View, None));
+        assert!(!allows(&[], Permission::View, None));
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_the_roles_that_would_do() {
+        let name = ClusterName::from("vault-eu");
+        let viewer = [Grant::everywhere(Duty::Viewer)];
+        let place = Some((&name, [].as_slice()));
+        assert_eq!(
+            missing(&viewer, Permission::Act(Verb::Promote), place).as_deref(),
+            Some("This needs the role operator or admin on vault-eu; you are viewer.")
+        );
+        assert_eq!(
+            missing(&[], Permission::Administer, None).as_deref(),
+            Some("This needs the role admin on every cluster; you have no role here.")
+        );
+    }
 }

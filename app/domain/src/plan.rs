@@ -1,15 +1,27 @@
 //! Immutable ordered steps, what each should lead to, and the fingerprint of what was seen.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    action::Action,
+    action::{Action, Verb},
+    capability,
     cluster::{MemberId, Revision, Role, Term},
     health::Verdict,
-    preflight::{Check, ReasonCode},
+    preflight::{self, Check, Level, ReasonCode},
     quorum::Quorum,
-    view::{ClusterView, MemberState},
+    text,
+    view::{ClusterView, MemberState, MemberView},
 };
+
+mod command;
+mod expectation;
+mod picture;
+
+pub use expectation::met;
+
+/// What every fingerprint of this shape begins with.
+const FINGERPRINT: &str = "q1.";
 
 /// One request to a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,10 +40,19 @@ pub struct Step {
 #[serde(rename_all = "snake_case", tag = "expect")]
 pub enum Expectation {
     /// A member with this id (or, where the id is not known before, this address) has this role.
-    MemberHasRole { member: Option<MemberId>, address: Option<String>, role: Role },
-    MemberGone { member: MemberId },
+    MemberHasRole {
+        member: Option<MemberId>,
+        address: Option<String>,
+        role: Role,
+    },
+    MemberGone {
+        member: MemberId,
+    },
     /// Another member than `from` leads; `to` where the target could be chosen.
-    LeaderMoved { from: Option<MemberId>, to: Option<MemberId> },
+    LeaderMoved {
+        from: Option<MemberId>,
+        to: Option<MemberId>,
+    },
     /// The driver's own receipt is the proof (a verified snapshot).
     Receipt,
 }
@@ -106,45 +127,148 @@ pub struct Basis {
 
 impl Basis {
     #[must_use]
-    pub fn of(_view: &ClusterView, _checks: &[Check]) -> Self {
-        todo!()
+    pub fn of(view: &ClusterView, checks: &[Check]) -> Self {
+        let mut reasons: Vec<ReasonCode> = checks
+            .iter()
+            // A trend comes and goes by itself; it must not undo a decision.
+            .filter(|check| check.level > Level::Allow && check.code != ReasonCode::LagGrowing)
+            .map(|check| check.code)
+            .collect();
+        reasons.sort();
+        reasons.dedup();
+        Self {
+            revision: view
+                .revision
+                .clone()
+                .unwrap_or_else(|| Revision(String::new())),
+            leader: view.leader.member.clone(),
+            term: view.leader.term,
+            verdict: view.verdict,
+            reasons,
+        }
     }
 
     /// Text form: `q1.` and URL-safe characters only.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        todo!()
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        format!("{FINGERPRINT}{}", URL_SAFE_NO_PAD.encode(json))
     }
 
     /// `None` if `fingerprint` was not made by [`Basis::fingerprint`].
     #[must_use]
-    pub fn parse(_fingerprint: &str) -> Option<Self> {
-        todo!()
+    pub fn parse(fingerprint: &str) -> Option<Self> {
+        let json = URL_SAFE_NO_PAD
+            .decode(fingerprint.strip_prefix(FINGERPRINT)?)
+            .ok()?;
+        serde_json::from_slice(&json).ok()
     }
 
     /// What became different in a way that matters, one sentence each; empty if nothing did.
     #[must_use]
-    pub fn moved(&self, _now: &Self) -> Vec<String> {
-        todo!()
+    pub fn moved(&self, now: &Self) -> Vec<String> {
+        let mut moved = Vec::new();
+        if self.revision != now.revision {
+            moved.push(text::moved_membership(
+                self.revision.as_str(),
+                now.revision.as_str(),
+            ));
+        }
+        if self.leader != now.leader {
+            let word = |leader: &Option<MemberId>| leader.as_ref().map(ToString::to_string);
+            let (was, is) = (word(&self.leader), word(&now.leader));
+            moved.push(text::moved_leader(was.as_deref(), is.as_deref()));
+        }
+        if now.verdict > self.verdict {
+            moved.push(text::moved_verdict(self.verdict, now.verdict));
+        }
+        let new: Vec<ReasonCode> = now
+            .reasons
+            .iter()
+            .filter(|code| !self.reasons.contains(code))
+            .copied()
+            .collect();
+        if !new.is_empty() {
+            moved.push(text::moved_reasons(&new));
+        }
+        moved
+    }
+}
+
+impl PictureMember {
+    /// A member as it is drawn.
+    #[must_use]
+    pub fn of(member: &MemberView, changed: bool) -> Self {
+        Self {
+            id: member.id.clone(),
+            name: member.name.clone(),
+            role: member.role,
+            state: member.state,
+            zone: member.zone.clone(),
+            changed,
+        }
     }
 }
 
 /// Before → after with checks and steps; changes nothing.
 #[must_use]
-pub fn preview(_view: &ClusterView, _action: &Action) -> Preview {
-    todo!()
+pub fn preview(view: &ClusterView, action: &Action) -> Preview {
+    let checks = preflight::check(view, action);
+    let basis = Basis::of(view, &checks);
+    let may_choose =
+        capability::of(&view.capabilities, Verb::Transfer).is_some_and(|transfer| transfer.target);
+    Preview {
+        action: action.clone(),
+        title: text::change_title(view, action),
+        before: picture::before(view, action),
+        after: picture::after(view, action),
+        checks,
+        steps: steps(view, action),
+        notes: text::notes(view, action, may_choose),
+        command: command::line(view, action),
+        revision: basis.revision.clone(),
+        fingerprint: basis.fingerprint(),
+        age_ms: view.age_ms.unwrap_or(0),
+    }
+}
+
+fn steps(view: &ClusterView, action: &Action) -> Vec<StepText> {
+    let step = |lead: &str, rest: String| StepText {
+        lead: lead.to_owned(),
+        rest,
+    };
+    vec![
+        step(&text::ask(view.backend()), text::request(view, action)),
+        step(text::WAIT, text::waiting(view, action, patience_ms(action))),
+        step(text::CHECK, text::final_check(action)),
+    ]
+}
+
+/// How long to look for the expected result, in milliseconds.
+const fn patience_ms(action: &Action) -> u64 {
+    match action {
+        Action::AddLearner { .. } | Action::Promote { .. } | Action::Demote { .. } => 60_000,
+        Action::Remove { .. } => 30_000,
+        Action::Transfer { .. } => 15_000,
+        Action::Snapshot => 600_000,
+    }
 }
 
 /// The steps of an action that preflight does not refuse.
 #[must_use]
-pub fn plan(_view: &ClusterView, _action: &Action) -> Plan {
-    todo!()
-}
-
-/// Whether `view` shows what `expectation` waits for; if not, what it waits for, in words.
-///
-/// # Errors
-/// The reason why it is not there yet ("accepted; OpenBao has not carried it out because …").
-pub fn met(_expectation: &Expectation, _view: &ClusterView) -> Result<(), String> {
-    todo!()
+pub fn plan(view: &ClusterView, action: &Action) -> Plan {
+    let target = action.member().and_then(|id| view.member(id));
+    Plan {
+        step: Step {
+            action: action.clone(),
+            revision: view
+                .revision
+                .clone()
+                .unwrap_or_else(|| Revision(String::new())),
+            leader: view.leader.member.clone(),
+            address: target.map(|member| member.address.clone()),
+        },
+        expectation: expectation::of(view, action),
+        patience_ms: patience_ms(action),
+    }
 }

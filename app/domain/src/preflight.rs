@@ -2,7 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{action::Action, view::ClusterView};
+use crate::{
+    action::Action,
+    cluster::MemberId,
+    text,
+    view::{ClusterView, MemberView},
+};
+
+mod effect;
+mod gate;
+mod membership;
+mod transfer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,14 +90,92 @@ pub struct Check {
     pub text: String,
 }
 
+impl ReasonCode {
+    /// What the rule protects: that the cluster goes on answering, or that nothing is lost.
+    #[must_use]
+    pub const fn axis(self) -> Axis {
+        match self {
+            Self::LastVoterOfZone | Self::NoSpare | Self::RemovesSilentMember | Self::LastVoter => {
+                Axis::Durability
+            }
+            _ => Axis::Availability,
+        }
+    }
+}
+
 /// All checks for `action` on the cluster as `view` shows it, worst first.
 #[must_use]
-pub fn check(_view: &ClusterView, _action: &Action) -> Vec<Check> {
-    todo!()
+pub fn check(view: &ClusterView, action: &Action) -> Vec<Check> {
+    let mut checks = Checks {
+        view,
+        action,
+        list: Vec::new(),
+    };
+    if checks.gate() {
+        match action {
+            Action::AddLearner { address, member } => checks.add_learner(address, member.as_ref()),
+            Action::Promote { member } => checks.promote(member),
+            Action::Demote { member } => checks.demote(member),
+            Action::Remove { member } => checks.remove(member),
+            Action::Transfer { member } => checks.transfer(member.as_ref()),
+            Action::Snapshot => {}
+        }
+        checks.holds();
+    }
+    checks
+        .list
+        .sort_by_key(|check| std::cmp::Reverse(check.level));
+    checks.list
+}
+
+/// Checks in the making.
+struct Checks<'a> {
+    view: &'a ClusterView,
+    action: &'a Action,
+    list: Vec<Check>,
+}
+
+impl<'a> Checks<'a> {
+    /// The member in the view, or a refusal.
+    fn known<'v>(&mut self, id: &MemberId) -> Option<&'v MemberView>
+    where
+        'a: 'v,
+    {
+        let found = self.view.member(id);
+        if found.is_none() {
+            self.refuse(ReasonCode::MemberUnknown, text::member_unknown(id.as_str()));
+        }
+        found
+    }
+
+    fn refuse(&mut self, code: ReasonCode, text: String) {
+        self.push(Level::Refuse, code, text);
+    }
+
+    fn warn(&mut self, code: ReasonCode, text: String) {
+        self.push(Level::Warn, code, text);
+    }
+
+    fn allow(&mut self, code: ReasonCode, text: String) {
+        self.push(Level::Allow, code, text);
+    }
+
+    fn push(&mut self, level: Level, code: ReasonCode, text: String) {
+        self.list.push(Check {
+            code,
+            level,
+            axis: code.axis(),
+            text,
+        });
+    }
 }
 
 /// The worst level among `checks`.
 #[must_use]
 pub fn worst(checks: &[Check]) -> Level {
-    checks.iter().map(|check| check.level).max().unwrap_or(Level::Allow)
+    checks
+        .iter()
+        .map(|check| check.level)
+        .max()
+        .unwrap_or(Level::Allow)
 }

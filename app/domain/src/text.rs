@@ -1,1 +1,14 @@
-//! Every sentence the console says, by code, in one catalogue.
+//! Every sentence the console says, by code, in one catalogue. English now, other languages to
+//! follow: no other module may hold words meant for people.
+
+mod changes;
+mod clusters;
+mod figures;
+mod findings;
+mod reasons;
+
+pub use changes::*;
+pub use clusters::*;
+pub use figures::*;
+pub use findings::*;
+pub use reasons::*;

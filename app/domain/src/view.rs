@@ -8,13 +8,15 @@ use crate::{
     action::Verb,
     capability::Capability,
     cluster::{ClusterName, Kind, MemberId, Revision, Role, Term, Thresholds},
-    health::{ClusterState, Finding, Override, Verdict},
+    health::{Finding, Override, Verdict},
     job::ChangeId,
     moment::Timestamp,
     preflight::{Level, ReasonCode},
     quorum::Quorum,
     readiness::{Readiness, Reads},
 };
+
+pub use crate::render::{render, summary};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -159,14 +161,39 @@ pub struct ClusterSummary {
     pub lag_history: Vec<u64>,
 }
 
-/// Renders what is known as it stands at `now`. Pure; call it again when time has passed.
-#[must_use]
-pub fn render(_state: &ClusterState, _now: Timestamp) -> ClusterView {
-    todo!()
+impl MemberView {
+    /// Counts towards the majority.
+    #[must_use]
+    pub fn votes(&self) -> bool {
+        self.role.votes()
+    }
 }
 
-/// The fleet row of a view.
-#[must_use]
-pub fn summary(_view: &ClusterView) -> ClusterSummary {
-    todo!()
+impl ClusterView {
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<&MemberView> {
+        self.members.iter().find(|member| member.id == *id)
+    }
+
+    /// What people call a member; the id for one that is not in the list.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, id: &'a MemberId) -> &'a str {
+        self.member(id)
+            .map_or(id.as_str(), |member| member.name.as_str())
+    }
+
+    /// Whether this member leads by agreement.
+    #[must_use]
+    pub fn is_led_by(&self, id: &MemberId) -> bool {
+        self.leader.status == LeaderStatus::Agreed && self.leader.member.as_ref() == Some(id)
+    }
+
+    /// The program, as people write it: the title without its version.
+    #[must_use]
+    pub fn backend(&self) -> &str {
+        self.version
+            .as_deref()
+            .and_then(|version| self.title.strip_suffix(version))
+            .map_or(self.title.as_str(), str::trim_end)
+    }
 }

@@ -1,0 +1,30 @@
+//! What a change of voters does to the majority.
+
+use super::{Checks, ReasonCode};
+use crate::{foreseen, text};
+
+impl Checks<'_> {
+    /// Refuses what loses the majority, warns of what costs tolerance.
+    pub(super) fn voters_change(&mut self) {
+        let before = &self.view.quorum;
+        let after = foreseen::quorum(self.view, self.action);
+        if !after.holds() {
+            self.refuse(
+                ReasonCode::QuorumWouldBeLost,
+                text::quorum_would_be_lost(&after),
+            );
+            return;
+        }
+        self.allow(ReasonCode::MajorityHolds, text::majority_holds(&after));
+        let (was, is) = (before.tolerates.unwrap_or(0), after.tolerates.unwrap_or(0));
+        if is < was {
+            self.warn(ReasonCode::ToleranceFalls, text::tolerance_falls(was, is));
+        }
+        if is == 0 {
+            self.warn(ReasonCode::NoTolerance, text::none_may_fail());
+        }
+        if after.voters.is_multiple_of(2) {
+            self.warn(ReasonCode::EvenVoters, text::even_number());
+        }
+    }
+}
