@@ -1,1 +1,139 @@
 //! The words of the fleet page.
+
+use quorate_domain::{health::Verdict, view::ClusterSummary};
+
+use super::figures;
+use crate::pages::fleet::needs_a_look;
+
+pub const CAPTION: &str = "Clusters";
+pub const CLUSTER: &str = "Cluster";
+pub const KIND: &str = "Kind";
+pub const LEADER: &str = "Leader";
+pub const TOLERANCE: &str = "Tolerance";
+pub const PROBLEM: &str = "Problem";
+pub const WORST_LAG: &str = "Worst lag";
+pub const LAG_15_MIN: &str = "Lag, 15 min";
+
+pub const FILTER: &str = "Filter: name, kind, zone, tag…";
+pub const FILTER_LABEL: &str = "Filter clusters by name, kind, zone or tag";
+pub const FILTER_SUBMIT: &str = "Filter";
+pub const FILTERS: &str = "Order and filters";
+pub const BY_TOLERANCE: &str = "Least tolerance first";
+pub const BY_NAME: &str = "By name";
+pub const NEW_ORDER: &str = "New order: put the rows in place";
+pub const NONE_MATCH: &str = "No cluster matches.";
+pub const SHOW_ALL: &str = "Show all";
+
+pub const DISPUTED: &str = "disputed";
+pub const NO_LEADER: &str = "none";
+pub const LEADER_UNKNOWN: &str = "unknown";
+
+pub const EMPTY: &str = "No cluster is registered that you may see.";
+pub const EMPTY_HINT: &str = "Clusters stand in the console's configuration. Add one, then start the console again; members are found by asking the seeds:";
+pub const EXAMPLE: &str = r#"[[clusters]]
+name = "vault-eu"
+kind = "openbao"
+seeds = ["https://bao-1.example:8200"]
+token_file = "/run/secrets/bao"
+tags = ["prod"]"#;
+
+/// The page's answer in two parts: what matters most, and what supports it.
+#[must_use]
+pub fn sentence(fleet: &[ClusterSummary]) -> (String, String) {
+    let total = fleet.len();
+    if total == 0 {
+        return (EMPTY.to_owned(), String::new());
+    }
+    let lost = fleet.iter().filter(|cluster| cluster.verdict == Verdict::NoQuorum);
+    let silent = fleet.iter().filter(|cluster| cluster.verdict == Verdict::Unknown);
+    let look = fleet.iter().filter(|cluster| needs_a_look(cluster)).count();
+    let (lost, silent) = (lost.count(), silent.count());
+    match (lost, silent, look) {
+        (0, 0, 0) => (format!("Nothing is lost. {}", in_order(total)), String::new()),
+        (0, 0, _) => (format!("Nothing is lost. {};", need_a_look(look, total)), brink(fleet)),
+        (0, _, _) => (format!("{}.", unheard(silent, total)), rest(look - silent)),
+        (_, 0, _) => (format!("{}.", without_quorum(lost, total)), rest(look - lost)),
+        _ => (
+            format!("{}, {}.", without_quorum(lost, total), unheard_more(silent)),
+            rest(look - lost - silent),
+        ),
+    }
+}
+
+fn in_order(total: usize) -> String {
+    match total {
+        1 => "The one cluster is in order.".to_owned(),
+        2 => "Both clusters are in order.".to_owned(),
+        _ => format!("All {total} clusters are in order."),
+    }
+}
+
+fn need_a_look(look: usize, total: usize) -> String {
+    match (look, total) {
+        (1, 1) => "The one cluster needs a look".to_owned(),
+        (1, _) => format!("1 of {total} clusters needs a look"),
+        _ => format!("{look} of {total} clusters need a look"),
+    }
+}
+
+fn without_quorum(lost: usize, total: usize) -> String {
+    match (lost, total) {
+        (1, 1) => "The one cluster has no quorum".to_owned(),
+        (1, _) => format!("1 of {total} clusters has no quorum"),
+        _ => format!("{lost} of {total} clusters have no quorum"),
+    }
+}
+
+fn unheard(silent: usize, total: usize) -> String {
+    match (silent, total) {
+        (1, 1) => "The one cluster does not answer".to_owned(),
+        (1, _) => format!("1 of {total} clusters does not answer"),
+        _ => format!("{silent} of {total} clusters do not answer"),
+    }
+}
+
+fn unheard_more(silent: usize) -> String {
+    if silent == 1 { "1 does not answer".to_owned() } else { format!("{silent} do not answer") }
+}
+
+fn rest(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => "1 more needs a look.".to_owned(),
+        _ => format!("{more} more need a look."),
+    }
+}
+
+/// How many of those that need a look may not lose another node.
+fn brink(fleet: &[ClusterSummary]) -> String {
+    let looked = fleet.iter().filter(|cluster| needs_a_look(cluster));
+    let brink = looked.clone().filter(|cluster| cluster.quorum.tolerates == Some(0)).count();
+    match (brink, looked.count()) {
+        (0, 1) => "it may still lose a node.".to_owned(),
+        (0, _) => "each of them may still lose a node.".to_owned(),
+        (1, 1) => "it may not lose another node.".to_owned(),
+        (1, _) => "one of them may not lose another node.".to_owned(),
+        (some, all) if some == all => "none of them may lose another node.".to_owned(),
+        (some, _) => format!("{some} of them may not lose another node."),
+    }
+}
+
+/// What may still fail, for a row.
+#[must_use]
+pub fn tolerance(cluster: &ClusterSummary) -> String {
+    let missing = cluster.quorum.answering < cluster.quorum.voters;
+    match (cluster.verdict, cluster.quorum.tolerates) {
+        (Verdict::Unknown, _) | (_, None) => "Unknown".to_owned(),
+        (Verdict::NoQuorum, _) | (_, Some(..0)) => "No quorum".to_owned(),
+        (_, Some(0)) => "No failure tolerated".to_owned(),
+        (_, Some(some)) if missing => format!("{some} more may fail"),
+        (_, Some(some)) => format!("{some} may fail"),
+    }
+}
+
+/// What the spark line shows, in words.
+#[must_use]
+pub fn lag_label(cluster: &ClusterSummary) -> String {
+    let highest = cluster.lag_history.iter().max().copied().unwrap_or(0);
+    format!("Lag over 15 minutes, at most {}", figures::number(highest))
+}

@@ -1,0 +1,44 @@
+//! All findings, the most urgent first; the banner shows the first alone.
+
+use leptos::prelude::*;
+use quorate_domain::health::{Finding, Severity};
+
+use super::seen::Seen;
+use crate::{components::{panel::Panel, tags::Tone}, words::cluster as say};
+
+#[component]
+pub fn Findings(seen: Seen) -> impl IntoView {
+    let findings = Memo::new(move |_| seen.read(|view| view.findings.clone()));
+    let several = Memo::new(move |_| {
+        findings.with(|findings| match findings.as_slice() {
+            [] => false,
+            [only] => only.severity == Severity::Info,
+            _ => true,
+        })
+    });
+    move || {
+        several.get().then(|| {
+            let lines = move || findings.get().into_iter().map(line).collect_view();
+            view! {
+                <Panel id="findings" title=say::FINDINGS>
+                    <ul class="findings">{lines}</ul>
+                </Panel>
+            }
+        })
+    }
+}
+
+fn line(finding: Finding) -> AnyView {
+    let tone = match finding.severity {
+        Severity::Info => Tone::Plain,
+        Severity::Warn => Tone::Warn,
+        Severity::Bad => Tone::Bad,
+    };
+    view! {
+        <li class=format!("finding {}", tone.class())>
+            <p class="finding-text">{finding.text}</p>
+            {finding.hint.map(|hint| view! { <p class="finding-hint">{hint}</p> })}
+        </li>
+    }
+    .into_any()
+}

@@ -1,0 +1,56 @@
+//! The head of the page: ring, sentence, who leads, facts, and what can be done with the whole.
+
+use leptos::prelude::*;
+use quorate_domain::action::Verb;
+
+use super::{
+    act::{ActButton, Look, verdict},
+    seen::Seen,
+};
+use crate::{
+    components::ring::{RingSize, ring, ring_members},
+    words::cluster as say,
+};
+
+#[component]
+pub fn Head(seen: Seen) -> impl IntoView {
+    let drawn = Memo::new(move |_| seen.read(|view| (ring_members(view), view.quorum.clone())));
+    let title = Memo::new(move |_| seen.read(|view| view.name.to_string()));
+    let sentence = Memo::new(move |_| seen.read(|view| view.sentence.clone()));
+    let leader = Memo::new(move |_| seen.read(|view| view.leader_sentence.clone()));
+    let facts = Memo::new(move |_| seen.read(say::facts));
+    let clock = Memo::new(move |_| {
+        seen.look(|view| view.observed_at.map(|at| say::seen_at(&at.clock()))).flatten()
+    });
+    let offers = move |verb| Memo::new(move |_| seen.read(|v| verdict(v, verb, None).is_some()));
+    let (snapshot, add) = (offers(Verb::Snapshot), offers(Verb::AddLearner));
+    view! {
+        <header class="head cluster-head">
+            <div class="cluster-ring">
+                {move || drawn.with(|(members, quorum)| ring(members, quorum, RingSize::Large))}
+            </div>
+            <div class="head-words">
+                <h1 class="head-title">{move || title.get()}</h1>
+                <p class="head-sentence">
+                    <strong aria-live="polite">{move || sentence.get()}</strong>
+                    " "
+                    {move || leader.get()}
+                </p>
+                <p class="head-facts">
+                    {move || facts.get()}
+                    {move || clock.get().map(|clock| format!(" · {clock}"))}
+                </p>
+            </div>
+            <div class="head-actions">
+                {move || snapshot.get().then(|| view! {
+                    <ActButton seen verb=Verb::Snapshot look=Look::Plain id="act-snapshot"/>
+                })}
+                {move || add.get().then(|| view! {
+                    <ActButton seen verb=Verb::AddLearner look=Look::Primary id="act-add-learner"/>
+                })}
+                <p class="why needs-no-script">{say::ACTIONS_NEED_SCRIPTS}</p>
+            </div>
+        </header>
+    }
+    .into_any()
+}

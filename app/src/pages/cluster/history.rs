@@ -1,0 +1,56 @@
+//! "What happened": elections, findings, changes and snapshots in one line of time.
+
+use leptos::prelude::*;
+use quorate_domain::event::{Event, Happening};
+
+use crate::{
+    base::change_path,
+    components::panel::Panel,
+    live::use_live,
+    words::cluster as say,
+};
+
+#[component]
+pub fn History() -> impl IntoView {
+    let live = use_live();
+    let events = Memo::new(move |_| live.state.with(|state| state.events.clone()));
+    let today = Memo::new(move |_| live.now.get().day());
+    let none = Memo::new(move |_| events.with(Vec::is_empty));
+    let aside = view! { <span class="panel-aside">{say::UTC}</span> }.into_any();
+    view! {
+        <Panel id="history" title=say::WHAT_HAPPENED aside>
+            <ol class="history" tabindex="0" aria-labelledby="history-title">
+                <For each=move || events.get() key=|event| (event.id, event.at) let(event)>
+                    {line(&event, &today.get_untracked())}
+                </For>
+            </ol>
+            {move || none.get().then(|| view! { <p class="history-none">{say::NOTHING_HAPPENED}</p> })}
+        </Panel>
+    }
+    .into_any()
+}
+
+fn line(event: &Event, today: &str) -> AnyView {
+    let (who, what, below) = say::happening(&event.what);
+    let day = event.at.day();
+    let clock = event.at.clock();
+    // Older than today: the day stands above the clock.
+    let day = (day != today).then(|| view! { <span class="history-day">{day}</span> });
+    let who = (!who.is_empty()).then(|| view! { <strong>{who}</strong> " " });
+    let what = match &event.what {
+        Happening::Change { id, .. } => {
+            view! { <a href=change_path(&id.0)>{what}</a> }.into_any()
+        }
+        _ => what.into_any(),
+    };
+    view! {
+        <li class="history-line">
+            <time class="history-time" datetime=event.at.to_string()>{day} {clock}</time>
+            <div>
+                <p>{who} {what}</p>
+                <p class="history-below">{below}</p>
+            </div>
+        </li>
+    }
+    .into_any()
+}

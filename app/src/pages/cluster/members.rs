@@ -1,0 +1,223 @@
+//! The members as a table: the graph's accessible twin, with the same data and the same actions.
+
+use leptos::prelude::*;
+use quorate_domain::{
+    action::Verb,
+    cluster::MemberId,
+    view::{ClusterView, MemberView},
+};
+
+use super::{
+    act::{ActButton, Look, action, asking, refusal},
+    inspector,
+    seen::{Seen, leads},
+};
+use crate::{
+    components::{
+        age::Age,
+        tags::{RoleTag, StateTag},
+    },
+    session::use_session,
+    words::{cluster as say, figures},
+};
+
+#[component]
+pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
+    let ids = Memo::new(move |_| seen.read(in_order));
+    let zoned = Memo::new(move |_| seen.read(|view| view.members.iter().any(|m| m.zone.is_some())));
+    let none = Memo::new(move |_| ids.with(Vec::is_empty));
+    view! {
+        <section class="panel members-panel" aria-label=say::MEMBERS>
+            <table class="members" class:members-unzoned=move || !zoned.get()>
+                <caption class="unseen">{say::MEMBERS}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">{say::MEMBER}</th>
+                        <th scope="col">{say::ROLE}</th>
+                        <th scope="col">{say::STATE}</th>
+                        <th scope="col" class="members-zone">{say::ZONE}</th>
+                        <th scope="col" class="num">{say::APPLIED}</th>
+                        <th scope="col" class="num">{say::BEHIND}</th>
+                        <th scope="col">{say::SEEN}</th>
+                        <th scope="col"><span class="unseen">{say::ACTIONS}</span></th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <For each=move || ids.get() key=Clone::clone let(id)>
+                        {row(seen, id, chosen)}
+                    </For>
+                </tbody>
+            </table>
+            {move || none.get().then(|| view! { <p class="topo-none">{say::NO_MEMBERS}</p> })}
+        </section>
+    }
+    .into_any()
+}
+
+/// Voters before learners, each by name: a new leader moves no row.
+fn in_order(view: &ClusterView) -> Vec<MemberId> {
+    let mut members: Vec<&MemberView> = view.members.iter().collect();
+    members.sort_by(|a, b| {
+        b.role.votes().cmp(&a.role.votes()).then_with(|| natural(&a.name).cmp(&natural(&b.name)))
+    });
+    members.into_iter().map(|member| member.id.clone()).collect()
+}
+
+/// So that `node-10` comes after `node-9`.
+fn natural(name: &str) -> (String, u64, String) {
+    let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let (stem, number) = name.split_at(name.len() - digits);
+    (stem.to_owned(), number.parse().unwrap_or(0), name.to_owned())
+}
+
+fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
+    let of = move |id: MemberId, cell: fn(&ClusterView, &MemberView) -> String| {
+        let text = Memo::new(move |_| seen.member(&id, cell).unwrap_or_default());
+        move || text.get()
+    };
+    let name = of(id.clone(), |_, member| member.name.clone());
+    let zone = of(id.clone(), |_, member| member.zone.clone().unwrap_or_default());
+    let applied = of(id.clone(), |_, member| figure(member.applied_index));
+    let behind = of(id.clone(), |view, member| match (leads(view, &member.id), member.answering) {
+        (true, _) => "–".to_owned(),
+        (false, true) => figure(member.lag),
+        (false, false) => "?".to_owned(),
+    });
+    let tags = {
+        let id = id.clone();
+        Memo::new(move |_| {
+            seen.member(&id, |view, m| (m.role, leads(view, &m.id), m.state, m.manual.is_some()))
+        })
+    };
+    let age = {
+        let id = id.clone();
+        Signal::derive(move || seen.member(&id, |_, member| member.age_ms).flatten())
+    };
+    let selected = {
+        let id = id.clone();
+        move || chosen.with(|chosen| chosen.as_deref() == Some(id.as_str())).then_some("true")
+    };
+    let href = inspector::address(id.as_str());
+    view! {
+        <tr>
+            <th scope="row" class="members-name">
+                <a href=href data-noscroll="true" aria-current=selected>{name}</a>
+            </th>
+            <td class="members-role">{move || tags.get().map(|(role, leads, _, _)| view! { <RoleTag role leads/> })}</td>
+            <td class="members-state">{move || tags.get().map(|(_, _, state, overridden)| view! { <StateTag state overridden/> })}</td>
+            <td class="members-zone">{zone}</td>
+            <td class="num mono" data-label=say::APPLIED>{applied}</td>
+            <td class="num mono" data-label=say::BEHIND>{behind}</td>
+            <td class="members-seen" data-label=say::SEEN><Age age_ms=age/></td>
+            <td class="members-act">{actions(seen, id)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn figure(value: Option<u64>) -> String {
+    value.map_or_else(|| "?".to_owned(), figures::number)
+}
+
+/// The action one most likely came for, and the others behind "More".
+fn actions(seen: Seen, id: MemberId) -> AnyView {
+    let offered = {
+        let id = id.clone();
+        Memo::new(move |_| {
+            seen.member(&id, |view, member| {
+                let leads = leads(view, &member.id);
+                let verbs: Vec<Verb> = member.actions.iter().map(|verdict| verdict.action).collect();
+                let first = primary(member, leads).filter(|verb| verbs.contains(verb));
+                (leads, member.name.clone(), first.or_else(|| verbs.first().copied()), verbs)
+            })
+        })
+    };
+    let offer = move || {
+        let (leads, name, first, verbs) = offered.get()?;
+        let first = first?;
+        let more: Vec<Verb> = verbs.into_iter().filter(|verb| *verb != first).collect();
+        let button = format!("act-{}-{id}", first.as_str());
+        let menu = (!more.is_empty()).then(|| menu(seen, &id, &name, leads, more));
+        Some(view! {
+            <div class="members-acts">
+                <ActButton seen verb=first member=id.clone() leads look=Look::Small id=button/>
+                {menu}
+            </div>
+        })
+    };
+    offer.into_any()
+}
+
+const fn primary(member: &MemberView, leads: bool) -> Option<Verb> {
+    if leads {
+        Some(Verb::Transfer)
+    } else if !member.answering {
+        Some(Verb::Remove)
+    } else if member.role.votes() {
+        Some(Verb::Demote)
+    } else {
+        Some(Verb::Promote)
+    }
+}
+
+fn menu(seen: Seen, id: &MemberId, name: &str, leads: bool, verbs: Vec<Verb>) -> AnyView {
+    let items = verbs.into_iter().map(|verb| view! { <li>{item(seen, id.clone(), leads, verb)}</li> });
+    view! {
+        <details class="menu needs-script" name="member-menu">
+            <summary aria-label=say::more_for(name)>{say::MORE}</summary>
+            <ul class="menu-list">{items.collect_view()}</ul>
+        </details>
+    }
+    .into_any()
+}
+
+fn item(seen: Seen, id: MemberId, leads: bool, verb: Verb) -> AnyView {
+    let session = use_session();
+    let press = asking(seen, action(verb, Some(&id), leads));
+    let refused = Memo::new(move |_| {
+        seen.member(&id, |view, member| {
+            let verdict = member.actions.iter().find(|verdict| verdict.action == verb)?;
+            refusal(session.as_ref(), view, verdict)
+        })
+        .flatten()
+    });
+    view! {
+        <button
+            type="button"
+            class="menu-item"
+            aria-disabled=move || refused.with(Option::is_some).then_some("true")
+            on:click=move |event| if refused.with_untracked(Option::is_none) {
+                close_menu(&event);
+                press();
+            }
+        >
+            <span>{say::member_verb(verb, leads)}</span>
+            {move || refused.get().map(|refusal| view! { <span class="why">{refusal.full}</span> })}
+        </button>
+    }
+    .into_any()
+}
+
+#[cfg(feature = "hydrate")]
+fn close_menu(event: &leptos::ev::MouseEvent) {
+    use wasm_bindgen::JsCast;
+
+    let item = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    if let Some(menu) = item.and_then(|item| item.closest("details").ok().flatten()) {
+        let _ = menu.remove_attribute("open");
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn close_menu(_event: &leptos::ev::MouseEvent) {}
+
+#[cfg(test)]
+mod tests {
+    use super::natural;
+
+    #[test]
+    fn numbers_at_the_end_of_a_name_sort_as_numbers() {
+        assert!(natural("node-9") < natural("node-10"));
+        assert!(natural("a") < natural("b1"));
+    }
+}

@@ -1,0 +1,92 @@
+//! One cluster: is anything lost, what may still fail, what should I do.
+
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+use crate::{
+    components::{
+        page_head::PageHead,
+        ring::{RingSize, ring},
+        states::{ErrorState, LoadingState},
+    },
+    live::use_live,
+};
+
+pub mod act;
+mod banner;
+mod findings;
+mod head;
+mod history;
+mod inspector;
+mod members;
+pub mod placing;
+mod seen;
+mod tolerance;
+mod topology;
+mod votes;
+
+#[cfg(test)]
+mod tests;
+
+use seen::Seen;
+use topology::Drawing;
+
+#[component]
+pub fn ClusterPage() -> impl IntoView {
+    let params = use_params_map();
+    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let seen = Seen::of(name);
+    let live = use_live();
+    let there = Memo::new(move |_| seen.is_there());
+    move || match (there.get(), live.problem.get()) {
+        (true, _) => view! { <Overview seen/> }.into_any(),
+        (false, Some(problem)) => {
+            view! { <PageHead title=name/> <ErrorState problem/> }.into_any()
+        }
+        (false, None) => view! { <Coming name/> }.into_any(),
+    }
+}
+
+/// Between two pages: what the fleet says of it, until its own document arrives.
+#[component]
+fn Coming(name: Memo<String>) -> impl IntoView {
+    let summary = use_live().state.with_untracked(|state| {
+        let name = name.get_untracked();
+        state.fleet.iter().find(|cluster| cluster.name.as_str() == name).cloned()
+    });
+    let sentence = summary.as_ref().map(|summary| summary.sentence.clone()).unwrap_or_default();
+    view! {
+        <div class="cluster-head">
+            {summary.map(|summary| ring(&summary.members, &summary.quorum, RingSize::Large))}
+            <PageHead title=name sentence/>
+        </div>
+        <LoadingState/>
+    }
+}
+
+#[component]
+fn Overview(seen: Seen) -> impl IntoView {
+    let query = use_query_map();
+    let chosen = Memo::new(move |_| query.with(|query| query.get("member")));
+    let drawing = Memo::new(move |_| query.with(Drawing::of));
+    let inspected = Memo::new(move |_| chosen.get().filter(|id| seen.has_member(id)));
+    view! {
+        <head::Head seen/>
+        <banner::Running seen/>
+        <banner::Banner seen/>
+        <votes::Votes seen/>
+        <div class="cluster">
+            <div class="cluster-main">
+                <topology::Topology seen drawing chosen/>
+                <members::Members seen chosen/>
+            </div>
+            <div class="cluster-side">
+                {move || inspected.get().map(|id| view! { <inspector::Inspector seen id/> })}
+                <findings::Findings seen/>
+                <history::History/>
+                <tolerance::Tolerance seen/>
+            </div>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,119 @@
+//! How many failures were tolerated over the last day, as a step line.
+
+use leptos::prelude::*;
+use quorate_domain::moment::Timestamp;
+
+use super::seen::Seen;
+use crate::{components::panel::Panel, live::use_live, words::cluster as say};
+
+const WIDTH: f64 = 288.0;
+const TOP: f64 = 22.0;
+const BOTTOM: f64 = 58.0;
+const DAY_MS: u64 = 86_400_000;
+
+#[component]
+pub fn Tolerance(seen: Seen) -> impl IntoView {
+    let now = use_live().now;
+    // A minute is less than a quarter of a pixel.
+    let minute = Memo::new(move |_| now.get().unix_ms() / 60_000);
+    let history = Memo::new(move |_| seen.read(|view| view.tolerance_history.clone()));
+    let drawn = move || {
+        let now = Timestamp::from_unix_ms(minute.get().saturating_mul(60_000));
+        history.with(|history| draw(history, now))
+    };
+    let aside = view! { <span class="panel-aside">{say::TOLERATES}</span> }.into_any();
+    view! {
+        <Panel id="tolerance" title=say::TOLERANCE_24_H aside>
+            <div class="panel-body">{drawn}</div>
+        </Panel>
+    }
+    .into_any()
+}
+
+fn draw(history: &[(Timestamp, i64)], now: Timestamp) -> AnyView {
+    let Some(line) = StepLine::of(history, now) else {
+        return view! { <p class="history-none">{say::NOT_YET_SEEN}</p> }.into_any();
+    };
+    let (least, most) = (line.least, line.most);
+    let lower = (least != most).then(|| {
+        view! { <text class="steps-text" x="0" y=BOTTOM - 4.0>{say::failures(least)}</text> }
+    });
+    view! {
+        <svg class="steps" viewBox="0 0 288 72" role="img" aria-label=say::tolerance_label(least, most, line.now)>
+            <text class="steps-text" x="0" y="12">{say::failures(most)}</text>
+            {lower}
+            <path class="steps-line" d=line.path/>
+            <path class="steps-floor" d="M0 70H288"/>
+        </svg>
+    }
+    .into_any()
+}
+
+/// The line's path and the values it passes.
+struct StepLine {
+    path: String,
+    least: i64,
+    most: i64,
+    now: i64,
+}
+
+impl StepLine {
+    /// `None` while nothing is known. Begins where knowledge begins, at most a day ago.
+    fn of(history: &[(Timestamp, i64)], now: Timestamp) -> Option<Self> {
+        let begin = now.minus_ms(DAY_MS);
+        let last = history.last()?.1;
+        // What held when the day began is the newest entry from before it.
+        let before = history.iter().rposition(|(at, _)| *at < begin).unwrap_or(0);
+        let shown = history.get(before..)?;
+        let least = shown.iter().map(|(_, value)| *value).min()?;
+        let most = shown.iter().map(|(_, value)| *value).max()?;
+        let mut path = String::new();
+        for (at, value) in shown {
+            let (x, y) = (across(at.since(begin)), height(*value, least, most));
+            let step = if path.is_empty() { format!("M{x:.1} {y:.1}") } else { format!("H{x:.1}V{y:.1}") };
+            path.push_str(&step);
+        }
+        path.push_str(&format!("H{WIDTH:.1}"));
+        Some(Self { path, least, most, now: last })
+    }
+}
+
+fn across(milliseconds: u64) -> f64 {
+    let seconds = u32::try_from(milliseconds.min(DAY_MS) / 1_000).unwrap_or_default();
+    f64::from(seconds) / 86_400.0 * WIDTH
+}
+
+fn height(value: i64, least: i64, most: i64) -> f64 {
+    let from = |value: i64| i32::try_from(value).map_or(0.0, f64::from);
+    if least == most {
+        return TOP;
+    }
+    BOTTOM - (from(value) - from(least)) / (from(most) - from(least)) * (BOTTOM - TOP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hours: u64) -> Timestamp {
+        Timestamp::from_unix_ms(0).plus_ms(hours * 3_600_000)
+    }
+
+    #[test]
+    fn a_line_begins_where_knowledge_begins_and_ends_now() {
+        let line = StepLine::of(&[(at(36), 2), (at(42), 1)], at(48)).unwrap();
+        assert_eq!(line.path, "M144.0 22.0H216.0V58.0H288.0");
+        assert_eq!((line.least, line.most, line.now), (1, 2, 1));
+    }
+
+    #[test]
+    fn what_held_before_the_day_began_holds_from_its_beginning() {
+        let line = StepLine::of(&[(at(1), 2), (at(2), 1), (at(36), 2)], at(48)).unwrap();
+        assert_eq!(line.path, "M0.0 58.0H144.0V22.0H288.0");
+    }
+
+    #[test]
+    fn nothing_known_draws_nothing() {
+        assert!(StepLine::of(&[], at(48)).is_none());
+    }
+}
