@@ -13,6 +13,10 @@ pub mod components;
 pub mod live;
 pub mod opening;
 pub mod pages;
+#[cfg(all(test, feature = "ssr"))]
+mod rendered;
+#[cfg(test)]
+mod sample;
 pub mod session;
 #[cfg(feature = "ssr")]
 pub mod shell;

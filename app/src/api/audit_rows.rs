@@ -34,9 +34,24 @@ pub async fn rows(query: Query) -> Result<AuditRows, Failure> {
     let caller = Caller::here()?;
     let (control, who) = (&caller.control, &caller.who);
     let now = control.now();
-    let page = control.audit_rows(who, &query.filter(now), query.before, ROWS).await;
+    let page = control
+        .audit_rows(who, &query.filter(now), query.before, ROWS)
+        .await;
     let page = page.map_err(|error| caller.failed(&error))?;
-    let size = control.audit_size(who).await.map_err(|error| caller.failed(&error))?;
-    let clusters = control.fleet(who).into_iter().map(|cluster| cluster.name.0).collect();
-    Ok(AuditRows { rows: page.items, next: page.next, size, now, clusters })
+    let size = control
+        .audit_size(who)
+        .await
+        .map_err(|error| caller.failed(&error))?;
+    let clusters = control
+        .fleet(who)
+        .into_iter()
+        .map(|cluster| cluster.name.0)
+        .collect();
+    Ok(AuditRows {
+        rows: page.items,
+        next: page.next,
+        size,
+        now,
+        clusters,
+    })
 }

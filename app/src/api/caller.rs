@@ -33,7 +33,12 @@ impl Caller {
         problem.request_id = self.who.source.request_id.clone().unwrap_or_default();
         if problem.status >= 500 {
             let causes = causes(error);
-            tracing::error!(code = problem.code, request_id = problem.request_id, causes, "{error}");
+            tracing::error!(
+                code = problem.code,
+                request_id = problem.request_id,
+                causes,
+                "{error}"
+            );
         }
         answered(Failure(problem))
     }
@@ -41,9 +46,10 @@ impl Caller {
 
 /// Gives the HTTP answer the problem's own status.
 fn answered(failure: Failure) -> Failure {
-    if let (Some(options), Ok(status)) =
-        (use_context::<ResponseOptions>(), StatusCode::from_u16(failure.0.status))
-    {
+    if let (Some(options), Ok(status)) = (
+        use_context::<ResponseOptions>(),
+        StatusCode::from_u16(failure.0.status),
+    ) {
         options.set_status(status);
     }
     failure

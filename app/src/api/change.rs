@@ -13,5 +13,9 @@ use super::Failure;
 #[server(name = ReadChange, prefix = "/api/ui", endpoint = "change", input = Json)]
 pub async fn change(id: String) -> Result<Change, Failure> {
     let caller = Caller::here()?;
-    caller.control.change(&caller.who, &id).await.map_err(|error| caller.failed(&error))
+    caller
+        .control
+        .change(&caller.who, &id)
+        .await
+        .map_err(|error| caller.failed(&error))
 }

@@ -23,7 +23,12 @@ pub const NOT_SIGNED_IN: &str = "not-signed-in";
 impl Failure {
     #[must_use]
     pub fn not_signed_in() -> Self {
-        Self(Problem::new(401, NOT_SIGNED_IN, words::NOT_SIGNED_IN, words::NOT_SIGNED_IN_HINT))
+        Self(Problem::new(
+            401,
+            NOT_SIGNED_IN,
+            words::NOT_SIGNED_IN,
+            words::NOT_SIGNED_IN_HINT,
+        ))
     }
 
     /// Whether the request may have been carried out although no answer came.
@@ -97,7 +102,10 @@ mod tests {
     fn a_guards_problem_document_is_understood() {
         let body = br#"{"type":"about:blank","status":403,"code":"cross-site","title":"No.","hint":"Reload."}"#;
         let failure = Failure::de(body.to_vec().into());
-        assert_eq!((failure.0.status, failure.0.code.as_str()), (403, "cross-site"));
+        assert_eq!(
+            (failure.0.status, failure.0.code.as_str()),
+            (403, "cross-site")
+        );
     }
 
     #[test]

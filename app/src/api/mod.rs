@@ -17,4 +17,4 @@ pub mod submit;
 
 #[cfg(feature = "ssr")]
 pub use caller::Caller;
-pub use failure::Failure;
+pub use failure::{CONSOLE_UNREACHABLE, Failure, NOT_SIGNED_IN};

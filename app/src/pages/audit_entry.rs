@@ -35,7 +35,11 @@ pub fn AuditEntryPage() -> impl IntoView {
             }
         },
     );
-    let title = move || seq.get().parse().map_or_else(|_| all::AUDIT_ENTRY.to_owned(), words::entry_title);
+    let title = move || {
+        seq.get()
+            .parse()
+            .map_or_else(|_| all::AUDIT_ENTRY.to_owned(), words::entry_title)
+    };
     let sentence = move || match entry.get() {
         Some(Ok(found)) => found.row.entry.text,
         _ => String::new(),
@@ -88,14 +92,17 @@ pub fn whole(found: &AuditEntry, seq: &str) -> AnyView {
 }
 
 fn who_and_why(row: &Row, entry: &Entry) -> AnyView {
-    let cluster = entry.cluster.as_ref().map(|it| {
-        view! { <a href=cluster_path(it.as_str())>{it.0.clone()}</a> }.into_any()
-    });
-    let change = entry.change.as_ref().map(|it| {
-        view! { <a href=change_path(&it.0)>{words::ALL_OF_CHANGE}</a> }.into_any()
-    });
+    let cluster = entry
+        .cluster
+        .as_ref()
+        .map(|it| view! { <a href=cluster_path(it.as_str())>{it.0.clone()}</a> }.into_any());
+    let change = entry
+        .change
+        .as_ref()
+        .map(|it| view! { <a href=change_path(&it.0)>{words::ALL_OF_CHANGE}</a> }.into_any());
     let code = |text: &Option<String>| {
-        text.clone().map(|text| view! { <code>{text}</code> }.into_any())
+        text.clone()
+            .map(|text| view! { <code>{text}</code> }.into_any())
     };
     let plain = |text: Option<String>| text.map(IntoAny::into_any);
     let source = &entry.source;
@@ -105,14 +112,26 @@ fn who_and_why(row: &Row, entry: &Entry) -> AnyView {
         (words::ACTION, code(&Some(entry.action.clone()))),
         (words::OUTCOME, Some(outcome(row))),
         (words::WHO, plain(Some(name(entry)))),
-        (words::IDENTIFIED_BY, plain(Some(all::means(entry.actor.means).to_owned()))),
+        (
+            words::IDENTIFIED_BY,
+            plain(Some(all::means(entry.actor.means).to_owned())),
+        ),
         (words::REASON, plain(entry.reason.clone())),
         (words::TICKET, plain(entry.ticket.clone())),
         (words::CLUSTER, cluster),
-        (words::MEMBER, code(&entry.member.as_ref().map(|member| member.0.clone()))),
+        (
+            words::MEMBER,
+            code(&entry.member.as_ref().map(|member| member.0.clone())),
+        ),
         (words::CHANGE, change),
         (words::PARTNER, partner(row, entry)),
-        (words::SUBJECT, code(&Some(format!("{}/{}", entry.actor.issuer, entry.actor.subject)))),
+        (
+            words::SUBJECT,
+            code(&Some(format!(
+                "{}/{}",
+                entry.actor.issuer, entry.actor.subject
+            ))),
+        ),
         (words::PEER, code(&source.peer)),
         (words::USER_AGENT, plain(source.user_agent.clone())),
         (words::REQUEST_ID, code(&source.request_id)),
@@ -131,7 +150,10 @@ fn partner(row: &Row, entry: &Entry) -> Option<AnyView> {
     if let Some(intent) = entry.intent_seq {
         return Some(entry_link(intent, words::its_intent(intent)));
     }
-    let outcome = row.outcome.as_ref().filter(|outcome| outcome.seq != entry.seq)?;
+    let outcome = row
+        .outcome
+        .as_ref()
+        .filter(|outcome| outcome.seq != entry.seq)?;
     Some(entry_link(outcome.seq, words::its_outcome(outcome.seq)))
 }
 
@@ -161,10 +183,15 @@ pub fn readable(value: &Value) -> AnyView {
         Value::Bool(true) => words::YES.into_any(),
         Value::Bool(false) => words::NO.into_any(),
         Value::Number(number) => number.to_string().into_any(),
-        Value::String(text) => view! { <span class="recorded-text">{text.clone()}</span> }.into_any(),
+        Value::String(text) => {
+            view! { <span class="recorded-text">{text.clone()}</span> }.into_any()
+        }
         Value::Array(items) if items.is_empty() => words::NONE.into_any(),
         Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(|it| view! { <li>{readable(it)}</li> }).collect();
+            let items: Vec<_> = items
+                .iter()
+                .map(|it| view! { <li>{readable(it)}</li> })
+                .collect();
             view! { <ul class="recorded-items">{items}</ul> }.into_any()
         }
         Value::Object(fields) if fields.is_empty() => words::NONE.into_any(),

@@ -3,7 +3,10 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use quorate_domain::{job::Change, permission::Permission};
+use quorate_domain::{
+    job::{Change, ChangeState},
+    permission::Permission,
+};
 
 use crate::{
     base::{cluster_path, path, segment},
@@ -30,10 +33,14 @@ pub fn ChangePage() -> impl IntoView {
     let parameters = use_params_map();
     let change = Memo::new(move |_| {
         let id = parameters.with(|map| map.get("id")).unwrap_or_default();
-        live.state.with(|state| state.changes.iter().find(|it| it.id.0 == id).cloned())
+        live.state
+            .with(|state| state.changes.iter().find(|it| it.id.0 == id).cloned())
     });
     let title = move || {
-        change.with(|it| it.as_ref().map_or_else(|| all::CHANGE.to_owned(), |it| it.title.clone()))
+        change.with(|it| {
+            it.as_ref()
+                .map_or_else(|| all::CHANGE.to_owned(), |it| it.title.clone())
+        })
     };
     let said = move || change.with(|it| it.as_ref().map(sentence).unwrap_or_default());
     let state = Memo::new(move |_| change.with(|it| it.as_ref().map(|it| it.state)));
@@ -52,7 +59,14 @@ pub fn ChangePage() -> impl IntoView {
 /// Everything about one change below its head.
 #[must_use]
 pub fn whole(change: &Change) -> AnyView {
-    let remains = change.state.is_final().then(|| what_remains(change));
+    let remains = leaves_something(change).then(|| {
+        let remains = what_remains(change);
+        view! {
+            <Panel id="remains" title=words::AFTERWARDS>
+                <div class="panel-body">{remains}</div>
+            </Panel>
+        }
+    });
     let steps = steps(&change.steps);
     let checks = checks(&change.checks);
     view! {
@@ -74,6 +88,11 @@ pub fn whole(change: &Change) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+fn leaves_something(change: &Change) -> bool {
+    let open = matches!(change.state, ChangeState::Failed | ChangeState::Unknown);
+    change.state.is_final() && (open || !change.notes.is_empty())
 }
 
 fn pictures(change: &Change) -> AnyView {
@@ -102,8 +121,12 @@ fn request(change: &Change) -> AnyView {
         let took = figures::duration(ended.since(change.created_at));
         view! { {moment_utc(ended)} {format!(", {}", words::after(&took))} }
     });
-    let intent = change.intent_seq.map(|seq| entry_link(seq, words::intent_entry(seq)));
-    let outcome = change.outcome_seq.map(|seq| entry_link(seq, words::outcome_entry(seq)));
+    let intent = change
+        .intent_seq
+        .map(|seq| entry_link(seq, words::intent_entry(seq)));
+    let outcome = change
+        .outcome_seq
+        .map(|seq| entry_link(seq, words::outcome_entry(seq)));
     let facts = view! {
         <dl class="facts">
             <div>
@@ -135,7 +158,9 @@ fn or_nothing(text: Option<&String>) -> String {
 
 /// A snapshot's file, for those who may have it.
 fn snapshot(change: &Change) -> AnyView {
-    let Some(id) = &change.snapshot else { return ().into_any() };
+    let Some(id) = &change.snapshot else {
+        return ().into_any();
+    };
     let link = path(&format!("/snapshots/{}/content", segment(id)));
     let tags: &[String] = &[];
     let allowed = use_session().is_some_and(|session| {
@@ -163,4 +188,51 @@ fn snapshot(change: &Change) -> AnyView {
         </Panel>
     }
     .into_any()
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+    use crate::rendered::{change, html};
+
+    fn page(change: &Change) -> String {
+        html(|| whole(change))
+    }
+
+    #[test]
+    fn a_finished_change_shows_everything_recorded_of_it() {
+        let html = page(&change(ChangeState::Succeeded));
+        insta::assert_snapshot!(html);
+        for said in [
+            "CHG-2294",
+            "Third region goes live",
+            "/q/audit/41",
+            "/q/audit/42",
+        ] {
+            assert!(html.contains(said), "{said} is missing");
+        }
+        assert!(!html.contains(words::AFTERWARDS));
+    }
+
+    #[test]
+    fn an_unknown_outcome_says_what_to_do_now() {
+        let html = page(&change(ChangeState::Unknown));
+        assert!(html.contains(words::WHAT_NOW));
+    }
+
+    #[test]
+    fn a_snapshot_is_not_offered_to_those_who_may_not_have_it() {
+        let mut taken = change(ChangeState::Succeeded);
+        taken.snapshot = Some("s/1".to_owned());
+        let html = page(&taken);
+        assert!(html.contains("aria-disabled=\"true\""));
+        assert!(!html.contains("/q/snapshots/"));
+    }
+
+    #[test]
+    fn a_hostile_reason_stays_a_text() {
+        let mut hostile = change(ChangeState::Failed);
+        hostile.reason = "</dd><script>alert(1)</script>".to_owned();
+        assert!(!page(&hostile).contains("<script"));
+    }
 }

@@ -47,7 +47,10 @@ fn lists(changes: &[Change]) -> AnyView {
         .into_any();
     }
     let under_way: Vec<&Change> = running(changes).collect();
-    let done: Vec<&Change> = changes.iter().filter(|change| change.state.is_final()).collect();
+    let done: Vec<&Change> = changes
+        .iter()
+        .filter(|change| change.state.is_final())
+        .collect();
     view! {
         {(!under_way.is_empty()).then(|| panel("running", words::RUNNING, &under_way))}
         {(!done.is_empty()).then(|| panel("done", words::DONE, &done))}
@@ -85,7 +88,9 @@ pub fn table(caption: &'static str, changes: &[&Change]) -> AnyView {
 }
 
 fn row(change: &Change) -> AnyView {
-    let took = change.ended_at.map(|ended| figures::duration(ended.since(change.created_at)));
+    let took = change
+        .ended_at
+        .map(|ended| figures::duration(ended.since(change.created_at)));
     view! {
         <tr>
             <th scope="row">

@@ -48,7 +48,10 @@ fn problems(fleet: &[ClusterSummary]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = fleet
         .iter()
         .flat_map(|cluster| {
-            cluster.findings.iter().map(|finding| (cluster.name.0.clone(), finding.clone()))
+            cluster
+                .findings
+                .iter()
+                .map(|finding| (cluster.name.0.clone(), finding.clone()))
         })
         .collect();
     problems.sort_by(|(_, a), (_, b)| b.severity.cmp(&a.severity).then(a.since.cmp(&b.since)));
@@ -70,7 +73,11 @@ fn sentence(problems: &[Problem], watched: usize) -> String {
 
 fn list(problems: &[Problem], watched: usize) -> AnyView {
     if problems.is_empty() {
-        let title = if watched == 0 { words::NO_CLUSTERS } else { words::NOTHING_WRONG };
+        let title = if watched == 0 {
+            words::NO_CLUSTERS
+        } else {
+            words::NOTHING_WRONG
+        };
         return view! {
             <EmptyState title=title hint=words::PROBLEMS_EMPTY>
                 <a class="button" href=path("/")>{all::TO_FLEET}</a>

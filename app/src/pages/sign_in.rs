@@ -14,7 +14,9 @@ use crate::{
 pub fn SignInPage() -> impl IntoView {
     let parameters = use_query_map().get_untracked();
     let next = parameters.get("next").unwrap_or_default();
-    let problem = parameters.get("problem").map(|code| words::sign_in_problem(&code));
+    let problem = parameters
+        .get("problem")
+        .map(|code| words::sign_in_problem(&code));
     view! {
         <div class="sign-in">
             <p class="sign-in-brand">{mark()} <span>{all::PRODUCT}</span></p>

@@ -30,9 +30,10 @@ pub fn sign_in_problem(code: &str) -> (&'static str, &'static str) {
             "This one-time link was used already or has expired.",
             "Ask for a new one: quorate user link NAME.",
         ),
-        "not-signed-in" => {
-            ("Your session has ended.", "Sign in again to go on where you were.")
-        }
+        "not-signed-in" => (
+            "Your session has ended.",
+            "Sign in again to go on where you were.",
+        ),
         "cross-site" => (
             "The request came from another site and was not carried out.",
             "Sign in on this page, at the address the console is configured for.",
@@ -41,12 +42,18 @@ pub fn sign_in_problem(code: &str) -> (&'static str, &'static str) {
             "The audit log cannot be written, so nobody can sign in.",
             "Whoever runs this console: see whether its disk is full.",
         ),
-        "malformed" => ("The form was not understood.", "Fill in both name and password."),
+        "malformed" => (
+            "The form was not understood.",
+            "Fill in both name and password.",
+        ),
         "store-unavailable" => (
             "The console's store cannot be used, so nobody can sign in.",
             "Whoever runs this console: see disk and permissions of its data directory.",
         ),
-        _ => ("Signing in did not work.", "Try again; the console's own log says what failed."),
+        _ => (
+            "Signing in did not work.",
+            "Try again; the console's own log says what failed.",
+        ),
     }
 }
 
@@ -67,13 +74,19 @@ pub const PASSWORD_SAVED: &str = "The password is set. Your other sessions have 
 #[must_use]
 pub fn password_problem(code: &str) -> (&'static str, &'static str) {
     match code {
-        "sign-in-failed" => ("The current password is wrong.", "The password stays as it was."),
+        "sign-in-failed" => (
+            "The current password is wrong.",
+            "The password stays as it was.",
+        ),
         "throttled" => ("Too many attempts.", "Wait a minute, then try again."),
         "malformed" | "invalid" => (
             "This password is too short or too well known.",
             "Choose another one; the password stays as it was.",
         ),
-        _ => ("The password was not set.", "It stays as it was; try again."),
+        _ => (
+            "The password was not set.",
+            "It stays as it was; try again.",
+        ),
     }
 }
 
@@ -212,7 +225,8 @@ pub const TOKEN_ONCE_HINT: &str = "Shown only now. Keep it like a password.";
 pub const HIDE: &str = "I have it, hide it";
 
 pub const NEEDS_ADMIN: &str = "Accounts and tokens of others need the role admin on all clusters.";
-pub const SCRIPTS_NEEDED: &str = "Changing something here needs scripts; all reading works without.";
+pub const SCRIPTS_NEEDED: &str =
+    "Changing something here needs scripts; all reading works without.";
 
 // What became of a button.
 #[must_use]

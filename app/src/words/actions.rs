@@ -51,8 +51,7 @@ pub fn basis(age: &str, membership: &str) -> String {
     )
 }
 pub const LOOKING: &str = "Looking at the cluster and working out what this would do.";
-pub const ADDRESS_FIRST: &str =
-    "Give the newcomer's address to see what adding it would do. Nothing is sent to the cluster until you confirm.";
+pub const ADDRESS_FIRST: &str = "Give the newcomer's address to see what adding it would do. Nothing is sent to the cluster until you confirm.";
 pub const BEFORE: &str = "Now";
 pub const AFTER: &str = "Afterwards";
 pub const FORESEEN: &str = "Foreseen";
@@ -84,7 +83,7 @@ pub fn may_fail(tolerates: Option<i64>) -> String {
 
 pub const CHECKS: &str = "Checks";
 pub const STEPS: &str = "What will be done";
-pub const NOTES: &str = "To know";
+pub const NOTES: &str = "Notes";
 pub const SAME_AS_COMMAND: &str = "The same as a command";
 pub const COPY: &str = "Copy";
 pub const COPIED: &str = "Copied";
@@ -213,8 +212,7 @@ pub fn changes_sentence(running: usize, listed: usize) -> String {
         (more, _) => format!("{more} changes are running."),
     }
 }
-pub const CHANGES_EMPTY: &str =
-    "Changes begin on a cluster's page: add a learner, promote, demote, remove, transfer, take a snapshot.";
+pub const CHANGES_EMPTY: &str = "Changes begin on a cluster's page: add a learner, promote, demote, remove, transfer, take a snapshot.";
 pub const NO_CHANGE: &str = "No change has been asked for yet.";
 #[must_use]
 pub fn changes_table(which: &str) -> String {
@@ -241,6 +239,7 @@ pub const BEFORE_AND_AFTER: &str = "Before and after";
 pub const REQUEST: &str = "Request";
 pub const RECORDED_AS: &str = "Recorded as";
 pub const CHECKS_THEN: &str = "Checks when it was asked for";
+pub const AFTERWARDS: &str = "What remains";
 pub const WHAT_NOW: &str = "What to do now";
 pub const STILL_TO_DO: &str = "Still to do by hand";
 pub const CHANGE_ID: &str = "Change";
@@ -262,16 +261,23 @@ pub fn after_failed(cluster: &str) -> String {
 
 pub const SNAPSHOT: &str = "Snapshot";
 pub const DOWNLOAD_SNAPSHOT: &str = "Download the snapshot";
-pub const DOWNLOAD_SNAPSHOT_HINT: &str =
-    "A file with all data of the cluster. The download is recorded in the audit log and needs the role admin.";
+pub const DOWNLOAD_SNAPSHOT_HINT: &str = "A file with all data of the cluster. The download is recorded in the audit log and needs the role admin.";
 
 // Problems.
 pub const NOTHING_WRONG: &str = "Nothing is wrong.";
 pub const NO_CLUSTERS: &str = "No cluster is registered, so nothing is watched.";
 #[must_use]
 pub fn problems_sentence(findings: usize, clusters: usize) -> String {
-    let findings = if findings == 1 { "1 thing is".to_owned() } else { format!("{findings} things are") };
-    let clusters = if clusters == 1 { "1 cluster".to_owned() } else { format!("{clusters} clusters") };
+    let findings = if findings == 1 {
+        "1 thing is".to_owned()
+    } else {
+        format!("{findings} things are")
+    };
+    let clusters = if clusters == 1 {
+        "1 cluster".to_owned()
+    } else {
+        format!("{clusters} clusters")
+    };
     format!("{findings} wrong in {clusters}.")
 }
 #[must_use]

@@ -87,7 +87,11 @@ pub const OLDER: &str = "Older entries";
 pub const NEWEST: &str = "Newest entries";
 #[must_use]
 pub fn listed(rows: usize) -> String {
-    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
+    if rows == 1 {
+        "1 row".to_owned()
+    } else {
+        format!("{rows} rows")
+    }
 }
 
 // One entry.

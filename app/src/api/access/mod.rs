@@ -86,7 +86,9 @@ impl std::fmt::Debug for ShownOnce {
 /// Where a one-time link leads, below the console's own address.
 #[cfg(feature = "ssr")]
 fn link(secret: &str) -> ShownOnce {
-    let base = use_context::<crate::base::BasePath>().map(|base| base.0).unwrap_or_default();
+    let base = use_context::<crate::base::BasePath>()
+        .map(|base| base.0)
+        .unwrap_or_default();
     ShownOnce(format!("{base}/sign-in/link/{secret}"))
 }
 
@@ -95,7 +97,9 @@ fn link(secret: &str) -> ShownOnce {
 #[server(name = ReadAccess, prefix = "/api/ui", endpoint = "access", input = Json)]
 pub async fn read() -> Result<Access, Failure> {
     let caller = Caller::here()?;
-    gather(&caller.control, &caller.who).await.map_err(|error| caller.failed(&error))
+    gather(&caller.control, &caller.who)
+        .await
+        .map_err(|error| caller.failed(&error))
 }
 
 #[cfg(feature = "ssr")]
@@ -111,12 +115,31 @@ async fn gather(
     // A token or the command line has no password of its own to ask about.
     let has_account = matches!(who.actor.means, Means::Password | Means::SignInLink);
     let has_password = has_account && control.has_password(who).await?;
-    let sessions = control.sessions(who).await?.into_iter().map(Into::into).collect();
+    let sessions = control
+        .sessions(who)
+        .await?
+        .into_iter()
+        .map(Into::into)
+        .collect();
     let administration = if allows(&who.grants, Permission::Administer, None) {
         Some(Administration {
-            accounts: control.accounts(who).await?.into_iter().map(Into::into).collect(),
-            tokens: control.tokens(who).await?.into_iter().map(Into::into).collect(),
-            clusters: control.fleet(who).into_iter().map(|cluster| cluster.name.0).collect(),
+            accounts: control
+                .accounts(who)
+                .await?
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            tokens: control
+                .tokens(who)
+                .await?
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            clusters: control
+                .fleet(who)
+                .into_iter()
+                .map(|cluster| cluster.name.0)
+                .collect(),
         })
     } else {
         None

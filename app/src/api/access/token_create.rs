@@ -12,7 +12,11 @@ use crate::api::Failure;
 /// # Errors
 /// If the caller may not do this.
 #[server(name = CreateToken, prefix = "/api/ui", endpoint = "token-create", input = Json)]
-pub async fn token_create(name: String, grants: Vec<Grant>, days: u32) -> Result<ShownOnce, Failure> {
+pub async fn token_create(
+    name: String,
+    grants: Vec<Grant>,
+    days: u32,
+) -> Result<ShownOnce, Failure> {
     let caller = Caller::here()?;
     let life = std::time::Duration::from_secs(u64::from(days).saturating_mul(86_400));
     let (_, secret) = caller

@@ -2,10 +2,7 @@
 //! foreseen and what was seen.
 
 use leptos::prelude::*;
-use quorate_domain::{
-    cluster::Role,
-    plan::Picture,
-};
+use quorate_domain::{cluster::Role, plan::Picture};
 
 use crate::{
     components::ring::{RingSize, picture_ring},
@@ -59,16 +56,30 @@ pub fn panel(title: &str, picture: &Picture, other: Option<&Picture>) -> AnyView
 
 fn facts(picture: &Picture) -> Vec<(&'static str, String)> {
     let quorum = &picture.quorum;
-    let learners = picture.members.iter().filter(|member| member.role == Role::Learner).count();
+    let learners = picture
+        .members
+        .iter()
+        .filter(|member| member.role == Role::Learner)
+        .count();
     let leader = picture.leader.as_ref().map(|id| {
         let member = picture.members.iter().find(|member| member.id == *id);
         member.map_or_else(|| id.to_string(), |member| member.name.clone())
     });
     vec![
-        (words::VOTERS, words::voters(quorum.voters, quorum.answering)),
+        (
+            words::VOTERS,
+            words::voters(quorum.voters, quorum.answering),
+        ),
         (words::MAJORITY, quorum.majority.to_string()),
         (words::MAY_FAIL, words::may_fail(quorum.tolerates)),
-        (words::LEARNERS, if learners == 0 { words::NONE.to_owned() } else { learners.to_string() }),
+        (
+            words::LEARNERS,
+            if learners == 0 {
+                words::NONE.to_owned()
+            } else {
+                learners.to_string()
+            },
+        ),
         (words::LEADER, leader.unwrap_or_else(|| NOTHING.to_owned())),
     ]
 }

@@ -16,7 +16,11 @@ pub fn Command(
         let text = text.clone();
         spawn_local(async move {
             let copied = copy(&text).await;
-            let _closed = said.try_set(if copied { words::COPIED } else { words::COPY_FAILED });
+            let _closed = said.try_set(if copied {
+                words::COPIED
+            } else {
+                words::COPY_FAILED
+            });
         });
     };
     view! {
@@ -34,14 +38,21 @@ pub fn Command(
 /// Whether `text` is in the clipboard now. Over plain HTTP beyond loopback browsers have none.
 #[cfg(feature = "hydrate")]
 pub async fn copy(text: &str) -> bool {
-    use web_sys::js_sys::{Function, Promise, Reflect};
     use wasm_bindgen::{JsCast, JsValue};
+    use web_sys::js_sys::{Function, Promise, Reflect};
 
     let written = || -> Option<Promise> {
         let navigator = Reflect::get(&window(), &"navigator".into()).ok()?;
         let clipboard = Reflect::get(&navigator, &"clipboard".into()).ok()?;
-        let write: Function = Reflect::get(&clipboard, &"writeText".into()).ok()?.dyn_into().ok()?;
-        write.call1(&clipboard, &JsValue::from_str(text)).ok()?.dyn_into().ok()
+        let write: Function = Reflect::get(&clipboard, &"writeText".into())
+            .ok()?
+            .dyn_into()
+            .ok()?;
+        write
+            .call1(&clipboard, &JsValue::from_str(text))
+            .ok()?
+            .dyn_into()
+            .ok()
     };
     match written() {
         Some(promise) => wasm_bindgen_futures::JsFuture::from(promise).await.is_ok(),
@@ -51,7 +62,10 @@ pub async fn copy(text: &str) -> bool {
 
 /// A server has no clipboard.
 #[cfg(not(feature = "hydrate"))]
-#[expect(clippy::unused_async, reason = "the browser's side waits for the clipboard")]
+#[expect(
+    clippy::unused_async,
+    reason = "the browser's side waits for the clipboard"
+)]
 pub async fn copy(_text: &str) -> bool {
     false
 }

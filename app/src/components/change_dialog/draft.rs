@@ -137,16 +137,76 @@ mod tests {
     fn each_obstacle_is_named() {
         let long = "x".repeat(words::REASON_LIMIT + 1);
         let cases = [
-            (Draft { footing: Footing::Asking, ..READY }, words::WHY_ADDRESS),
-            (Draft { footing: Footing::Looking, ..READY }, words::WHY_LOOKING),
-            (Draft { footing: Footing::Missing, ..READY }, words::WHY_NO_PREVIEW),
-            (Draft { footing: Footing::There(Level::Refuse), ..READY }, words::WHY_REFUSED),
-            (Draft { moved: true, ..READY }, words::WHY_MOVED),
-            (Draft { sending: true, ..READY }, words::WHY_SENDING),
-            (Draft { reason: "  ", ..READY }, words::WHY_REASON),
-            (Draft { reason: &long, ..READY }, words::WHY_REASON_LONG),
-            (Draft { ticket: &long, ..READY }, words::WHY_TICKET_LONG),
-            (Draft { name: Some(("node-2", "node-")), ..READY }, words::WHY_NAME),
+            (
+                Draft {
+                    footing: Footing::Asking,
+                    ..READY
+                },
+                words::WHY_ADDRESS,
+            ),
+            (
+                Draft {
+                    footing: Footing::Looking,
+                    ..READY
+                },
+                words::WHY_LOOKING,
+            ),
+            (
+                Draft {
+                    footing: Footing::Missing,
+                    ..READY
+                },
+                words::WHY_NO_PREVIEW,
+            ),
+            (
+                Draft {
+                    footing: Footing::There(Level::Refuse),
+                    ..READY
+                },
+                words::WHY_REFUSED,
+            ),
+            (
+                Draft {
+                    moved: true,
+                    ..READY
+                },
+                words::WHY_MOVED,
+            ),
+            (
+                Draft {
+                    sending: true,
+                    ..READY
+                },
+                words::WHY_SENDING,
+            ),
+            (
+                Draft {
+                    reason: "  ",
+                    ..READY
+                },
+                words::WHY_REASON,
+            ),
+            (
+                Draft {
+                    reason: &long,
+                    ..READY
+                },
+                words::WHY_REASON_LONG,
+            ),
+            (
+                Draft {
+                    ticket: &long,
+                    ..READY
+                },
+                words::WHY_TICKET_LONG,
+            ),
+            (
+                Draft {
+                    name: Some(("node-2", "node-")),
+                    ..READY
+                },
+                words::WHY_NAME,
+            ),
         ];
         for (draft, why) in cases {
             assert_eq!(draft.why_not(), Some(why));
@@ -155,16 +215,40 @@ mod tests {
 
     #[test]
     fn a_removal_is_confirmed_by_the_very_name() {
-        assert_eq!(Draft { name: Some(("node-2", " node-2 ")), ..READY }.why_not(), None);
-        assert!(Draft { name: Some(("node-2", "NODE-2")), ..READY }.why_not().is_some());
+        assert_eq!(
+            Draft {
+                name: Some(("node-2", " node-2 ")),
+                ..READY
+            }
+            .why_not(),
+            None
+        );
+        assert!(
+            Draft {
+                name: Some(("node-2", "NODE-2")),
+                ..READY
+            }
+            .why_not()
+            .is_some()
+        );
     }
 
     #[test]
     fn a_learner_is_added_only_at_an_address() {
-        let aim = Aim::of(&Action::AddLearner { address: String::new(), member: None });
+        let aim = Aim::of(&Action::AddLearner {
+            address: String::new(),
+            member: None,
+        });
         assert_eq!(aim.action(), None);
-        let aim = Aim { address: " http://127.0.0.1:1 ".to_owned(), id: " ".to_owned(), ..aim };
-        let there = Action::AddLearner { address: "http://127.0.0.1:1".to_owned(), member: None };
+        let aim = Aim {
+            address: " http://127.0.0.1:1 ".to_owned(),
+            id: " ".to_owned(),
+            ..aim
+        };
+        let there = Action::AddLearner {
+            address: "http://127.0.0.1:1".to_owned(),
+            member: None,
+        };
         assert_eq!(aim.action(), Some(there));
     }
 

@@ -29,7 +29,13 @@ fn address(sheet: Sheet) -> AnyView {
     };
     let changed = move |event: ev::Event, is_id: bool| {
         let text = event_target_value(&event);
-        sheet.aim.update(|aim| if is_id { aim.id = text } else { aim.address = text });
+        sheet.aim.update(|aim| {
+            if is_id {
+                aim.id = text
+            } else {
+                aim.address = text
+            }
+        });
         if sheet.stage.with_untracked(|stage| *stage != Stage::Asking) {
             sheet.forget();
         }
@@ -121,7 +127,9 @@ fn targets(view: &ClusterView) -> Vec<(MemberId, String)> {
 /// else the least lagging voter the rules allow, else any.
 #[must_use]
 pub fn opening(view: &ClusterView, asked: Action) -> Action {
-    let Action::Transfer { member } = asked else { return asked };
+    let Action::Transfer { member } = asked else {
+        return asked;
+    };
     if !may_choose(view) {
         return Action::Transfer { member: None };
     }
@@ -130,10 +138,15 @@ pub fn opening(view: &ClusterView, asked: Action) -> Action {
         return Action::Transfer { member };
     }
     let lag = |id: &MemberId| {
-        view.members.iter().find(|member| member.id == *id).and_then(|member| member.lag)
+        view.members
+            .iter()
+            .find(|member| member.id == *id)
+            .and_then(|member| member.lag)
     };
     let refused = |id: &MemberId| {
-        let action = Action::Transfer { member: Some(id.clone()) };
+        let action = Action::Transfer {
+            member: Some(id.clone()),
+        };
         preflight::worst(&preflight::check(view, &action)) == Level::Refuse
     };
     let best = targets
@@ -190,7 +203,9 @@ pub fn Fields(sheet: Sheet) -> impl IntoView {
 }
 
 fn name(sheet: Sheet) -> AnyView {
-    let Some(name) = sheet.name.get_value() else { return ().into_any() };
+    let Some(name) = sheet.name.get_value() else {
+        return ().into_any();
+    };
     view! {
         <div class="field field-whole">
             <label class="field-label" for="dialog-name">{words::type_the_name(&name)}</label>

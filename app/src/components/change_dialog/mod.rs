@@ -21,7 +21,7 @@ mod fields;
 pub mod notice;
 pub mod progress;
 mod sheet;
-#[cfg(test)]
+#[cfg(all(test, feature = "ssr"))]
 mod tests;
 mod upper;
 
@@ -59,13 +59,20 @@ pub fn ChangeDialog() -> impl IntoView {
 fn Opened(asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) -> impl IntoView {
     let (view, action) = asked;
     let action = fields::opening(&view, action);
-    let title = words::title(action.verb(), member_name(&view, &action), view.name.as_str());
+    let title = words::title(
+        action.verb(),
+        member_name(&view, &action),
+        view.name.as_str(),
+    );
     let sheet = Sheet::new(view, &action);
     let leave = NodeRef::<html::Button>::new();
     let heading = NodeRef::<html::H2>::new();
     sheet.follow();
     Effect::new(move |_| {
-        if let Some(dialog) = dialog.get() && !dialog.open() && dialog.show_modal().is_ok() {
+        if let Some(dialog) = dialog.get()
+            && !dialog.open()
+            && dialog.show_modal().is_ok()
+        {
             focus(leave);
             sheet.look();
         }
@@ -94,7 +101,10 @@ fn Opened(asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) -> i
 }
 
 fn member_name<'a>(view: &'a ClusterView, action: &Action) -> Option<&'a str> {
-    let member = view.members.iter().find(|member| Some(&member.id) == action.member())?;
+    let member = view
+        .members
+        .iter()
+        .find(|member| Some(&member.id) == action.member())?;
     Some(&member.name)
 }
 
@@ -119,7 +129,11 @@ fn Body(sheet: Sheet, to_heading: Callback<()>) -> impl IntoView {
         let shown = sheet.change.with(Option::is_none);
         shown.then(|| sheet.stage.with(|stage| upper::upper(sheet, stage)))
     };
-    let turned_down = move || sheet.turned_down.with(|it| it.as_ref().map(upper::turned_down));
+    let turned_down = move || {
+        sheet
+            .turned_down
+            .with(|it| it.as_ref().map(upper::turned_down))
+    };
     let recorded = Memo::new(move |_| sheet.change.with(Option::is_some));
     let progress = move || {
         recorded.get().then(|| {
@@ -140,7 +154,10 @@ fn Body(sheet: Sheet, to_heading: Callback<()>) -> impl IntoView {
 }
 
 fn busy(sheet: Sheet) -> Option<&'static str> {
-    sheet.stage.with(|stage| *stage == Stage::Looking).then_some("true")
+    sheet
+        .stage
+        .with(|stage| *stage == Stage::Looking)
+        .then_some("true")
 }
 
 #[component]
@@ -154,7 +171,13 @@ fn Foot(sheet: Sheet, leave: NodeRef<html::Button>, close: Callback<()>) -> impl
         })
     };
     let recorded = Memo::new(move |_| sheet.change.with(Option::is_some));
-    let why = Memo::new(move |_| if recorded.get() { None } else { sheet.why_not() });
+    let why = Memo::new(move |_| {
+        if recorded.get() {
+            None
+        } else {
+            sheet.why_not()
+        }
+    });
     let danger = matches!(sheet.verb, Verb::Remove | Verb::Demote);
     view! {
         <footer class="dialog-foot">

@@ -9,10 +9,14 @@ use crate::words::{REQUEST, actions as words};
 /// `after` is said behind the title: what it means for the cluster.
 #[must_use]
 pub fn notice(problem: &Problem, after: Option<&'static str>) -> AnyView {
-    let moved: Vec<_> =
-        problem.moved.iter().map(|moved| view! { <li>{moved.clone()}</li> }).collect();
-    let request = (!problem.request_id.is_empty())
-        .then(|| view! { <p class="hint">{REQUEST} " " <code>{problem.request_id.clone()}</code></p> });
+    let moved: Vec<_> = problem
+        .moved
+        .iter()
+        .map(|moved| view! { <li>{moved.clone()}</li> })
+        .collect();
+    let request = (!problem.request_id.is_empty()).then(
+        || view! { <p class="hint">{REQUEST} " " <code>{problem.request_id.clone()}</code></p> },
+    );
     view! {
         <div class="notice tone-bad" role="alert">
             <p class="notice-title">

@@ -13,7 +13,10 @@ use crate::{
 #[must_use]
 pub fn sentence(change: &Change) -> String {
     if change.state.is_final() {
-        return change.outcome.clone().unwrap_or_else(|| words::outcome(change.state).to_owned());
+        return change
+            .outcome
+            .clone()
+            .unwrap_or_else(|| words::outcome(change.state).to_owned());
     }
     let waiting = change.waiting_for.as_deref().map(words::waits_for);
     waiting.unwrap_or_else(|| words::outcome(change.state).to_owned())
@@ -64,7 +67,10 @@ pub fn Progress(
     let said = Memo::new(move |_| change.with(|it| it.as_ref().map(sentence)));
     let records = Memo::new(move |_| change.with(|it| it.as_ref().map(|it| it.steps.clone())));
     let entries = Memo::new(move |_| {
-        change.with(|it| it.as_ref().map(|it| (it.id.0.clone(), it.intent_seq, it.outcome_seq)))
+        change.with(|it| {
+            it.as_ref()
+                .map(|it| (it.id.0.clone(), it.intent_seq, it.outcome_seq))
+        })
     });
     let remaining = move || {
         let over = state.get().is_some_and(ChangeState::is_final);
@@ -129,7 +135,10 @@ pub fn entry_link(seq: u64, text: String) -> AnyView {
 /// Sentences under a heading.
 #[must_use]
 pub fn notes(title: &str, notes: &[String]) -> AnyView {
-    let items: Vec<_> = notes.iter().map(|note| view! { <li>{note.clone()}</li> }).collect();
+    let items: Vec<_> = notes
+        .iter()
+        .map(|note| view! { <li>{note.clone()}</li> })
+        .collect();
     view! {
         <section class="notes">
             <h3>{title.to_owned()}</h3>

@@ -94,7 +94,8 @@ impl Sheet {
             self.stage.set(Stage::Asking);
             return;
         };
-        self.asked.update_value(|asked| *asked = asked.wrapping_add(1));
+        self.asked
+            .update_value(|asked| *asked = asked.wrapping_add(1));
         let asked = self.asked.get_value();
         self.stage.set(Stage::Looking);
         self.turned_down.set(None);
@@ -114,14 +115,17 @@ impl Sheet {
 
     /// What was previewed no longer fits the fields.
     pub fn forget(self) {
-        self.asked.update_value(|asked| *asked = asked.wrapping_add(1));
+        self.asked
+            .update_value(|asked| *asked = asked.wrapping_add(1));
         self.stage.set(Stage::Asking);
         self.turned_down.set(None);
     }
 
     /// Sends the change, if nothing stands in the way.
     pub fn confirm(self) {
-        let Stage::There(preview) = self.stage.get_untracked() else { return };
+        let Stage::There(preview) = self.stage.get_untracked() else {
+            return;
+        };
         if untrack(move || self.why_not()).is_some() {
             return;
         }
@@ -151,7 +155,10 @@ impl Sheet {
     /// Keeps `change` as new as the event stream or, failing that, a question a second makes it.
     pub fn follow(self) {
         Effect::new(move |_| {
-            let Some(id) = self.change.with(|change| change.as_ref().map(|it| it.id.clone())) else {
+            let Some(id) = self
+                .change
+                .with(|change| change.as_ref().map(|it| it.id.clone()))
+            else {
                 return;
             };
             let newer = self
@@ -164,9 +171,11 @@ impl Sheet {
         });
         let asking: StoredValue<Option<IntervalHandle>> = StoredValue::new(None);
         Effect::new(move |_| {
-            let running = self
-                .change
-                .with(|change| change.as_ref().is_some_and(|change| !change.state.is_final()));
+            let running = self.change.with(|change| {
+                change
+                    .as_ref()
+                    .is_some_and(|change| !change.state.is_final())
+            });
             if let Some(Some(handle)) = asking.try_update_value(Option::take) {
                 handle.clear();
             }
@@ -182,11 +191,15 @@ impl Sheet {
     }
 
     fn ask(self) {
-        let id = self.change.try_with_untracked(|it| it.as_ref().map(|it| it.id.0.clone()));
+        let id = self
+            .change
+            .try_with_untracked(|it| it.as_ref().map(|it| it.id.0.clone()));
         let Some(Some(id)) = id else { return };
         spawn_local(async move {
             let answer = api::change::change(id).await;
-            if self.unseen.try_set(answer.is_err()).is_none() && let Ok(newer) = answer {
+            if self.unseen.try_set(answer.is_err()).is_none()
+                && let Ok(newer) = answer
+            {
                 self.take(newer);
             }
         });
@@ -195,7 +208,9 @@ impl Sheet {
     /// A final state is never replaced by an earlier one that arrives late.
     fn take(self, newer: Change) {
         let now = self.change.get_untracked();
-        let stale = now.as_ref().is_some_and(|now| now.state.is_final() && !newer.state.is_final());
+        let stale = now
+            .as_ref()
+            .is_some_and(|now| now.state.is_final() && !newer.state.is_final());
         if !stale && now.as_ref() != Some(&newer) {
             self.change.set(Some(newer));
         }
@@ -208,7 +223,10 @@ impl Sheet {
             return Vec::new();
         }
         let told = self.turned_down.with(|failure| {
-            failure.as_ref().map(|failure| failure.0.moved.clone()).unwrap_or_default()
+            failure
+                .as_ref()
+                .map(|failure| failure.0.moved.clone())
+                .unwrap_or_default()
         });
         if !told.is_empty() {
             return told;
@@ -217,7 +235,12 @@ impl Sheet {
             Stage::There(preview) => self
                 .live
                 .state
-                .with(|state| state.cluster.as_ref().map(|view| self.moved_from(preview, view)))
+                .with(|state| {
+                    state
+                        .cluster
+                        .as_ref()
+                        .map(|view| self.moved_from(preview, view))
+                })
                 .unwrap_or_default(),
             Stage::Asking | Stage::Looking | Stage::Missing(_) => Vec::new(),
         })
@@ -273,7 +296,11 @@ fn moved(decided_on: &Basis, view: &ClusterView, action: &Action) -> Vec<String>
 fn new_key() -> String {
     #[cfg(feature = "hydrate")]
     {
-        let part = || web_sys::js_sys::Math::random().to_string().replace("0.", "");
+        let part = || {
+            web_sys::js_sys::Math::random()
+                .to_string()
+                .replace("0.", "")
+        };
         format!("page-{}-{}", part(), part())
     }
     #[cfg(not(feature = "hydrate"))]

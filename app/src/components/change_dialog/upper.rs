@@ -10,7 +10,11 @@ use super::{
     progress::notes,
     sheet::{Sheet, Stage},
 };
-use crate::{api::Failure, live::use_live, words::{actions as words, figures}};
+use crate::{
+    api::Failure,
+    live::use_live,
+    words::{actions as words, figures},
+};
 
 /// How many characters of a membership's identity are shown.
 const SHORT: usize = 8;
@@ -81,7 +85,10 @@ pub fn moved(sheet: Sheet, moved: Vec<String>, again: Callback<()>) -> AnyView {
     if moved.is_empty() {
         return ().into_any();
     }
-    let items: Vec<_> = moved.into_iter().map(|text| view! { <li>{text}</li> }).collect();
+    let items: Vec<_> = moved
+        .into_iter()
+        .map(|text| view! { <li>{text}</li> })
+        .collect();
     let again = move |_| {
         sheet.look();
         again.run(());

@@ -23,8 +23,12 @@ use crate::{
 
 /// `me` is the caller's own name: nobody disables themselves.
 pub fn accounts(administration: &Administration, me: &str, desk: Desk) -> AnyView {
-    let rows: Vec<_> =
-        administration.accounts.iter().enumerate().map(|(at, it)| row(at, it, me, desk)).collect();
+    let rows: Vec<_> = administration
+        .accounts
+        .iter()
+        .enumerate()
+        .map(|(at, it)| row(at, it, me, desk))
+        .collect();
     let body = view! {
         <table class="ledger">
             <caption class="unseen">{words::ACCOUNTS_TABLE}</caption>
@@ -51,7 +55,9 @@ fn row(at: usize, account: &AccountRow, me: &str, desk: Desk) -> AnyView {
         (false, true) => view! { <Tag tone=Tone::Ok text=words::ACTIVE/> },
         (false, false) => view! { <Tag tone=Tone::Warn text=words::NO_PASSWORD/> },
     };
-    let last = account.last_sign_in.map_or_else(|| words::NEVER.into_any(), moment);
+    let last = account
+        .last_sign_in
+        .map_or_else(|| words::NEVER.into_any(), moment);
     view! {
         <tr>
             <th scope="row">{account.name.clone()}</th>
@@ -149,7 +155,9 @@ fn new_account(desk: Desk) -> AnyView {
             Ok((name, grants)) => {
                 missing.set(None);
                 let call = async move {
-                    account_create(name, grants).await.map(|path| address(&path))
+                    account_create(name, grants)
+                        .await
+                        .map(|path| address(&path))
                 };
                 desk.ask_for_secret(words::LINK_ONCE, words::LINK_ONCE_HINT, call);
             }

@@ -6,10 +6,7 @@ use std::future::Future;
 use leptos::{html, prelude::*, task::spawn_local};
 
 use crate::{
-    api::{
-        Failure,
-        access::{Access, ShownOnce},
-    },
+    api::{Failure, access::ShownOnce},
     components::change_dialog::{command::Command, notice::notice},
     words::access as words,
 };
@@ -19,13 +16,18 @@ use crate::{
 enum Outcome {
     Done(String),
     /// A secret with its title and what to do with it. Shown until hidden or the page is left.
-    Once { title: &'static str, hint: &'static str, secret: ShownOnce },
+    Once {
+        title: &'static str,
+        hint: &'static str,
+        secret: ShownOnce,
+    },
     Failed(Failure),
 }
 
 #[derive(Clone, Copy)]
 pub struct Desk {
-    access: Resource<Result<Access, Failure>>,
+    /// Loads the lists anew.
+    refresh: Callback<()>,
     outcome: RwSignal<Option<Outcome>>,
     /// Something is being asked; a second press does nothing.
     busy: RwSignal<bool>,
@@ -34,9 +36,9 @@ pub struct Desk {
 
 impl Desk {
     #[must_use]
-    pub fn new(access: Resource<Result<Access, Failure>>) -> Self {
+    pub fn new(refresh: Callback<()>) -> Self {
         Self {
-            access,
+            refresh,
             outcome: RwSignal::new(None),
             busy: RwSignal::new(false),
             place: NodeRef::new(),
@@ -56,7 +58,11 @@ impl Desk {
         call: impl Future<Output = Result<ShownOnce, Failure>> + 'static,
     ) {
         self.run(async move {
-            call.await.map(|secret| Outcome::Once { title, hint, secret })
+            call.await.map(|secret| Outcome::Once {
+                title,
+                hint,
+                secret,
+            })
         });
     }
 
@@ -72,9 +78,10 @@ impl Desk {
                 return;
             }
             if answer.is_ok() {
-                self.access.refetch();
+                self.refresh.run(());
             }
-            self.outcome.set(Some(answer.unwrap_or_else(Outcome::Failed)));
+            self.outcome
+                .set(Some(answer.unwrap_or_else(Outcome::Failed)));
             if let Some(place) = self.place.get_untracked() {
                 let _unfocusable = place.focus();
             }
@@ -99,7 +106,11 @@ fn said(outcome: Outcome, desk: Desk) -> AnyView {
         }
         .into_any(),
         Outcome::Failed(failure) => notice(&failure.0, None),
-        Outcome::Once { title, hint, secret } => view! {
+        Outcome::Once {
+            title,
+            hint,
+            secret,
+        } => view! {
             <div class="notice tone-ok">
                 <p class="notice-title"><strong>{title}</strong></p>
                 <p>{hint}</p>

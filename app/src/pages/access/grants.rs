@@ -40,7 +40,11 @@ impl Choice {
     /// What is missing, in words.
     pub fn grants(self) -> Result<Vec<Grant>, &'static str> {
         let roles = self.roles.get_untracked();
-        grants(&roles, &self.clusters.get_untracked(), &self.tags.get_untracked())
+        grants(
+            &roles,
+            &self.clusters.get_untracked(),
+            &self.tags.get_untracked(),
+        )
     }
 }
 
@@ -53,18 +57,29 @@ fn grants(roles: &[Duty], clusters: &str, tags: &str) -> Result<Vec<Grant>, &'st
     if clusters.is_empty() {
         return Err(words::CLUSTERS_FIRST);
     }
-    let grant = |role: &Duty| Grant { role: *role, clusters: clusters.clone(), tags: tags.clone() };
+    let grant = |role: &Duty| Grant {
+        role: *role,
+        clusters: clusters.clone(),
+        tags: tags.clone(),
+    };
     Ok(roles.iter().map(grant).collect())
 }
 
 fn names(list: &str) -> Vec<String> {
-    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Check boxes for the roles, and where they hold. `id` keeps labels apart.
 #[must_use]
 pub fn fields(id: &str, choice: Choice) -> AnyView {
-    let boxes: Vec<_> = DUTIES.into_iter().map(|duty| role(id, choice, duty)).collect();
+    let boxes: Vec<_> = DUTIES
+        .into_iter()
+        .map(|duty| role(id, choice, duty))
+        .collect();
     let (clusters, tags) = (format!("{id}-clusters"), format!("{id}-tags"));
     let (clusters_hint, tags_hint) = (format!("{clusters}-hint"), format!("{tags}-hint"));
     view! {
@@ -140,12 +155,18 @@ mod tests {
     #[test]
     fn each_role_becomes_a_grant_on_the_clusters_named() {
         let made = grants(&[Duty::Operator, Duty::Auditor], " a, b ,", "eu").unwrap_or_default();
-        assert_eq!(words::grants(&made), "operator on a, b tagged eu; auditor on a, b tagged eu");
+        assert_eq!(
+            words::grants(&made),
+            "operator on a, b tagged eu; auditor on a, b tagged eu"
+        );
     }
 
     #[test]
     fn no_role_and_no_cluster_are_asked_for() {
         assert_eq!(grants(&[], "*", ""), Err(words::ROLE_FIRST));
-        assert_eq!(grants(&[Duty::Viewer], " , ", ""), Err(words::CLUSTERS_FIRST));
+        assert_eq!(
+            grants(&[Duty::Viewer], " , ", ""),
+            Err(words::CLUSTERS_FIRST)
+        );
     }
 }

@@ -6,7 +6,7 @@ mod desk;
 mod grants;
 mod password;
 mod sessions;
-#[cfg(test)]
+#[cfg(all(test, feature = "ssr"))]
 mod tests;
 mod tokens;
 
@@ -28,7 +28,7 @@ use crate::{
 #[component]
 pub fn AccessPage() -> impl IntoView {
     let access = Resource::new(|| (), |()| api::access::read());
-    let desk = Desk::new(access);
+    let desk = Desk::new(Callback::new(move |()| access.refetch()));
     let sentence = move || match access.get() {
         Some(Ok(access)) => words::sentence(&access.me.name, &words::grants(&access.grants)),
         _ => String::new(),

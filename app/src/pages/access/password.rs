@@ -4,12 +4,7 @@ use leptos::prelude::*;
 use leptos_router::params::ParamsMap;
 use quorate_domain::audit::Means;
 
-use crate::{
-    api::access::Access,
-    base::path,
-    components::panel::Panel,
-    words::access as words,
-};
+use crate::{api::access::Access, base::path, components::panel::Panel, words::access as words};
 
 /// What became of the form, as the address says it.
 pub fn answer(parameters: Memo<ParamsMap>) -> impl IntoView {

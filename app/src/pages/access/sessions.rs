@@ -15,8 +15,11 @@ use crate::{
 };
 
 pub fn sessions(sessions: &[SessionRow], now: Timestamp, desk: Desk) -> AnyView {
-    let open: Vec<_> =
-        sessions.iter().filter(|session| session.expires_at > now).map(|it| row(it, desk)).collect();
+    let open: Vec<_> = sessions
+        .iter()
+        .filter(|session| session.expires_at > now)
+        .map(|it| row(it, desk))
+        .collect();
     let body = if open.is_empty() {
         view! { <p class="panel-body field-hint">{words::NO_SESSIONS}</p> }.into_any()
     } else {
@@ -45,7 +48,9 @@ fn row(session: &SessionRow, desk: Desk) -> AnyView {
     let (hash, account) = (session.hash.clone(), session.account.clone());
     let end = move |_| {
         let (hash, account) = (hash.clone(), account.clone());
-        desk.ask(words::session_ended(&account), async move { session_end(hash).await });
+        desk.ask(words::session_ended(&account), async move {
+            session_end(hash).await
+        });
     };
     let end = if session.current {
         view! { <p class="under">{words::END_OWN_HINT}</p> }.into_any()

@@ -21,7 +21,11 @@ use crate::{
 };
 
 pub fn tokens(administration: &Administration, now: Timestamp, desk: Desk) -> AnyView {
-    let rows: Vec<_> = administration.tokens.iter().map(|token| row(token, now, desk)).collect();
+    let rows: Vec<_> = administration
+        .tokens
+        .iter()
+        .map(|token| row(token, now, desk))
+        .collect();
     let list = if rows.is_empty() {
         view! { <p class="panel-body field-hint">{words::NO_TOKENS}</p> }.into_any()
     } else {
@@ -54,7 +58,9 @@ fn row(token: &TokenRow, now: Timestamp, desk: Desk) -> AnyView {
         (false, true) => view! { <Tag tone=Tone::Plain text=words::EXPIRED/> },
         (false, false) => view! { <Tag tone=Tone::Ok text=words::ACTIVE/> },
     };
-    let last = token.last_used.map_or_else(|| words::NEVER.into_any(), moment);
+    let last = token
+        .last_used
+        .map_or_else(|| words::NEVER.into_any(), moment);
     view! {
         <tr>
             <th scope="row">{token.name.clone()} <p class="under"><code>{token.id.clone()}</code></p></th>
@@ -74,7 +80,9 @@ fn revoke(token: &TokenRow, desk: Desk) -> AnyView {
     let (id, name) = (token.id.clone(), token.name.clone());
     let revoke = move |_| {
         let id = id.clone();
-        desk.ask(words::token_revoked(&name), async move { token_revoke(id).await });
+        desk.ask(words::token_revoked(&name), async move {
+            token_revoke(id).await
+        });
     };
     view! {
         <button

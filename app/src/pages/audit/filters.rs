@@ -25,7 +25,10 @@ pub fn filters(base: &str, query: &Query, log: &AuditRows) -> AnyView {
 /// Each chip is this list with one condition set or taken away.
 fn chips(base: &str, query: &Query) -> Vec<AnyView> {
     let changed = |change: &dyn Fn(&mut Query)| {
-        let mut next = Query { before: None, ..query.clone() };
+        let mut next = Query {
+            before: None,
+            ..query.clone()
+        };
         change(&mut next);
         next.link(base)
     };
@@ -33,17 +36,29 @@ fn chips(base: &str, query: &Query) -> Vec<AnyView> {
     for range in [Range::Today, Range::Week] {
         let chosen = query.range == range;
         let wanted = if chosen { Range::All } else { range };
-        chips.push(chip(changed(&|it| it.range = wanted), words::range(range), chosen));
+        chips.push(chip(
+            changed(&|it| it.range = wanted),
+            words::range(range),
+            chosen,
+        ));
     }
     for sort in Sort::ALL {
         let chosen = query.sort == Some(sort);
         let wanted = (!chosen).then_some(sort);
-        chips.push(chip(changed(&|it| it.sort = wanted), words::sort(sort), chosen));
+        chips.push(chip(
+            changed(&|it| it.sort = wanted),
+            words::sort(sort),
+            chosen,
+        ));
     }
     for outcome in [Outcome::Refused, Outcome::Failed, Outcome::Unknown] {
         let chosen = query.outcome == Some(outcome);
         let wanted = (!chosen).then_some(outcome);
-        chips.push(chip(changed(&|it| it.outcome = wanted), words::outcome(outcome), chosen));
+        chips.push(chip(
+            changed(&|it| it.outcome = wanted),
+            words::outcome(outcome),
+            chosen,
+        ));
     }
     if let Some(cluster) = &query.cluster {
         chips.push(chip(changed(&|it| it.cluster = None), cluster, true));
@@ -62,12 +77,20 @@ fn chip(href: String, label: &str, chosen: bool) -> AnyView {
 }
 
 fn form(base: &str, query: &Query, log: &AuditRows) -> AnyView {
-    let outcome = OUTCOMES.iter().find(|(it, _)| Some(*it) == query.outcome).map(|(_, name)| *name);
+    let outcome = OUTCOMES
+        .iter()
+        .find(|(it, _)| Some(*it) == query.outcome)
+        .map(|(_, name)| *name);
     let outcomes = OUTCOMES.map(|(it, name)| (name.to_owned(), words::outcome(it).to_owned()));
     let sorts = Sort::ALL.map(|it| (it.as_str().to_owned(), words::sort(it).to_owned()));
     let ranges = Range::ALL.map(|it| (it.as_str().to_owned(), words::range(it).to_owned()));
     let mut clusters: Vec<String> = log.clusters.clone();
-    clusters.extend(query.cluster.clone().filter(|cluster| !log.clusters.contains(cluster)));
+    clusters.extend(
+        query
+            .cluster
+            .clone()
+            .filter(|cluster| !log.clusters.contains(cluster)),
+    );
     let clusters: Vec<_> = clusters.into_iter().map(|it| (it.clone(), it)).collect();
     view! {
         <form class="audit-form" method="get" action=format!("{base}/audit")>

@@ -4,7 +4,7 @@
 pub mod filters;
 pub mod query;
 pub mod rows;
-#[cfg(test)]
+#[cfg(all(test, feature = "ssr"))]
 mod tests;
 
 use leptos::prelude::*;

@@ -110,13 +110,19 @@ impl Query {
         let sort = text("kind").unwrap_or_default();
         let outcome = text("outcome").unwrap_or_default();
         Self {
-            range: Range::ALL.into_iter().find(|it| it.as_str() == range).unwrap_or_default(),
+            range: Range::ALL
+                .into_iter()
+                .find(|it| it.as_str() == range)
+                .unwrap_or_default(),
             from: text("from").filter(|day| moment_of(day, 0).is_some()),
             to: text("to").filter(|day| moment_of(day, 0).is_some()),
             cluster: text("cluster"),
             actor: text("actor"),
             sort: Sort::ALL.into_iter().find(|it| it.as_str() == sort),
-            outcome: OUTCOMES.into_iter().find(|(_, name)| *name == outcome).map(|(it, _)| it),
+            outcome: OUTCOMES
+                .into_iter()
+                .find(|(_, name)| *name == outcome)
+                .map(|(it, _)| it),
             before: text("before").and_then(|seq| seq.parse().ok()),
         }
     }
@@ -139,7 +145,11 @@ impl Query {
     /// Whether anything at all is left out.
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
-        *self != Self { before: self.before, ..Self::default() }
+        *self
+            != Self {
+                before: self.before,
+                ..Self::default()
+            }
     }
 
     /// Whether a condition is set that no chip shows.
@@ -154,8 +164,10 @@ impl Query {
     /// The link to this list under `base`, without the place in it.
     #[must_use]
     pub fn link(&self, base: &str) -> String {
-        let outcome =
-            OUTCOMES.into_iter().find(|(it, _)| Some(*it) == self.outcome).map(|(_, name)| name);
+        let outcome = OUTCOMES
+            .into_iter()
+            .find(|(it, _)| Some(*it) == self.outcome)
+            .map(|(_, name)| name);
         let range = (self.range != Range::All).then_some(self.range.as_str());
         let pairs = [
             ("range", range),
@@ -167,7 +179,9 @@ impl Query {
             ("outcome", outcome),
         ];
         let mut link = format!("{base}/audit");
-        let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let given = pairs
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
         for (index, (name, value)) in given.enumerate() {
             link.push(if index == 0 { '?' } else { '&' });
             link.push_str(name);
@@ -198,7 +212,10 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Query {
         Query::read(|name| {
-            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -221,7 +238,12 @@ mod tests {
 
     #[test]
     fn nonsense_in_the_url_is_left_out() {
-        let query = read(&[("range", "aeon"), ("from", "yesterday"), ("before", "-3"), ("kind", "x")]);
+        let query = read(&[
+            ("range", "aeon"),
+            ("from", "yesterday"),
+            ("before", "-3"),
+            ("kind", "x"),
+        ]);
         assert_eq!(query, Query::default());
         assert!(!query.is_narrowed());
         assert_eq!(query.link(""), "/audit");
@@ -237,7 +259,11 @@ mod tests {
     #[test]
     fn the_later_of_two_beginnings_counts_and_the_last_day_is_whole() {
         let now = Timestamp::parse("2026-11-21T14:02:52Z").unwrap();
-        let query = read(&[("range", "month"), ("from", "2026-11-20"), ("to", "2026-11-20")]);
+        let query = read(&[
+            ("range", "month"),
+            ("from", "2026-11-20"),
+            ("to", "2026-11-20"),
+        ]);
         let filter = query.filter(now);
         assert_eq!(filter.from, Timestamp::parse("2026-11-20T00:00:00Z"));
         assert_eq!(filter.to, Timestamp::parse("2026-11-21T00:00:00Z"));
@@ -245,7 +271,10 @@ mod tests {
 
     #[test]
     fn an_older_page_keeps_the_conditions() {
-        assert_eq!(Query::default().link_before("", "18192"), "/audit?before=18192");
+        assert_eq!(
+            Query::default().link_before("", "18192"),
+            "/audit?before=18192"
+        );
         let query = read(&[("range", "today")]);
         assert_eq!(query.link_before("", "9"), "/audit?range=today&before=9");
     }

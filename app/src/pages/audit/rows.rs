@@ -80,7 +80,11 @@ pub fn name(entry: &Entry) -> String {
     if !entry.actor.name.is_empty() {
         return entry.actor.name.clone();
     }
-    entry.source.peer.clone().unwrap_or_else(|| words::NOTHING.to_owned())
+    entry
+        .source
+        .peer
+        .clone()
+        .unwrap_or_else(|| words::NOTHING.to_owned())
 }
 
 /// What became of it: the outcome's own word with how long it took, or that none is on record.

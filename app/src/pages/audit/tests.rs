@@ -1,0 +1,106 @@
+//! The audit list's HTML.
+
+use quorate_domain::{
+    audit::{Entry, EntryKind, Outcome, Row, Source},
+    job::ChangeId,
+};
+use serde_json::Value;
+
+use super::{page, query::Query};
+use crate::{
+    api::audit_rows::AuditRows,
+    rendered::{at, html, person},
+    words::audit as words,
+};
+
+fn entry(seq: u64, kind: EntryKind, text: &str) -> Entry {
+    Entry {
+        seq,
+        time: at(seq),
+        kind,
+        action: "promote".to_owned(),
+        actor: person("admin"),
+        source: Source::default(),
+        cluster: Some("demo".into()),
+        member: Some("node-4".into()),
+        change: Some(ChangeId("0193-a".to_owned())),
+        intent_seq: None,
+        outcome: None,
+        reason: Some("Third region goes live".to_owned()),
+        ticket: Some("CHG-2294".to_owned()),
+        text: text.to_owned(),
+        seen: Value::Null,
+        sent: Value::Null,
+        received: Value::Null,
+    }
+}
+
+fn answered(seq: u64, outcome: Outcome) -> Row {
+    let intent = entry(seq, EntryKind::Intent, "Promote node-4");
+    let later = Entry {
+        intent_seq: Some(seq),
+        outcome: Some(outcome),
+        ..entry(seq + 4, EntryKind::Outcome, "node-4 is a voter")
+    };
+    Row {
+        entry: intent,
+        outcome: Some(later),
+    }
+}
+
+fn list(rows: Vec<Row>) -> String {
+    let log = AuditRows {
+        rows,
+        next: Some("30".to_owned()),
+        size: 412,
+        now: at(100),
+        clusters: vec!["demo".to_owned()],
+    };
+    html(|| page(&Query::default(), &log))
+}
+
+#[test]
+fn a_row_is_an_intent_with_its_outcome() {
+    let html = list(vec![answered(40, Outcome::Succeeded)]);
+    insta::assert_snapshot!(html);
+    assert!(html.contains("succeeded, 4.0 s"));
+}
+
+#[test]
+fn an_intent_without_outcome_says_so() {
+    let row = Row {
+        entry: entry(40, EntryKind::Intent, "Promote node-4"),
+        outcome: None,
+    };
+    assert!(list(vec![row]).contains(words::NO_OUTCOME_YET));
+}
+
+#[test]
+fn unknown_is_not_called_failed() {
+    let html = list(vec![answered(40, Outcome::Unknown)]);
+    assert!(html.contains("outcome unknown, 4.0 s"));
+    assert!(!html.contains("tone-bad"));
+}
+
+#[test]
+fn older_entries_are_a_link_away() {
+    assert!(list(vec![answered(40, Outcome::Failed)]).contains("href=\"/q/audit?before=30\""));
+}
+
+#[test]
+fn an_empty_list_says_what_to_do() {
+    assert!(list(Vec::new()).contains(words::EMPTY_HINT));
+}
+
+#[test]
+fn hostile_names_and_reasons_stay_texts() {
+    let hostile = "<img src=x onerror=alert(1)>";
+    let mut row = answered(40, Outcome::Refused);
+    row.entry.actor.name = hostile.to_owned();
+    row.entry.reason = Some(hostile.to_owned());
+    row.entry.text = hostile.to_owned();
+    row.entry.cluster = Some(hostile.into());
+    let html = list(vec![row]);
+    assert!(!html.contains("<img"));
+    assert!(html.contains("/q/clusters/%3Cimg"));
+}
