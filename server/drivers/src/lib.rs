@@ -145,7 +145,8 @@ pub enum ConnectError {
 /// If what the configuration gives cannot be used at all.
 pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
     match connection.kind {
+        Kind::Agent => agent::Agent::new(connection),
         Kind::Simulated => Ok(simulated::from_seeds(&connection)),
-        kind => Err(ConnectError::Kind { kind }),
+        Kind::Openbao | Kind::Vault => Ok(Arc::new(openbao::Openbao::new(connection)?)),
     }
 }

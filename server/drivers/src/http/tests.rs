@@ -1,1 +1,89 @@
-//! TBD
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+
+fn url(text: &str) -> Url {
+    Url::parse(text).unwrap()
+}
+
+#[test]
+fn an_origin_is_scheme_host_and_port_and_nothing_else() {
+    for good in [
+        "http://127.0.0.1:8200",
+        "https://bao.example:8200/",
+        "https://[::1]:8200",
+    ] {
+        assert!(origin(good).is_ok(), "{good}");
+    }
+    let bad = [
+        "",
+        "bao:8200",
+        "ftp://bao",
+        "file:///etc/passwd",
+        "http://bao/v1",
+        "http://bao/?x",
+        "http://bao/#x",
+        "http://name:secret@bao:8200",
+        "http://",
+        "gopher://bao:70",
+    ];
+    for bad in bad {
+        assert!(origin(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_refused_seed_is_named_without_its_password() {
+    let error = origin("https://ops:hunter2@bao:8200")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        !error.contains("hunter2") && !error.contains("ops"),
+        "{error}"
+    );
+    assert!(error.contains("bao:8200"), "{error}");
+}
+
+#[test]
+fn plain_http_is_a_finding_beyond_loopback_only() {
+    for home in [
+        "http://127.0.0.1:1",
+        "http://localhost:1",
+        "http://[::1]:1",
+        "https://far:1",
+    ] {
+        assert_eq!(plain_http(&url(home)), None, "{home}");
+    }
+    for far in [
+        "http://10.0.0.1:8200",
+        "http://bao.example",
+        "http://127.0.0.1.example:1",
+    ] {
+        assert!(
+            matches!(plain_http(&url(far)), Some(Note::PlainHttp { .. })),
+            "{far}"
+        );
+    }
+}
+
+#[test]
+fn what_was_certainly_not_sent_is_told_apart() {
+    let wait = Duration::from_secs(1);
+    for never in [
+        Wire::Refused,
+        Wire::ConnectTimedOut(wait),
+        Wire::NameNotFound,
+        Wire::Untrusted(String::new()),
+        Wire::NotTls,
+    ] {
+        assert!(!never.was_sent(), "{never}");
+    }
+    for perhaps in [
+        Wire::TimedOut(wait),
+        Wire::Broken,
+        Wire::TooLarge(1),
+        Wire::NotHttp,
+    ] {
+        assert!(perhaps.was_sent(), "{perhaps}");
+    }
+}

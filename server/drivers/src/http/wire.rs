@@ -193,9 +193,11 @@ impl Wire {
     }
 }
 
-/// A peer's own words, cut to what fits a line.
+/// A peer's own words, cut to what fits a line. Where they are wrapped in one of the usual JSON
+/// forms of an error, without the wrapping.
 fn excerpt(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(800)]);
+    let text = unwrapped(body)
+        .unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(800)]).into_owned());
     let words: Vec<&str> = text.split_whitespace().collect();
     let line: String = words.join(" ").chars().take(200).collect();
     if line.is_empty() {
@@ -203,6 +205,20 @@ fn excerpt(body: &[u8]) -> String {
     } else {
         line
     }
+}
+
+fn unwrapped(body: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    if let Some(errors) = json.get("errors").and_then(serde_json::Value::as_array) {
+        let texts: Vec<&str> = errors
+            .iter()
+            .filter_map(serde_json::Value::as_str)
+            .collect();
+        return Some(texts.join("; "));
+    }
+    let keys = ["detail", "title", "error", "message"];
+    keys.iter()
+        .find_map(|key| json.get(key)?.as_str().map(str::to_owned))
 }
 
 /// What servers in Go and nginx say to plain HTTP on their TLS port.

@@ -1,0 +1,197 @@
+//! What `quorate check` says of one cluster: reach, trust and rights, a line each, with a hint.
+
+use std::time::Duration;
+
+use quorate_domain::observation::{Answer, NodeReport, Note, Observation};
+use url::Url;
+
+use super::{Openbao, ask::at};
+use crate::{
+    Diagnosis,
+    http::{Wire, address_of, plain_http},
+};
+
+impl Openbao {
+    pub(super) async fn check(&self) -> Vec<Diagnosis> {
+        let mut lines = Vec::new();
+        let mut reached = false;
+        for seed in &self.seeds {
+            let call = self
+                .client
+                .get(&at(seed, "sys/seal-status"))
+                .within(self.status_timeout);
+            let answer = call.json::<super::answers::SealStatus>().await;
+            reached |= answer.is_ok();
+            lines.push(seed_line(seed, answer.err().as_ref()));
+            lines.extend(plain_http(seed).map(|_| plain_line(seed)));
+        }
+        if self.token.is_none() {
+            let text = "No token is configured; OpenBao shows its members to nobody without one.";
+            let hint = "Make a policy for the console and name its token's file in `token_file`.";
+            lines.push(problem("token-missing", text.to_owned(), hint));
+        }
+        if reached {
+            self.forget_rights();
+            let seen = self
+                .look(self.status_timeout * 2 + Duration::from_millis(500))
+                .await;
+            lines.extend(seen.nodes.iter().map(node_line));
+            lines.extend(note_lines(&seen));
+            lines.extend(self.right_lines(&seen));
+        }
+        lines
+    }
+
+    fn forget_rights(&self) {
+        self.memory().rights_at = None;
+    }
+
+    fn right_lines(&self, seen: &Observation) -> Vec<Diagnosis> {
+        let rights = self.memory().rights.clone();
+        let Some(rights) = rights else {
+            let denied = seen
+                .nodes
+                .iter()
+                .any(|node| matches!(node.answer, Answer::Denied(_)));
+            let text = "What the token may do could not be found out.".to_owned();
+            let hint = if denied {
+                "Check that the token in `token_file` is valid; it may have expired."
+            } else {
+                "It is asked of any unsealed member; see above why none could be asked."
+            };
+            return vec![problem("rights-unknown", text, hint)];
+        };
+        let mut lines: Vec<Diagnosis> = rights
+            .missing
+            .iter()
+            .map(|(path, right)| {
+                let text = format!("The token lacks `{right}` on {path}.");
+                let mut line = problem("permission-missing", text, "");
+                line.hint = Some(format!(
+                    "Add to its policy: path \"{path}\" {{ capabilities = [{}] }}",
+                    if *right == "sudo" {
+                        "\"update\", \"sudo\"".to_owned()
+                    } else {
+                        format!("\"{right}\"")
+                    }
+                ));
+                line
+            })
+            .collect();
+        if lines.is_empty() {
+            lines.push(fine(
+                "permissions",
+                "The token may do all that the console offers.",
+            ));
+        }
+        if let Some(at) = rights.expires {
+            lines.push(fine(
+                "token-expires",
+                &format!("The token is valid until {at}."),
+            ));
+        }
+        lines
+    }
+}
+
+fn seed_line(seed: &Url, why: Option<&Wire>) -> Diagnosis {
+    let address = address_of(seed);
+    match why {
+        None => fine("seed-reached", &format!("{address} answers.")),
+        Some(why) => problem(why.code(), format!("{address}: {why}."), why.hint()),
+    }
+}
+
+fn plain_line(seed: &Url) -> Diagnosis {
+    let text = format!(
+        "{} is reached by plain HTTP: the token can be read on the way.",
+        address_of(seed)
+    );
+    problem(
+        "plain-http",
+        text,
+        "Give OpenBao a TLS listener and use https:// in the seed.",
+    )
+}
+
+fn node_line(node: &NodeReport) -> Diagnosis {
+    let place = node.asked.as_deref().unwrap_or("unknown address");
+    let (code, why, hint) = match &node.answer {
+        Answer::Answered => {
+            return fine(
+                "member-reached",
+                &format!("{} answers at {place}.", node.id),
+            );
+        }
+        Answer::Sealed => ("sealed", "it is sealed", "Unseal it."),
+        Answer::NotStarted => (
+            "not-initialised",
+            "it was never initialised",
+            "Let it join.",
+        ),
+        Answer::NotAsked => (
+            "address-unknown",
+            "nobody tells where its API answers",
+            "Set `api_address_pattern`, for example \"https://{host}:8200\".",
+        ),
+        Answer::Silent(why) => (
+            "silent",
+            why.as_str(),
+            "Check that it runs and can be reached from here.",
+        ),
+        Answer::Misread(why) => (
+            "misread",
+            why.as_str(),
+            "Check that its API address is right.",
+        ),
+        Answer::Denied(why) => (
+            "denied",
+            why.as_str(),
+            "Check that the token is valid and its policy lets it read sys/storage/raft/configuration.",
+        ),
+    };
+    problem(code, format!("{} at {place}: {why}.", node.id), hint)
+}
+
+fn note_lines(seen: &Observation) -> Vec<Diagnosis> {
+    let line = |note: &Note| match note {
+        Note::TwoClusters { addresses } => Some(problem(
+            "two-clusters",
+            format!(
+                "The seeds lead to different clusters: {}.",
+                addresses.join(", ")
+            ),
+            "Name only members of one cluster as seeds.",
+        )),
+        Note::CredentialExpires { at } => Some(problem(
+            "token-ends-soon",
+            format!("The token ends at {at} and cannot be renewed."),
+            "Make a new one, best a periodic one, which can be renewed for ever.",
+        )),
+        Note::RemovedStillRunning { member, address } => Some(problem(
+            "removed-still-running",
+            format!("{member} at {address} is no member any more and still runs."),
+            "Stop it and delete its data.",
+        )),
+        _ => None,
+    };
+    seen.notes.iter().filter_map(line).collect()
+}
+
+fn fine(code: &str, text: &str) -> Diagnosis {
+    Diagnosis {
+        ok: true,
+        code: code.to_owned(),
+        text: text.to_owned(),
+        hint: None,
+    }
+}
+
+fn problem(code: &str, text: String, hint: &str) -> Diagnosis {
+    Diagnosis {
+        ok: false,
+        code: code.to_owned(),
+        text,
+        hint: Some(hint.to_owned()),
+    }
+}

@@ -1,0 +1,13 @@
+//! What every driver must do, whatever it speaks: the same checks on the simulated cluster, on
+//! recorded answers, and on real clusters where they can be had.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "contract/checks.rs"]
+mod checks;
+#[path = "contract/openbao.rs"]
+mod openbao;
+mod openbao_cluster;
+#[path = "contract/replay.rs"]
+mod replay;
+#[path = "contract/simulated.rs"]
+mod simulated;

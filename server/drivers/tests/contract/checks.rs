@@ -1,0 +1,306 @@
+//! The checks. Each takes a driver and what is true of its cluster.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use quorate_domain::{
+    action::{Action, Verb},
+    capability,
+    cluster::{MemberId, Role},
+    observation::{Answer, NodeReport, Observation},
+    plan::Step,
+};
+use quorate_drivers::{Applied, Driver, SnapshotPlace};
+
+pub const DEADLINE: Duration = Duration::from_secs(2);
+
+/// What is true of a cluster, whoever looks at it.
+pub struct Truth {
+    pub voters: Vec<&'static str>,
+    pub learners: Vec<&'static str>,
+    pub leader: String,
+}
+
+impl Truth {
+    pub fn of_four(leader: &str) -> Self {
+        Self {
+            voters: vec!["n1", "n2", "n3"],
+            learners: vec!["n4"],
+            leader: leader.to_owned(),
+        }
+    }
+}
+
+pub fn claims(seen: &Observation) -> Vec<&str> {
+    let claims = |node: &&NodeReport| {
+        node.says
+            .as_ref()
+            .is_some_and(|says| says.claims_leadership)
+    };
+    seen.nodes
+        .iter()
+        .filter(claims)
+        .map(|node| node.id.as_str())
+        .collect()
+}
+
+pub fn report<'a>(seen: &'a Observation, id: &str) -> &'a NodeReport {
+    seen.nodes
+        .iter()
+        .find(|node| node.id.as_str() == id)
+        .unwrap_or_else(|| {
+            panic!("{id} is not reported: {:#?}", seen.nodes);
+        })
+}
+
+pub fn role(seen: &Observation, id: &str) -> Option<Role> {
+    let member = seen.membership.as_ref()?.member(&MemberId::from(id))?;
+    Some(member.role)
+}
+
+/// A look at a cluster where nothing is wrong tells all of it, and nothing else.
+pub async fn a_healthy_cluster_is_told_as_it_is(driver: &Arc<dyn Driver>, truth: &Truth) {
+    let first = driver.observe(DEADLINE).await;
+    let seen = driver.observe(DEADLINE).await;
+    let membership = seen.membership.as_ref().expect("a membership");
+    assert!(!seen.membership_remembered);
+    let of = |role: Role| -> Vec<&str> {
+        let with = membership
+            .members
+            .iter()
+            .filter(|member| member.role == role);
+        with.map(|member| member.id.as_str()).collect()
+    };
+    assert_eq!(of(Role::Voter), truth.voters);
+    assert_eq!(of(Role::Learner), truth.learners);
+    assert_eq!(membership.configs.len(), 1);
+    assert_eq!(
+        first.membership.as_ref().map(|it| &it.revision),
+        Some(&membership.revision)
+    );
+    assert_eq!(claims(&seen), [truth.leader.as_str()]);
+    for member in &membership.members {
+        let node = report(&seen, member.id.as_str());
+        assert_eq!(node.answer, Answer::Answered, "{}", node.id);
+        let says = node.says.as_ref().expect("words of its own");
+        assert_eq!(
+            says.names_leader.as_ref().unwrap().as_str(),
+            truth.leader,
+            "{}",
+            node.id
+        );
+        assert_eq!(
+            says.voter_by_own_account,
+            Some(member.role.votes()),
+            "{}",
+            node.id
+        );
+        assert_eq!(
+            says.revision.as_ref(),
+            Some(&membership.revision),
+            "{}",
+            node.id
+        );
+        assert!(
+            says.applied_index.is_some() && says.last_index.is_some(),
+            "{}",
+            node.id
+        );
+        assert!(
+            node.asked.is_some() && node.at <= seen.taken_at,
+            "{}",
+            node.id
+        );
+        assert_eq!(member.wanted_role, None, "{}", node.id);
+    }
+    assert_eq!(seen.nodes.len(), membership.members.len());
+    assert!(seen.version.is_some());
+    for verb in Verb::ALL {
+        let found = capability::of(&seen.capabilities, verb).expect("every verb is spoken of");
+        assert!(
+            found.supported || found.note.is_some(),
+            "{verb:?} is refused without a word"
+        );
+    }
+}
+
+/// However a member fails, a look ends in time and tells the rest.
+pub async fn a_failed_member_costs_its_own_answer_only(driver: &Arc<dyn Driver>, failed: &str) {
+    let start = Instant::now();
+    let seen = driver.observe(DEADLINE).await;
+    assert!(
+        start.elapsed() < DEADLINE + Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(
+        matches!(report(&seen, failed).answer, Answer::Silent(_)),
+        "{seen:#?}"
+    );
+    assert!(report(&seen, failed).says.is_none());
+    let others = seen.nodes.iter().filter(|node| node.id.as_str() != failed);
+    assert!(others.clone().count() > 0);
+    for node in others {
+        assert_eq!(node.answer, Answer::Answered, "{}", node.id);
+    }
+    assert!(
+        seen.membership
+            .unwrap()
+            .member(&MemberId::from(failed))
+            .is_some()
+    );
+}
+
+/// Sends one step as it is decided on a fresh look.
+pub async fn apply(driver: &Arc<dyn Driver>, action: Action, dir: &Path) -> Applied {
+    let seen = driver.observe(DEADLINE).await;
+    let leader = claims(&seen).first().map(|id| MemberId::from(*id));
+    let revision = seen.membership.expect("a membership").revision;
+    let step = Step {
+        action,
+        revision,
+        leader,
+        address: None,
+    };
+    driver
+        .apply(
+            &step,
+            &SnapshotPlace {
+                file: dir.join("taken.snap"),
+            },
+        )
+        .await
+}
+
+/// Looks until `holds`, every 50 ms.
+pub async fn seen_when(
+    driver: &Arc<dyn Driver>,
+    what: &str,
+    seconds: u64,
+    holds: impl Fn(&Observation) -> bool,
+) -> Observation {
+    let start = Instant::now();
+    loop {
+        let seen = driver.observe(DEADLINE).await;
+        if holds(&seen) {
+            return seen;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(seconds),
+            "in vain: {what}: {seen:#?}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// All six verbs, each confirmed by looking.
+pub async fn all_verbs_do_what_they_say(driver: &Arc<dyn Driver>, newcomer: &str, dir: &Path) {
+    let n5 = MemberId::from("n5");
+    let add = Action::AddLearner {
+        address: newcomer.to_owned(),
+        member: None,
+    };
+    let added = apply(driver, add, dir).await;
+    let Applied::Accepted(receipt) = added else {
+        panic!("{added:?}")
+    };
+    assert_eq!(receipt.member.as_ref(), Some(&n5));
+    seen_when(driver, "n5 answers as a learner", 30, |seen| {
+        role(seen, "n5") == Some(Role::Learner) && report(seen, "n5").answered()
+    })
+    .await;
+
+    let promoted = apply(driver, Action::Promote { member: n5.clone() }, dir).await;
+    assert!(matches!(promoted, Applied::Accepted(_)), "{promoted:?}");
+    seen_when(driver, "n5 votes", 60, |seen| {
+        role(seen, "n5") == Some(Role::Voter)
+    })
+    .await;
+
+    let seen = driver.observe(DEADLINE).await;
+    let before = claims(&seen).first().map(|id| (*id).to_owned()).unwrap();
+    let chosen = capability::of(&seen.capabilities, Verb::Transfer).is_some_and(|it| it.target);
+    let target = chosen.then(|| n5.clone());
+    let moved = apply(
+        driver,
+        Action::Transfer {
+            member: target.clone(),
+        },
+        dir,
+    )
+    .await;
+    assert!(matches!(moved, Applied::Accepted(_)), "{moved:?}");
+    let seen = seen_when(
+        driver,
+        "another leads",
+        30,
+        |seen| matches!(claims(seen)[..], [leader] if leader != before),
+    )
+    .await;
+    if chosen {
+        assert_eq!(claims(&seen), ["n5"]);
+    }
+
+    let victim = ["n5", "n2"]
+        .into_iter()
+        .find(|id| !claims(&seen).contains(id))
+        .unwrap();
+    let victim = MemberId::from(victim);
+    let demoted = apply(
+        driver,
+        Action::Demote {
+            member: victim.clone(),
+        },
+        dir,
+    )
+    .await;
+    assert!(matches!(demoted, Applied::Accepted(_)), "{demoted:?}");
+    seen_when(driver, "it votes no more", 60, |seen| {
+        role(seen, victim.as_str()) == Some(Role::Learner)
+    })
+    .await;
+
+    let removed = apply(
+        driver,
+        Action::Remove {
+            member: victim.clone(),
+        },
+        dir,
+    )
+    .await;
+    assert!(matches!(removed, Applied::Accepted(_)), "{removed:?}");
+    seen_when(driver, "it is gone", 30, |seen| {
+        seen.membership.is_some() && role(seen, victim.as_str()).is_none()
+    })
+    .await;
+
+    let taken = apply(driver, Action::Snapshot, dir).await;
+    let Applied::Accepted(receipt) = taken else {
+        panic!("{taken:?}")
+    };
+    let snapshot = receipt.snapshot.expect("a snapshot's receipt");
+    assert!(snapshot.index.is_some() && snapshot.sha256.is_some());
+    let written = std::fs::metadata(snapshot.file.expect("a file"))
+        .unwrap()
+        .len();
+    assert_eq!(snapshot.bytes, Some(written));
+}
+
+/// What the backend certainly refuses is told as refused, with a code.
+pub async fn an_unknown_member_is_refused(driver: &Arc<dyn Driver>, dir: &Path) {
+    let outcome = apply(
+        driver,
+        Action::Promote {
+            member: "nobody".into(),
+        },
+        dir,
+    )
+    .await;
+    let Applied::Refused { code, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(code, "member-unknown");
+}
