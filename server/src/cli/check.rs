@@ -1,0 +1,43 @@
+//! `quorate check`: what would be wrong if the console were started now. Changes nothing.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use futures::future::join_all;
+
+use super::{output, serve};
+use crate::{configuration::Configuration, exit::Exit};
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Check {
+    pub fn run(self) -> Exit {
+        match Configuration::read(&self.config) {
+            Ok(configuration) => super::wait_for(check(configuration)),
+            Err(error) => output::misconfigured(&error),
+        }
+    }
+}
+
+async fn check(configuration: Configuration) -> anyhow::Result<Exit> {
+    let drivers = serve::drivers(&configuration)?;
+    let diagnoses = join_all(drivers.iter().map(|driver| driver.diagnose())).await;
+    let mut good = true;
+    for (cluster, lines) in configuration.clusters.iter().zip(diagnoses) {
+        for line in lines {
+            good &= line.ok;
+            let mark = if line.ok { "ok  " } else { "FAIL" };
+            let hint = line.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
+            output::say(format!("{mark}  {}  {}: {}{hint}", cluster.name(), line.code, line.text));
+        }
+    }
+    if configuration.clusters.is_empty() {
+        output::say("ok    the configuration names no cluster yet");
+    }
+    Ok(if good { Exit::Done } else { Exit::Failed })
+}

@@ -1,0 +1,192 @@
+//! `quorate ctl`: the remote client. It knows the REST API and nothing else of the console.
+
+mod change;
+mod client;
+mod follow;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use super::{later, output};
+use crate::exit::Exit;
+use client::Client;
+
+#[derive(Debug, Args)]
+pub struct Ctl {
+    /// The console's address
+    #[arg(long, env = "QUORATE_URL", value_name = "URL", default_value = "http://127.0.0.1:7878/")]
+    url: String,
+    /// PEM file with authorities to trust in addition to the system's
+    #[arg(long, env = "QUORATE_CA_FILE", value_name = "FILE")]
+    ca_file: Option<std::path::PathBuf>,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The clusters you may see
+    Clusters(Read),
+    /// One cluster as it stands now
+    Show {
+        cluster: String,
+        #[command(flatten)]
+        read: Read,
+    },
+    /// One cluster, live
+    Watch {
+        cluster: String,
+        #[command(flatten)]
+        read: Read,
+    },
+    /// Add a member that replicates and does not vote
+    AddLearner {
+        cluster: String,
+        /// Where the new member is
+        address: String,
+        /// The id it is expected to have
+        #[arg(long)]
+        id: Option<String>,
+        #[command(flatten)]
+        how: change::How,
+    },
+    /// Make a learner a voter
+    Promote {
+        cluster: String,
+        member: String,
+        #[command(flatten)]
+        how: change::How,
+    },
+    /// Make a voter a learner
+    Demote {
+        cluster: String,
+        member: String,
+        #[command(flatten)]
+        how: change::How,
+    },
+    /// Take a member out
+    Remove {
+        cluster: String,
+        member: String,
+        #[command(flatten)]
+        how: change::How,
+    },
+    /// Move leadership, to a member where the backend lets it be chosen
+    Transfer {
+        cluster: String,
+        member: Option<String>,
+        #[command(flatten)]
+        how: change::How,
+    },
+    /// Take a snapshot
+    Snapshot {
+        cluster: String,
+        #[command(flatten)]
+        how: change::How,
+    },
+    /// Changes, running ones first
+    Changes {
+        /// Only this cluster's
+        #[arg(long)]
+        cluster: Option<String>,
+        #[command(flatten)]
+        read: Read,
+    },
+    /// The audit log, oldest first
+    Audit {
+        #[arg(long)]
+        from: Option<String>,
+        #[arg(long)]
+        to: Option<String>,
+        #[arg(long)]
+        cluster: Option<String>,
+        #[arg(long)]
+        actor: Option<String>,
+        #[command(flatten)]
+        read: Read,
+    },
+    #[command(hide = true)]
+    Plan(later::Anything),
+    #[command(hide = true)]
+    Approve(later::Anything),
+    #[command(hide = true)]
+    Deny(later::Anything),
+}
+
+/// What every read takes.
+#[derive(Clone, Debug, Args)]
+pub struct Read {
+    /// Print what the console answered, as JSON
+    #[arg(long)]
+    json: bool,
+    #[arg(long, hide = true)]
+    group: Option<String>,
+}
+
+impl Ctl {
+    pub fn run(self) -> Exit {
+        if self.what.is_later() {
+            return later::answer();
+        }
+        match Client::new(&self.url, self.ca_file.as_deref()) {
+            Ok(client) => super::wait_for(async { Ok(answer(&client, self.what).await) }),
+            Err(problem) => output::misused(&problem),
+        }
+    }
+}
+
+impl What {
+    /// Commands and options of later versions.
+    fn is_later(&self) -> bool {
+        match self {
+            Self::Plan(_) | Self::Approve(_) | Self::Deny(_) => true,
+            Self::Clusters(read)
+            | Self::Show { read, .. }
+            | Self::Watch { read, .. }
+            | Self::Changes { read, .. }
+            | Self::Audit { read, .. } => read.group.is_some(),
+            Self::AddLearner { how, .. }
+            | Self::Promote { how, .. }
+            | Self::Demote { how, .. }
+            | Self::Remove { how, .. }
+            | Self::Transfer { how, .. }
+            | Self::Snapshot { how, .. } => how.group.is_some(),
+        }
+    }
+}
+
+async fn answer(client: &Client, what: What) -> Exit {
+    let done = match what {
+        What::Clusters(read) => show::clusters(client, &read).await,
+        What::Show { cluster, read } => show::cluster(client, &cluster, &read).await,
+        What::Watch { cluster, read } => follow::cluster(client, &cluster, &read).await,
+        What::Changes { cluster, read } => show::changes(client, cluster.as_deref(), &read).await,
+        What::Audit { from, to, cluster, actor, read } => {
+            let asked = [("from", from), ("to", to), ("cluster", cluster), ("actor", actor)];
+            show::audit(client, asked, &read).await
+        }
+        What::AddLearner { cluster, address, id, how } => {
+            let mut fields = vec![("address", address)];
+            fields.extend(id.map(|id| ("member", id)));
+            change::ask(client, &cluster, "add_learner", fields, &how).await
+        }
+        What::Promote { cluster, member, how } => {
+            change::ask(client, &cluster, "promote", vec![("member", member)], &how).await
+        }
+        What::Demote { cluster, member, how } => {
+            change::ask(client, &cluster, "demote", vec![("member", member)], &how).await
+        }
+        What::Remove { cluster, member, how } => {
+            change::ask(client, &cluster, "remove", vec![("member", member)], &how).await
+        }
+        What::Transfer { cluster, member, how } => {
+            let fields = member.map(|member| ("member", member)).into_iter().collect();
+            change::ask(client, &cluster, "transfer", fields, &how).await
+        }
+        What::Snapshot { cluster, how } => {
+            change::ask(client, &cluster, "snapshot", Vec::new(), &how).await
+        }
+        What::Plan(_) | What::Approve(_) | What::Deny(_) => return later::answer(),
+    };
+    done.unwrap_or_else(|failure| failure.tell())
+}

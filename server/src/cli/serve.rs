@@ -1,0 +1,88 @@
+//! `quorate serve`: the console.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use quorate_control::ClusterSetup;
+use quorate_drivers::Driver;
+
+use super::{output, signals};
+use crate::{
+    configuration::{self, Configuration, ConfigurationError},
+    console::{Application, Settings},
+    exit::Exit,
+    logs,
+};
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", required_unless_present = "print_config")]
+    config: Option<PathBuf>,
+    /// Print every key with its default and what it is for, and end
+    #[arg(long)]
+    print_config: bool,
+    /// How log lines on stderr are written
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: logs::Format,
+}
+
+impl Serve {
+    pub fn run(self) -> Exit {
+        let Some(file) = self.config.filter(|_| !self.print_config) else {
+            output::say(configuration::printed().trim_end());
+            return Exit::Done;
+        };
+        logs::start(self.log_format);
+        match Configuration::read(&file) {
+            Ok(configuration) => super::wait_for(serve(configuration)),
+            Err(error) => output::misconfigured(&error),
+        }
+    }
+}
+
+async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
+    let stop = signals::stop()?;
+    let clusters = setups(&configuration)?;
+    let mut settings = Settings::new(configuration.data_dir, configuration.listen);
+    settings.external_url = configuration.external_url;
+    settings.read_only = configuration.read_only;
+    settings.clusters = clusters;
+    let application = Application::build(settings).await?;
+    tracing::info!(address = application.address(), "listening");
+    application.run_until_stopped(stop).await?;
+    Ok(Exit::Done)
+}
+
+/// Every configured cluster with a driver for it; reaches nothing yet.
+///
+/// # Errors
+/// If a secret cannot be read or an address is none.
+pub fn setups(configuration: &Configuration) -> anyhow::Result<Vec<ClusterSetup>> {
+    let drivers = drivers(configuration)?;
+    let clusters = configuration.clusters.iter().zip(drivers);
+    Ok(clusters
+        .map(|(cluster, driver)| ClusterSetup {
+            registration: cluster.registration.clone(),
+            driver,
+            join_allowed: cluster.join_allowed.clone(),
+        })
+        .collect())
+}
+
+/// A driver for each configured cluster, in their order.
+///
+/// # Errors
+/// As [`setups`].
+pub fn drivers(configuration: &Configuration) -> anyhow::Result<Vec<Arc<dyn Driver>>> {
+    let mut problems = Vec::new();
+    let mut drivers = Vec::new();
+    for connection in configuration.connections()? {
+        let name = connection.name.clone();
+        match quorate_drivers::connect(connection) {
+            Ok(driver) => drivers.push(driver),
+            Err(error) => problems.push(format!("cluster {name}: {error}")),
+        }
+    }
+    if problems.is_empty() { Ok(drivers) } else { Err(ConfigurationError { problems }.into()) }
+}

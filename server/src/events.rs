@@ -1,0 +1,82 @@
+//! The one event stream of a page: everything live it shows, for as long as its session stands.
+
+use axum::{
+    extract::{Extension, Query, State, rejection::QueryRejection},
+    http::HeaderMap,
+    response::Response,
+};
+use quorate_app::{
+    live::{Topic, page_state},
+    session::Visitor,
+};
+use quorate_control::{ControlError, Operator};
+
+use crate::{
+    guards::problems::Fault,
+    state::Console,
+    stream::{self, End},
+    visitor::Carried,
+};
+
+pub async fn page(
+    State(console): State<Console>,
+    Extension(Visitor(visitor)): Extension<Visitor>,
+    carried: Option<Extension<Carried>>,
+    headers: HeaderMap,
+    topic: Result<Query<Topic>, QueryRejection>,
+) -> Result<Response, Fault> {
+    let (Some(who), Some(Extension(carried))) = (visitor, carried) else {
+        return Err(Fault::not_signed_in());
+    };
+    let Query(topic) = topic.map_err(|_| unknown_topic())?;
+    // Says at once, with a status, what the stream could only say by ending.
+    page_state(&console.control, &who, &topic).await?;
+    let cluster = match &topic {
+        Topic::Cluster { name } => Some(name.as_str()),
+        _ => None,
+    };
+    let ticks = console.control.ticks(&who, cluster)?;
+    let watched = console.clone();
+    let source = who.source;
+    let render = Box::new(move || {
+        let (console, carried) = (watched.clone(), carried.clone());
+        let (source, topic) = (source.clone(), topic.clone());
+        let future: futures::future::BoxFuture<'static, _> = Box::pin(async move {
+            let who = standing(&console, &carried, source).await?;
+            let state = page_state(&console.control, &who, &topic).await.map_err(|error| end(&error))?;
+            serde_json::to_value(&state).map_err(|_| End::Broken)
+        });
+        future
+    });
+    stream::open(&console, &headers, ticks, render)
+}
+
+/// The operator as of now; an ended session, a disabled account or a changed role counts at once.
+async fn standing(
+    console: &Console,
+    carried: &Carried,
+    source: quorate_domain::audit::Source,
+) -> Result<Operator, End> {
+    // Looking on is not using: an idle session ends under an open page as well.
+    match console.control.session_alive(&carried.hash).await {
+        Ok(true) => {}
+        Ok(false) => return Err(End::SignedOut),
+        Err(error) => return Err(end(&error)),
+    }
+    match console.control.operator(&carried.account, &carried.hash, source).await {
+        Ok(Some(who)) => Ok(who),
+        Ok(None) => Err(End::SignedOut),
+        Err(error) => Err(end(&error)),
+    }
+}
+
+fn end(error: &ControlError) -> End {
+    match error {
+        ControlError::NotSignedIn => End::SignedOut,
+        _ => End::Broken,
+    }
+}
+
+fn unknown_topic() -> Fault {
+    Fault::malformed("There is no such stream.", "Ask for `page=fleet`, or for a cluster by name.")
+}

@@ -1,0 +1,8 @@
+//! What stands in front of every route: requests get an id and an end, answers get headers,
+//! errors get one shape, other sites get nothing.
+
+pub mod cross_site;
+pub mod headers;
+pub mod peer;
+pub mod problems;
+pub mod request;

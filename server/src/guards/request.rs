@@ -1,0 +1,159 @@
+//! Every request: an id, where it came from, an end in time, a line in the log, and a problem
+//! instead of a broken connection when the console itself fails.
+
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{ConnectInfo, Request},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt as _;
+use quorate_domain::audit::Source;
+use rand::RngCore as _;
+
+use super::{peer::Peer, problems::Fault};
+
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longer than any single look or step's first answer. What is under way then goes on; only the
+/// answer is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+const USER_AGENT_LIMIT: usize = 256;
+
+/// Headers by which proxies tell who somebody is. No identity mode of this version reads them,
+/// so nothing behind this guard ever sees them; `_` and `-` are the same.
+const IDENTITY: [&str; 12] = [
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-access-token",
+    "remote-user",
+    "remote-groups",
+    "remote-name",
+    "remote-email",
+    "cf-access-jwt-assertion",
+    "x-goog-iap-jwt-assertion",
+    "teleport-jwt-assertion",
+];
+const IDENTITY_FAMILIES: [&str; 8] = [
+    "x-auth-request-",
+    "x-authentik-",
+    "x-pomerium-",
+    "x-amzn-oidc-",
+    "tailscale-user-",
+    "oidc-",
+    "x-webauth-",
+    "x-goog-authenticated-user-",
+];
+
+/// Gives the request its [`Source`], drops what claims an identity, and answers for panics.
+pub async fn receive(mut request: Request, next: Next) -> Response {
+    let source = source(&request);
+    drop_identity(&mut request);
+    let method = request.method().clone();
+    let path = shown(request.uri().path());
+    let id = source.request_id.clone().unwrap_or_default();
+    request.extensions_mut().insert(source);
+    let began = Instant::now();
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => {
+            tracing::error!(request_id = id, %method, path, "a request's handler panicked");
+            Fault::internal().into_response()
+        }
+        Err(_) => timed_out(),
+    };
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    note(&id, method.as_str(), &path, response.status(), began.elapsed());
+    response
+}
+
+fn note(id: &str, method: &str, path: &str, status: StatusCode, took: Duration) {
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let status = status.as_u16();
+    metrics::counter!("quorate_requests_total", "status" => status.to_string()).increment(1);
+    metrics::histogram!("quorate_request_seconds").record(took.as_secs_f64());
+    if status >= 500 {
+        tracing::error!(request_id = id, method, path, status, milliseconds, "request");
+    } else {
+        tracing::debug!(request_id = id, method, path, status, milliseconds, "request");
+    }
+}
+
+fn timed_out() -> Response {
+    Fault::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "timed-out",
+        "The answer took too long.",
+        "If this was a change, look at the list of changes before trying again.",
+    )
+    .into_response()
+}
+
+fn source(request: &Request) -> Source {
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Source {
+        peer: peer.map(|ConnectInfo(Peer(peer))| peer.clone()),
+        user_agent: agent.map(|agent| agent.chars().take(USER_AGENT_LIMIT).collect()),
+        request_id: Some(new_id()),
+        session: None,
+    }
+}
+
+fn new_id() -> String {
+    let mut bytes = [0_u8; 8];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn drop_identity(request: &mut Request) {
+    let headers = request.headers_mut();
+    let claims: Vec<HeaderName> =
+        headers.keys().filter(|name| claims_identity(name.as_str())).cloned().collect();
+    for name in claims {
+        headers.remove(name);
+    }
+}
+
+fn claims_identity(name: &str) -> bool {
+    let folded = name.replace('_', "-");
+    IDENTITY.contains(&folded.as_str())
+        || IDENTITY_FAMILIES.iter().any(|family| folded.starts_with(family))
+}
+
+/// The path as it may stand in a log: the secret of a one-time link does not.
+#[must_use]
+pub fn shown(path: &str) -> String {
+    match path.find("/sign-in/link/") {
+        Some(at) => format!("{}/sign-in/link/***", path.get(..at).unwrap_or_default()),
+        None => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_one_time_link_is_never_shown_whole() {
+        assert_eq!(shown("/q/sign-in/link/abc"), "/q/sign-in/link/***");
+        assert_eq!(shown("/clusters/a"), "/clusters/a");
+    }
+
+    #[test]
+    fn headers_of_other_identity_modes_are_known_in_every_spelling() {
+        for name in ["remote_user", "X-Forwarded-User", "x-amzn-oidc-data", "oidc_claim_sub"] {
+            assert!(claims_identity(&name.to_lowercase()), "{name}");
+        }
+        assert!(!claims_identity("user-agent"));
+    }
+}

@@ -1,0 +1,26 @@
+//! The thin shell of the program: configuration, sessions, guards, event streams, REST, command
+//! line. What is decided, is decided in `quorate_control` and `quorate_domain`.
+
+pub mod assets;
+pub mod cli;
+pub mod configuration;
+pub mod console;
+mod downloads;
+mod events;
+pub mod exit;
+pub mod guards;
+mod health;
+mod logs;
+mod merge;
+mod pages;
+pub mod rest;
+mod router;
+mod server_functions;
+mod sessions;
+mod sign_in;
+mod state;
+mod stream;
+mod visitor;
+
+/// What every key, command and kind of a later version answers.
+pub const NOT_IN_THIS_VERSION: &str = "not in this version";

@@ -1,0 +1,80 @@
+//! Pages: rendered by the app with what it needs in context, complete before the first byte.
+//! Visitors without a session are sent to sign in.
+
+use axum::{
+    body::Body,
+    extract::{Extension, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::ResponseOptions;
+use quorate_app::{base::segment, session::Visitor};
+
+use crate::{guards::headers::page_policy, state::Console};
+
+/// What every page and server function finds in its context.
+pub fn context(console: &Console, visitor: &Visitor) -> impl Fn() + Clone + Send + Sync + 'static {
+    let (console, visitor) = (console.clone(), visitor.clone());
+    move || {
+        provide_context(console.control.clone());
+        provide_context(visitor.clone());
+        provide_context(console.base.clone());
+        provide_context(console.assets.clone());
+    }
+}
+
+/// A page of the app.
+pub async fn page(
+    State(console): State<Console>,
+    Extension(visitor): Extension<Visitor>,
+    request: Request,
+) -> Response {
+    let path = request.uri().path();
+    if visitor.0.is_none() && path != "/sign-in" {
+        return to_sign_in(&console, &request);
+    }
+    if visitor.0.is_some() && path == "/sign-in" {
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, console.path("/"))]).into_response();
+    }
+    render(&console, &visitor, request).await
+}
+
+/// The page of an address that leads nowhere.
+pub async fn not_found(
+    State(console): State<Console>,
+    Extension(visitor): Extension<Visitor>,
+    request: Request,
+) -> Response {
+    let mut response = page(State(console), Extension(visitor), request).await;
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
+}
+
+async fn render(console: &Console, visitor: &Visitor, request: Request) -> Response {
+    let given = context(console, visitor);
+    let given = move || {
+        given();
+        // The policy names the nonce that this rendering has just been given.
+        let nonce = leptos::nonce::use_nonce();
+        if let (Some(nonce), Some(options)) = (nonce, use_context::<ResponseOptions>())
+            && let Ok(policy) = HeaderValue::from_str(&page_policy(&nonce))
+        {
+            options.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+        }
+    };
+    let html = leptos_axum::render_app_async_with_context(given, quorate_app::shell::shell);
+    let response: Response<Body> = html(request).await;
+    response
+}
+
+fn to_sign_in(console: &Console, request: &Request) -> Response {
+    let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
+    let to = match crate::sign_in::inside(asked).as_str() {
+        "/" => "/sign-in".to_owned(),
+        next => format!("/sign-in?next={}", segment(next)),
+    };
+    (StatusCode::SEE_OTHER, [(header::LOCATION, console.path(&to))]).into_response()
+}

@@ -1,0 +1,69 @@
+//! JSON bodies: of the right type, not too long, and without a field nobody reads.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest as _, Request},
+    http::{StatusCode, header},
+    response::IntoResponse as _,
+};
+use serde_json::{Map, Value};
+
+use super::page::short;
+use crate::guards::problems::{self, Fault};
+
+/// A body's fields, taken out one by one; what is left over was not known.
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads a request's body as one JSON object.
+    ///
+    /// # Errors
+    /// 415 for another type, 413 for too long a body, 400 for anything but a JSON object.
+    pub async fn of(request: Request) -> Result<Self, Fault> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(problems::wrong_type("application/json"));
+        }
+        let body = Bytes::from_request(request, &()).await.map_err(|rejection| {
+            match rejection.into_response().status() {
+                StatusCode::PAYLOAD_TOO_LARGE => problems::too_large(),
+                _ => Fault::malformed("The body did not arrive whole.", "Send it again."),
+            }
+        })?;
+        match serde_json::from_slice(&body) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            _ => Err(Fault::malformed(
+                "The body is not a JSON object.",
+                "Send something like {\"action\":\"promote\",\"member\":\"n4\"}.",
+            )),
+        }
+    }
+
+    /// A text, if it is given and not null.
+    ///
+    /// # Errors
+    /// If it is no text.
+    pub fn text(&mut self, name: &str) -> Result<Option<String>, Fault> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Fault::malformed(
+                format!("`{name}` must be a text."),
+                "Put it in quotes.",
+            )),
+        }
+    }
+
+    /// # Errors
+    /// Names the first field that nobody read.
+    pub fn end(self, known: &[&str]) -> Result<(), Fault> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Fault::malformed(
+                format!("`{}` is not known here.", short(name)),
+                &format!("Known fields are: {}.", known.join(", ")),
+            )),
+        }
+    }
+}

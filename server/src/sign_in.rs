@@ -1,0 +1,176 @@
+//! Signing in and out, and one's password: plain forms and links that work with scripts off.
+//!
+//! Every answer is a redirect; what went wrong stands in it as a code, never as a text.
+
+use axum::{
+    Form,
+    extract::{Extension, Path, State, rejection::FormRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use quorate_app::{base::segment, session::Visitor};
+use quorate_control::{Account, ControlError};
+use quorate_domain::audit::Source;
+use quorate_drivers::Secret;
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use crate::{guards::problems::Fault, sessions, state::Console};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    name: String,
+    password: String,
+    #[serde(default)]
+    next: String,
+}
+
+pub async fn by_password(
+    State(console): State<Console>,
+    session: Session,
+    Extension(source): Extension<Source>,
+    form: Result<Form<Credentials>, FormRejection>,
+) -> Result<Response, Fault> {
+    let Ok(Form(form)) = form else {
+        return Ok(back(&console, "/sign-in", "malformed", ""));
+    };
+    let password = Secret::new(form.password);
+    match console.control.sign_in(&form.name, password, &source).await {
+        Ok(account) => {
+            open(&session, &account, &source, "password").await?;
+            Ok(see_other(&console, &inside(&form.next)))
+        }
+        Err(error) => Ok(failed(&console, "/sign-in", &error, &form.next)),
+    }
+}
+
+pub async fn by_link(
+    State(console): State<Console>,
+    session: Session,
+    Extension(source): Extension<Source>,
+    Path(secret): Path<String>,
+) -> Result<Response, Fault> {
+    match console.control.sign_in_by_link(Secret::new(secret), &source).await {
+        Ok(account) => {
+            open(&session, &account, &source, "sign_in_link").await?;
+            Ok(see_other(&console, "/"))
+        }
+        // The form's answer names a wrong password; a link has none.
+        Err(ControlError::SignInFailed) => Ok(back(&console, "/sign-in", "link-used-up", "")),
+        Err(error) => Ok(failed(&console, "/sign-in", &error, "")),
+    }
+}
+
+pub async fn out(
+    State(console): State<Console>,
+    session: Session,
+    Extension(Visitor(visitor)): Extension<Visitor>,
+) -> Result<Response, Fault> {
+    if let Some(who) = visitor {
+        console.control.signed_out(&who).await?;
+    }
+    session.flush().await.map_err(unusable)?;
+    let mut response = see_other(&console, "/sign-in");
+    if let Ok(removal) = HeaderValue::from_str(&sessions::removal(console.secure)) {
+        response.headers_mut().append(header::SET_COOKIE, removal);
+    }
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPassword {
+    #[serde(default)]
+    current: String,
+    new: String,
+    #[serde(default)]
+    next: String,
+}
+
+pub async fn password(
+    State(console): State<Console>,
+    Extension(Visitor(visitor)): Extension<Visitor>,
+    form: Result<Form<NewPassword>, FormRejection>,
+) -> Result<Response, Fault> {
+    let Some(who) = visitor else {
+        return Ok(back(&console, "/sign-in", "not-signed-in", "/access"));
+    };
+    let Ok(Form(form)) = form else {
+        return Ok(back(&console, "/access", "malformed", ""));
+    };
+    let current = (!form.current.is_empty()).then(|| Secret::new(form.current));
+    match console.control.password_set(&who, current, Secret::new(form.new)).await {
+        Ok(()) if form.next.is_empty() => Ok(see_other(&console, "/access?password=set")),
+        Ok(()) => Ok(see_other(&console, &inside(&form.next))),
+        Err(error) => Ok(failed(&console, "/access", &error, "")),
+    }
+}
+
+/// A new session with a new id; whatever session was there before has ended.
+async fn open(
+    session: &Session,
+    account: &Account,
+    source: &Source,
+    means: &str,
+) -> Result<(), Fault> {
+    session.flush().await.map_err(unusable)?;
+    session.insert(sessions::ACCOUNT, &account.id).await.map_err(unusable)?;
+    session.insert("means", means).await.map_err(unusable)?;
+    let texts = [(sessions::PEER, &source.peer), (sessions::USER_AGENT, &source.user_agent)];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            session.insert(key, text).await.map_err(unusable)?;
+        }
+    }
+    Ok(())
+}
+
+fn unusable(error: tower_sessions::session::Error) -> Fault {
+    tracing::error!("cannot use the session store: {error}");
+    Fault::internal()
+}
+
+/// A failure that the page shows, or a problem where the console itself fails.
+fn failed(console: &Console, page: &str, error: &ControlError, next: &str) -> Response {
+    let problem = error.problem();
+    if problem.status >= 500 {
+        tracing::error!("{error}");
+    }
+    back(console, page, &problem.code, next)
+}
+
+fn back(console: &Console, page: &str, code: &str, next: &str) -> Response {
+    let next = inside(next);
+    let next = if next == "/" { String::new() } else { format!("&next={}", segment(&next)) };
+    see_other(console, &format!("{page}?problem={}{next}", segment(code)))
+}
+
+fn see_other(console: &Console, to: &str) -> Response {
+    let place = [(header::LOCATION, console.path(to))];
+    (StatusCode::SEE_OTHER, place).into_response()
+}
+
+/// `next` if it is a path within this console, else the fleet: nobody is sent elsewhere.
+#[must_use]
+pub fn inside(next: &str) -> String {
+    let plain = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains(['\\', '\r', '\n', '\t'])
+        && next.bytes().all(|byte| byte.is_ascii_graphic())
+        && !next.starts_with("/sign-in");
+    if plain { next.to_owned() } else { "/".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_another_site_after_signing_in() {
+        for next in ["//evil.example", "https://evil.example", "/\\evil", "", "/a\r\nb", "/sign-in"] {
+            assert_eq!(inside(next), "/", "{next:?}");
+        }
+        assert_eq!(inside("/clusters/a?x=1"), "/clusters/a?x=1");
+    }
+}

@@ -1,0 +1,59 @@
+//! What every route of one console shares.
+
+use std::{ops::Deref, sync::Arc};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use quorate_app::{assets::Assets, base::BasePath};
+use quorate_control::Control;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Pages and programs that may follow live at once. Each costs a rendering twice a second.
+pub const STREAMS: usize = 256;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Console(Arc<Shared>);
+
+pub struct Shared {
+    pub control: Control,
+    pub base: BasePath,
+    /// `https://raft.example`: scheme, host and port of the configured external address.
+    pub origin: String,
+    /// Whether browsers reach it by https.
+    pub secure: bool,
+    pub assets: Assets,
+    pub streams: Arc<Semaphore>,
+    /// Cancelled when the console stops: streams end.
+    pub closing: CancellationToken,
+    pub metrics: PrometheusHandle,
+}
+
+impl Console {
+    pub fn new(control: Control, external: &Url, assets: Assets, metrics: PrometheusHandle) -> Self {
+        Self(Arc::new(Shared {
+            control,
+            base: BasePath(external.path().trim_end_matches('/').to_owned()),
+            origin: external.origin().ascii_serialization(),
+            secure: external.scheme() == "https",
+            assets,
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            closing: CancellationToken::new(),
+            metrics,
+        }))
+    }
+
+    /// A path below the base, for redirects.
+    pub fn path(&self, to: &str) -> String {
+        self.base.path(to)
+    }
+}
+
+impl Deref for Console {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
