@@ -23,6 +23,8 @@ pub struct Hello {
 }
 
 pub struct DemoHost {
+    /// Of the data and, after a dot, of the process.
+    pub instance: String,
     pub identity: Arc<Identity>,
     pub machine: Machine,
     pub raft: Raft,
@@ -39,7 +41,7 @@ impl Host<TypeConfig> for DemoHost {
     }
 
     fn instance(&self) -> String {
-        self.identity.instance.clone()
+        self.instance.clone()
     }
 
     fn member_of(&self, id: &u64) -> String {

@@ -21,7 +21,7 @@ pub struct Identity {
     pub cluster_id: String,
     pub address: SocketAddr,
     /// New with every new data directory.
-    pub instance: String,
+    pub data: String,
 }
 
 impl Identity {

@@ -150,6 +150,7 @@ impl Node {
         let raft = Raft::new(identity.id, config, network, log, machine.clone()).await;
         let raft = raft.map_err(|fatal| NodeError::Fatal(fatal.to_string()))?;
         let host = DemoHost {
+            instance: format!("{}.{}", identity.data, random_hex(4)),
             identity: Arc::clone(&identity),
             machine: machine.clone(),
             raft: raft.clone(),
@@ -245,7 +246,7 @@ async fn begin(options: &NodeOptions) -> Result<(Identity, TcpListener), NodeErr
         id: options.id,
         cluster_id: options.cluster_id.clone(),
         address,
-        instance: random_hex(8),
+        data: random_hex(8),
     };
     identity.write(&options.dir)?;
     Ok((identity, listener))

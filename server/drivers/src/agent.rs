@@ -1,1 +1,148 @@
-//! TBD
+//! Programs that embed an admin agent: one protocol, so one driver.
+//!
+//! Every member is asked for its own view at once; what each says of itself is kept apart from
+//! what the leader says of others. Changes go to the leader, compared with the membership they
+//! were decided on.
+
+mod answers;
+mod ask;
+mod book;
+mod change;
+mod diagnose;
+mod follow;
+mod picture;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use quorate_domain::{cluster::Kind, observation::Observation, plan::Step};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+use url::Url;
+
+use crate::{
+    Applied, ConnectError, Connection, Diagnosis, Driver, SnapshotPlace,
+    http::{Client, Wire, origin},
+};
+use ask::Asked;
+use book::Book;
+use follow::Followers;
+
+/// The driver for one cluster of agents.
+pub struct Agent {
+    connection: Connection,
+    client: Client,
+    book: Mutex<Book>,
+    followers: Followers,
+}
+
+impl Agent {
+    /// # Errors
+    /// If a seed is no address or the certificates cannot be used.
+    pub fn new(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
+        let seeds = connection
+            .seeds
+            .iter()
+            .map(|seed| origin(seed))
+            .collect::<Result<_, _>>()?;
+        let remembered = connection
+            .remembered
+            .iter()
+            .filter_map(|seed| origin(seed).ok());
+        let client = Client::new(&connection)?;
+        Ok(Arc::new(Self {
+            book: Mutex::new(Book::new(seeds, remembered.collect())),
+            followers: Followers::new(
+                client.clone(),
+                connection.token.clone(),
+                connection.status_timeout,
+            ),
+            client,
+            connection,
+        }))
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks everybody known; whom they name beyond that is asked in a second round.
+    async fn ask_all(&self, deadline: Duration) -> BTreeMap<Url, Asked> {
+        let end = Instant::now() + deadline;
+        let mut asked = BTreeMap::new();
+        for _ in 0..2 {
+            let known = self.book().addresses();
+            let new: Vec<Url> = known
+                .into_iter()
+                .filter(|url| !asked.contains_key(url))
+                .collect();
+            if new.is_empty() {
+                break;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            let wait = self.connection.status_timeout.min(left);
+            let answers = join_all(new.into_iter().map(|url| self.ask(url, wait))).await;
+            self.book().learn(&answers);
+            asked.extend(
+                answers
+                    .into_iter()
+                    .map(|answer| (answer.url.clone(), answer)),
+            );
+        }
+        asked
+    }
+
+    async fn ask(&self, url: Url, wait: Duration) -> Asked {
+        let asking = ask::ask(
+            &self.client,
+            self.connection.token.as_ref(),
+            url.clone(),
+            wait,
+        );
+        // The calls bound themselves; this holds even if one of them did not.
+        let patience = wait + Duration::from_millis(100);
+        match timeout(patience, asking).await {
+            Ok(asked) => asked,
+            Err(_) => Asked::silent(url, &Wire::TimedOut(wait)),
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for Agent {
+    fn kind(&self) -> Kind {
+        Kind::Agent
+    }
+
+    async fn observe(&self, deadline: Duration) -> Observation {
+        let asked = self.ask_all(deadline).await;
+        let (observation, follow) = {
+            let mut book = self.book();
+            let observation = picture::picture(&mut book, &asked);
+            (observation, book.to_follow())
+        };
+        self.followers.follow(follow);
+        observation
+    }
+
+    async fn apply(&self, step: &Step, _place: &SnapshotPlace) -> Applied {
+        change::apply(self, step).await
+    }
+
+    fn pushes(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.followers.pushes())
+    }
+
+    async fn diagnose(&self) -> Vec<Diagnosis> {
+        diagnose::diagnose(self).await
+    }
+}

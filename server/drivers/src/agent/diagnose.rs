@@ -1,0 +1,146 @@
+//! `quorate check`: can every seed be reached, is it trusted, does it let us in, is it an agent.
+
+use futures::future::join_all;
+use url::Url;
+
+use super::{
+    Agent,
+    answers::Identity,
+    answers::View,
+    ask::{GROUP, at, identity, with_token},
+};
+use crate::{
+    Diagnosis,
+    http::{Wire, address_of, origin, plain_http},
+};
+
+pub(super) async fn diagnose(agent: &Agent) -> Vec<Diagnosis> {
+    let seeds: Vec<Url> = agent
+        .connection
+        .seeds
+        .iter()
+        .filter_map(|seed| origin(seed).ok())
+        .collect();
+    let asked = join_all(seeds.iter().map(|seed| ask(agent, seed))).await;
+    let mut lines: Vec<Diagnosis> = seeds
+        .iter()
+        .zip(&asked)
+        .flat_map(|(seed, found)| lines(seed, found))
+        .collect();
+    lines.extend(two_clusters(&seeds, &asked));
+    if seeds.is_empty() {
+        lines.push(bad(
+            "no-seeds",
+            "No address is configured.".to_owned(),
+            "Give `seeds`.",
+        ));
+    }
+    lines
+}
+
+type Found = Result<(Identity, View), Wire>;
+
+async fn ask(agent: &Agent, seed: &Url) -> Found {
+    let (token, wait) = (
+        agent.connection.token.as_ref(),
+        agent.connection.status_timeout,
+    );
+    let identity = identity(&agent.client, token, seed, wait).await?;
+    let call = agent
+        .client
+        .get(&at(seed, &format!("groups/{GROUP}")))
+        .within(wait);
+    let view = with_token(call, token).json().await?;
+    Ok((identity, view))
+}
+
+fn lines(seed: &Url, found: &Found) -> Vec<Diagnosis> {
+    let address = address_of(seed);
+    let mut lines = Vec::new();
+    match found {
+        Ok((identity, view)) => {
+            let program = identity
+                .program
+                .as_deref()
+                .unwrap_or(&identity.implementation);
+            let text = format!("{address} is {} of {program}.", identity.member);
+            lines.push(Diagnosis {
+                ok: true,
+                code: "reached".to_owned(),
+                text,
+                hint: None,
+            });
+            lines.extend(missing_right(&address, identity));
+            lines.extend(state(&address, view));
+        }
+        Err(Wire::Status { status: 404, .. }) => lines.push(bad(
+            "not-an-agent",
+            format!("{address} answers, and is no agent."),
+            "Check the port: the agent may listen on another one than the program.",
+        )),
+        Err(why) => lines.push(bad(why.code(), format!("{address}: {why}."), why.hint())),
+    }
+    if plain_http(seed).is_some() {
+        let text = format!("{address} is reached by plain HTTP beyond this machine.");
+        lines.push(bad(
+            "plain-http",
+            text,
+            "Use https://; the token travels in the clear.",
+        ));
+    }
+    lines
+}
+
+fn missing_right(address: &str, identity: &Identity) -> Option<Diagnosis> {
+    let may = identity.rights.iter().any(|right| right == "change");
+    let text = format!("{address} lets us look, not change.");
+    (!may).then(|| {
+        bad(
+            "missing-right",
+            text,
+            "Configure a token that the agent lets change.",
+        )
+    })
+}
+
+fn state(address: &str, view: &View) -> Option<Diagnosis> {
+    if let Some(fault) = &view.fault {
+        let text = format!("{address} answers, and cannot go on: {fault}.");
+        return Some(bad(
+            "member-fault",
+            text,
+            "See the log of the node; restart its process.",
+        ));
+    }
+    let text = format!("{address} runs and belongs to no cluster.");
+    view.outside()
+        .then(|| bad("outside", text, "Give the address of a member."))
+}
+
+fn two_clusters(seeds: &[Url], found: &[Found]) -> Option<Diagnosis> {
+    let mut ids = seeds
+        .iter()
+        .zip(found)
+        .filter_map(|(seed, found)| Some((seed, found.as_ref().ok()?.0.cluster_id.clone()?)));
+    let (first, id) = ids.next()?;
+    let (other, _) = ids.find(|(_, other)| *other != id)?;
+    let text = format!(
+        "{} and {} belong to different clusters.",
+        address_of(first),
+        address_of(other)
+    );
+    Some(bad(
+        "two-clusters",
+        text,
+        "Register each cluster under a name of its own.",
+    ))
+}
+
+fn bad(code: &str, text: String, hint: &str) -> Diagnosis {
+    Diagnosis {
+        ok: false,
+        code: code.to_owned(),
+        text,
+        hint: Some(hint.to_owned()),
+    }
+}

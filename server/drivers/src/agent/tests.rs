@@ -1,0 +1,1 @@
+//! Pure parts, on made-up answers.
