@@ -42,12 +42,148 @@ pub enum ControlError {
         #[source]
         source: std::io::Error,
     },
+    #[error("another console already works in {path}")]
+    AlreadyRunning { path: String },
+    /// A defect of the console itself; the log has the rest.
+    #[error("the console failed while {doing}")]
+    Internal { doing: &'static str },
 }
 
 impl ControlError {
     /// The one translation to what REST, page and command line show. `request_id` is set later.
+    ///
+    /// Causes inside the console (SQL, paths) stay out of it: they go to the log.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        todo!()
+        let (status, code, hint) = self.parts();
+        let mut problem = Problem::new(status, code, self.title(), hint);
+        match self {
+            Self::Moved { moved } => problem.moved.clone_from(moved),
+            Self::Refused { checks } => problem.checks.clone_from(checks),
+            _ => {}
+        }
+        problem
+    }
+
+    fn title(&self) -> String {
+        match self {
+            Self::Refused { checks } => checks
+                .iter()
+                .find(|check| check.level == quorate_domain::preflight::Level::Refuse)
+                .map_or_else(|| self.to_string(), |check| check.text.clone()),
+            Self::File { .. } => "a file of the console cannot be used".to_owned(),
+            Self::AlreadyRunning { .. } => {
+                "another console works in this data directory".to_owned()
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    fn parts(&self) -> (u16, &'static str, String) {
+        match self {
+            Self::NotSignedIn => (
+                401,
+                "not-signed-in",
+                "Sign in, or send a valid API token.".to_owned(),
+            ),
+            Self::SignInFailed => (
+                401,
+                "sign-in-failed",
+                "Check name and password; an administrator can make a one-time link.".to_owned(),
+            ),
+            Self::Throttled { seconds } => (
+                429,
+                "throttled",
+                format!("Wait {seconds} s, then try once more."),
+            ),
+            Self::NotAllowed { needs } => (
+                403,
+                "not-allowed",
+                format!("Ask an administrator for a grant that has the role {needs} here."),
+            ),
+            Self::NotFound { what, .. } => (
+                404,
+                "not-found",
+                format!("Check the name; the {what} may be gone, or not yours to see."),
+            ),
+            Self::Invalid { hint, .. } => (400, "invalid", hint.clone()),
+            Self::Moved { .. } => (
+                409,
+                "cluster-moved",
+                "Look at the cluster as it is now, preview again, then decide.".to_owned(),
+            ),
+            Self::Refused { .. } => (
+                422,
+                "refused",
+                "Nothing was sent. Settle what the checks name, then preview again.".to_owned(),
+            ),
+            Self::AddressNotAllowed { .. } => (
+                422,
+                "address-not-allowed",
+                "Add the address (or its network) to the cluster's `join_allowed`.".to_owned(),
+            ),
+            Self::KeyReused => (
+                422,
+                "idempotency-key-reused",
+                "Use a fresh Idempotency-Key for every new change.".to_owned(),
+            ),
+            Self::AuditUnavailable { .. } => (
+                503,
+                "audit-unavailable",
+                "Make room where the data directory is, or repair it; reading still works."
+                    .to_owned(),
+            ),
+            Self::Store { .. } => (
+                503,
+                "store-unavailable",
+                "Check disk and permissions of the data directory; the log has the cause."
+                    .to_owned(),
+            ),
+            Self::File { .. } => (
+                500,
+                "file-unavailable",
+                "Check disk and permissions of the data directory; the log has the cause."
+                    .to_owned(),
+            ),
+            Self::AlreadyRunning { .. } => (
+                503,
+                "already-running",
+                "Stop the other console first, or use another data directory.".to_owned(),
+            ),
+            Self::Internal { .. } => (
+                500,
+                "internal",
+                "Nothing more is known here; the log has the cause under the request's id."
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// The store's failure while `doing`, for `map_err`.
+    pub(crate) fn store(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Store { doing, source }
+    }
+
+    pub(crate) fn audit(source: sqlx::Error) -> Self {
+        Self::AuditUnavailable { source }
+    }
+
+    pub(crate) fn file(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.display().to_string();
+        move |source| Self::File { path, source }
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Invalid {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    pub(crate) fn not_found(what: &'static str, name: &str) -> Self {
+        Self::NotFound {
+            what,
+            name: name.chars().take(256).collect(),
+        }
     }
 }

@@ -3,25 +3,46 @@
 //! Authorization and audit live here: the browser, the REST API and the command line pass the
 //! same door, whose first parameter is always who asks.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use quorate_domain::{
-    action::Action,
-    audit::{Actor, Entry, Filter, Row, Source},
-    cluster::{ClusterName, Thresholds},
-    event::Event,
+    audit::{Actor, Source},
+    cluster::ClusterName,
     health::Registration,
-    job::{Change, ChangeId},
+    job::ChangeId,
     moment::Timestamp,
     permission::{Duty, Grant},
-    plan::Preview,
-    view::{ClusterSummary, ClusterView},
 };
-use quorate_drivers::{Driver, Secret};
+use quorate_drivers::Driver;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::watch::Sender;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+mod accounts;
+mod actions;
+mod audit;
+mod book;
+mod clock;
+mod clusters;
 pub mod error;
+mod escape;
+mod events;
+mod jobs;
+mod passwords;
+mod secrets;
+mod sessions;
+mod snapshots;
+mod store;
+mod throttle;
+mod tokens;
+mod watch;
+mod wire;
+mod wording;
 
 pub use error::ControlError;
 
@@ -61,7 +82,40 @@ pub struct Control {
     inner: Arc<Inner>,
 }
 
-struct Inner {}
+struct Inner {
+    clock: Arc<clock::Clock>,
+    store: store::Store,
+    audit: audit::Audit,
+    data_dir: PathBuf,
+    read_only: bool,
+    version: String,
+    session_idle: Duration,
+    session_absolute: Duration,
+    clusters: BTreeMap<ClusterName, Arc<watch::Watched>>,
+    /// Moves when anything about any cluster or change may have changed.
+    tick: Sender<u64>,
+    events: events::EventLog,
+    book: book::Book,
+    passwords: passwords::Passwords,
+    throttle: throttle::SignInThrottle,
+    flood: throttle::Flood,
+    stopping: CancellationToken,
+    /// Watch loops and house-keeping; they end as soon as the console stops.
+    loops: TaskTracker,
+    /// Running changes; stopping waits for their records.
+    jobs: TaskTracker,
+    /// A rehearsal's limit on how long changes are waited for.
+    patience: std::sync::Mutex<Option<Duration>>,
+    /// Held by a console, not by a command beside it.
+    _lock: Option<std::fs::File>,
+}
+
+impl Inner {
+    fn tick(&self) {
+        self.tick
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
 
 /// What a change request carries beside the action.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,108 +188,178 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-// The surface the server and the app are written against. Each block moves to the file named.
 impl Control {
     /// Opens the store (creating it), writes the start entry, resolves changes a crash left
-    /// open, starts one watch loop a cluster. [lib.rs]
-    pub async fn start(_settings: Settings) -> Result<Self, ControlError> { todo!() }
-    /// Opens store, accounts and tokens only: for commands on the console's own machine. [lib.rs]
-    pub async fn offline(_data_dir: PathBuf) -> Result<Self, ControlError> { todo!() }
-    /// Stops watching, waits for running steps' records to be written. [lib.rs]
-    pub async fn stop(&self) { todo!() }
-    /// Whether store and audit can be written. [lib.rs]
-    pub async fn ready(&self) -> Result<(), ControlError> { todo!() }
-    /// Never runs backwards: wall clock at start plus a monotonic clock. [clock.rs]
-    pub fn now(&self) -> Timestamp { todo!() }
-    pub fn read_only(&self) -> bool { todo!() }
+    /// open, starts one watch loop a cluster.
+    ///
+    /// # Errors
+    /// `AlreadyRunning`, `File`, `Store`, `AuditUnavailable`, and `Invalid` for a `join_allowed`
+    /// entry that is neither an address nor a network.
+    pub async fn start(settings: Settings) -> Result<Self, ControlError> {
+        let lock = store::lock(&settings.data_dir)?;
+        let version = settings.version.clone();
+        let (control, events) = Self::open(settings, Some(lock)).await?;
+        control.start_loops(events);
+        jobs::resume(&control).await?;
+        let text = format!("Quorate {version} started.");
+        if let Err(error) = control
+            .inner
+            .audit
+            .append(audit::Draft::console("started", text))
+            .await
+        {
+            // Reading stays possible with a full disk; nothing will be changed.
+            tracing::error!(%error, "the start could not be recorded");
+        }
+        Ok(control)
+    }
 
-    // watch.rs
-    /// The clusters `who` may see, least tolerance first.
-    pub fn fleet(&self, _who: &Operator) -> Vec<ClusterSummary> { todo!() }
-    /// The view as it stands now; looks anew first if the last look is older than a second
-    /// (bounded by one status call). `NotFound` also for clusters `who` may not see.
-    pub async fn view(&self, _who: &Operator, _name: &str) -> Result<ClusterView, ControlError> { todo!() }
-    /// The view as it stands now, without looking anew; marks the cluster as looked at.
-    pub fn view_now(&self, _who: &Operator, _name: &str) -> Result<ClusterView, ControlError> { todo!() }
-    /// Ticks whenever anything about the cluster (or, without a name, any cluster or change)
-    /// may have changed. The receiver should still re-render about every 500 ms for ages.
-    pub fn ticks(&self, _who: &Operator, _name: Option<&str>) -> Result<watch::Receiver<u64>, ControlError> { todo!() }
-    /// "What happened", newest first.
-    pub async fn events(&self, _who: &Operator, _cluster: Option<&str>, _limit: u32) -> Result<Vec<Event>, ControlError> { todo!() }
+    /// Opens store, accounts and tokens only: for commands on the console's own machine.
+    ///
+    /// # Errors
+    /// `File`, `Store`, `AuditUnavailable`.
+    pub async fn offline(data_dir: PathBuf) -> Result<Self, ControlError> {
+        let settings = Settings {
+            data_dir,
+            read_only: false,
+            clusters: Vec::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            session_idle: Duration::from_secs(30 * 60),
+            session_absolute: Duration::from_secs(8 * 60 * 60),
+        };
+        let (control, _no_events) = Self::open(settings, None).await?;
+        Ok(control)
+    }
 
-    // actions.rs
-    pub async fn preview(&self, _who: &Operator, _cluster: &str, _action: &Action) -> Result<Preview, ControlError> { todo!() }
-    /// Permission, look anew, plan anew, compare with what was seen, audit intent, slot, run.
-    /// Returns once the intent is durable. `wait` for the end by polling [`Control::change`].
-    pub async fn submit(&self, _who: &Operator, _cluster: &str, _action: &Action, _request: &Request) -> Result<Change, ControlError> { todo!() }
+    async fn open(
+        settings: Settings,
+        lock: Option<std::fs::File>,
+    ) -> Result<(Self, events::Waiting), ControlError> {
+        let clock = Arc::new(clock::Clock::new());
+        let store = store::Store::open(&settings.data_dir).await?;
+        let audit = audit::Audit::open(&settings.data_dir, Arc::clone(&clock)).await?;
+        snapshots::prepare(&settings.data_dir)?;
+        let clusters = clusters::watched(settings.clusters, settings.read_only, &store).await?;
+        let (events, waiting) = events::EventLog::load(&store, clusters.keys()).await?;
+        let book = book::Book::load(store.changes_newest(book::Book::wants()).await?);
+        let inner = Inner {
+            clock,
+            store,
+            audit,
+            data_dir: settings.data_dir,
+            read_only: settings.read_only,
+            version: settings.version,
+            session_idle: settings.session_idle,
+            session_absolute: settings.session_absolute,
+            clusters,
+            tick: Sender::new(0),
+            events,
+            book,
+            passwords: passwords::Passwords::new(),
+            throttle: throttle::SignInThrottle::default(),
+            flood: throttle::Flood::default(),
+            stopping: CancellationToken::new(),
+            loops: TaskTracker::new(),
+            jobs: TaskTracker::new(),
+            patience: std::sync::Mutex::new(None),
+            _lock: lock,
+        };
+        Ok((
+            Self {
+                inner: Arc::new(inner),
+            },
+            waiting,
+        ))
+    }
 
-    // jobs.rs
-    pub async fn change(&self, _who: &Operator, _id: &str) -> Result<Change, ControlError> { todo!() }
-    /// Newest first; running ones before all others.
-    pub async fn changes(&self, _who: &Operator, _cluster: Option<&str>, _after: Option<&str>, _limit: u32) -> Result<Page<Change>, ControlError> { todo!() }
-    /// How many changes are running now, of those `who` may see.
-    pub fn running_changes(&self, _who: &Operator) -> u32 { todo!() }
+    fn start_loops(&self, events: events::Waiting) {
+        let inner = &self.inner;
+        tokio::spawn(events::keep(Arc::downgrade(inner), events));
+        for watched in inner.clusters.values() {
+            inner
+                .loops
+                .spawn(watch::run(Arc::clone(inner), Arc::clone(watched)));
+        }
+        inner.loops.spawn(keep_house(self.clone()));
+    }
 
-    // audit.rs
-    /// Oldest first, entries with `seq > after`.
-    pub async fn audit(&self, _who: &Operator, _filter: &Filter, _after: u64, _limit: u32) -> Result<Page<Entry>, ControlError> { todo!() }
-    /// Newest first, one row an intent with its outcome, rows with `seq < before`.
-    pub async fn audit_rows(&self, _who: &Operator, _filter: &Filter, _before: Option<u64>, _limit: u32) -> Result<Page<Row>, ControlError> { todo!() }
-    /// One entry, its row partner, and the exact stored bytes as text.
-    pub async fn audit_entry(&self, _who: &Operator, _seq: u64) -> Result<(Row, String), ControlError> { todo!() }
-    /// How many entries there are.
-    pub async fn audit_size(&self, _who: &Operator) -> Result<u64, ControlError> { todo!() }
+    /// Stops watching, waits for running steps' records to be written. What is still open then
+    /// is looked at after the next start.
+    pub async fn stop(&self) {
+        let inner = &self.inner;
+        inner.stopping.cancel();
+        inner.jobs.close();
+        if tokio::time::timeout(STOP_WAIT, inner.jobs.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("changes are still open; they are looked at after the next start");
+        }
+        let text = format!("Quorate {} stopped.", inner.version);
+        if let Err(error) = inner
+            .audit
+            .append(audit::Draft::console("stopped", text))
+            .await
+        {
+            tracing::error!(%error, "the stop could not be recorded");
+        }
+        inner.loops.close();
+        inner.loops.wait().await;
+        inner.store.close().await;
+    }
 
-    // snapshots.rs
-    pub async fn snapshots(&self, _who: &Operator) -> Result<Vec<Snapshot>, ControlError> { todo!() }
-    /// Path of the verified file; records the download in the audit log first.
-    pub async fn snapshot_file(&self, _who: &Operator, _id: &str) -> Result<PathBuf, ControlError> { todo!() }
+    /// Whether store and audit can be written.
+    ///
+    /// # Errors
+    /// `Store`, `AuditUnavailable`.
+    pub async fn ready(&self) -> Result<(), ControlError> {
+        self.inner.store.probe().await?;
+        self.inner.audit.probe().await
+    }
 
-    // accounts.rs
-    pub async fn accounts(&self, _who: &Operator) -> Result<Vec<Account>, ControlError> { todo!() }
-    /// New account without password, and its one-time link secret (15 minutes, single use).
-    pub async fn account_create(&self, _who: &Operator, _name: &str, _grants: Vec<Grant>) -> Result<(Account, Secret), ControlError> { todo!() }
-    /// A new one-time link secret for an account.
-    pub async fn account_link(&self, _who: &Operator, _name: &str) -> Result<Secret, ControlError> { todo!() }
-    pub async fn account_disable(&self, _who: &Operator, _name: &str, _disabled: bool) -> Result<(), ControlError> { todo!() }
-    pub async fn account_grants(&self, _who: &Operator, _name: &str, _grants: Vec<Grant>) -> Result<(), ControlError> { todo!() }
-    /// One's own password. `current` is needed if there is one. Ends one's other sessions.
-    pub async fn password_set(&self, _who: &Operator, _current: Option<Secret>, _new: Secret) -> Result<(), ControlError> { todo!() }
-    /// Whether the signed-in account has a password yet.
-    pub async fn has_password(&self, _who: &Operator) -> Result<bool, ControlError> { todo!() }
-    /// Throttled per account and peer; the same work and answer for unknown names.
-    pub async fn sign_in(&self, _name: &str, _password: Secret, _source: &Source) -> Result<Account, ControlError> { todo!() }
-    /// Uses up a one-time link.
-    pub async fn sign_in_by_link(&self, _secret: Secret, _source: &Source) -> Result<Account, ControlError> { todo!() }
-    pub async fn signed_out(&self, _who: &Operator) -> Result<(), ControlError> { todo!() }
-    /// The operator of a session's account id as it stands now; `None` if disabled or gone.
-    pub async fn operator(&self, _account: &str, _session_hash: &str, _source: Source) -> Result<Option<Operator>, ControlError> { todo!() }
+    #[must_use]
+    pub fn read_only(&self) -> bool {
+        self.inner.read_only
+    }
+}
 
-    // tokens.rs
-    pub async fn tokens(&self, _who: &Operator) -> Result<Vec<Token>, ControlError> { todo!() }
-    /// The token's secret (`qt_…`) is shown once.
-    pub async fn token_create(&self, _who: &Operator, _name: &str, _grants: Vec<Grant>, _life: Duration) -> Result<(Token, Secret), ControlError> { todo!() }
-    pub async fn token_revoke(&self, _who: &Operator, _id_or_name: &str) -> Result<(), ControlError> { todo!() }
-    /// The operator behind a bearer token, or `NotSignedIn`.
-    pub async fn operator_by_token(&self, _secret: &Secret, _source: Source) -> Result<Operator, ControlError> { todo!() }
+/// How long stopping waits for answers that are under way.
+const STOP_WAIT: Duration = Duration::from_secs(8);
+/// How often sessions that are over are removed.
+const HOUSE_KEEPING: Duration = Duration::from_secs(10 * 60);
 
-    // sessions.rs: rows of the session store (hashed ids, absolute and idle expiry)
-    /// Inserts a session record; `hash` is SHA-256 of the id.
-    pub async fn session_insert(&self, _hash: &str, _record: SessionRecord) -> Result<(), ControlError> { todo!() }
-    /// Updates only: an ended session never comes back. False if there is none.
-    pub async fn session_update(&self, _hash: &str, _record: SessionRecord) -> Result<bool, ControlError> { todo!() }
-    /// `None` when ended, idle too long or over its absolute life.
-    pub async fn session_load(&self, _hash: &str) -> Result<Option<SessionRecord>, ControlError> { todo!() }
-    pub async fn session_delete(&self, _hash: &str) -> Result<(), ControlError> { todo!() }
-    /// Own sessions; all of them for those who may administer.
-    pub async fn sessions(&self, _who: &Operator) -> Result<Vec<Session>, ControlError> { todo!() }
-    pub async fn session_end(&self, _who: &Operator, _hash: &str) -> Result<(), ControlError> { todo!() }
+async fn keep_house(control: Control) {
+    loop {
+        tokio::select! {
+            () = control.inner.stopping.cancelled() => return,
+            () = tokio::time::sleep(HOUSE_KEEPING) => {}
+        }
+        if let Err(error) = control.sessions_prune().await {
+            tracing::warn!(%error, "sessions that are over could not be removed");
+        }
+    }
+}
 
-    // on the console's own machine
-    /// The operator for `quorate user …` and `quorate token …`: whoever may write the data directory.
-    pub fn command_line_operator(&self) -> Operator { todo!() }
-    /// Records a refused request that never reached a use case (forged origin, no sign-in…).
-    pub async fn record_refusal(&self, _action: &str, _text: &str, _source: &Source) -> Result<(), ControlError> { todo!() }
+/// Where the members of each cluster were when last seen, by cluster: for drivers, which are
+/// made before [`Control::start`]. Empty if there is no store yet.
+///
+/// # Errors
+/// `Store`, `File`.
+pub async fn remembered(data_dir: &Path) -> Result<BTreeMap<String, Vec<String>>, ControlError> {
+    let store = store::Store::open(data_dir).await?;
+    let memberships = store.memberships().await;
+    store.close().await;
+    let addresses = |membership: quorate_domain::cluster::Membership| {
+        membership
+            .members
+            .into_iter()
+            .filter_map(|member| member.api_address)
+            .collect()
+    };
+    Ok(memberships?
+        .into_iter()
+        .map(|(name, known)| (name, addresses(known)))
+        .collect())
 }
 
 /// A stored session.
@@ -254,5 +378,3 @@ pub struct SessionRecord {
 pub fn everywhere(roles: &[Duty]) -> Vec<Grant> {
     roles.iter().copied().map(Grant::everywhere).collect()
 }
-
-const _: fn() -> Thresholds = Thresholds::default;

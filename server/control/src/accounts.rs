@@ -1,0 +1,563 @@
+//! Local accounts: who may sign in, how, and with which grants.
+
+use std::future::Future;
+
+use quorate_domain::{
+    audit::{Actor, EntryKind, Means, Outcome, Source},
+    permission::{Duty, Grant, Permission, allows},
+};
+use quorate_drivers::Secret;
+use uuid::Uuid;
+
+use crate::{
+    Account, Control, ControlError, Operator,
+    audit::{Draft, nobody},
+    passwords, secrets,
+    store::accounts::StoredAccount,
+    wording,
+};
+
+/// How long a one-time link works, in milliseconds.
+const LINK_LIFE_MS: u64 = 15 * 60_000;
+const NAME_LONGEST: usize = 64;
+const GRANTS_MOST: usize = 100;
+
+impl Operator {
+    /// Where the request came from, with the session's mark.
+    pub(crate) fn source(&self) -> Source {
+        let mut source = self.source.clone();
+        if let Some(session) = &self.session {
+            source.session = Some(session.chars().take(16).collect());
+        }
+        source
+    }
+
+    fn administers(&self) -> bool {
+        allows(&self.grants, Permission::Administer, None)
+    }
+}
+
+impl Control {
+    /// # Errors
+    /// `NotAllowed` for all but administrators.
+    pub async fn accounts(&self, who: &Operator) -> Result<Vec<Account>, ControlError> {
+        self.must_administer(who, "list_accounts").await?;
+        let accounts = self.inner.store.accounts().await?;
+        Ok(accounts.into_iter().map(|stored| stored.account).collect())
+    }
+
+    /// New account without password, and its one-time link secret (15 minutes, single use).
+    ///
+    /// # Errors
+    /// `NotAllowed`, `Invalid` (name taken or not a name, no such role), `AuditUnavailable`.
+    pub async fn account_create(
+        &self,
+        who: &Operator,
+        name: &str,
+        grants: Vec<Grant>,
+    ) -> Result<(Account, Secret), ControlError> {
+        self.must_administer(who, "account_created").await?;
+        check_name(name)?;
+        check_grants(&grants)?;
+        if self.inner.store.account_named(name).await?.is_some() {
+            return Err(ControlError::invalid(
+                format!("there is an account named {name} already"),
+                "Choose another name, or make a new one-time link for that account.",
+            ));
+        }
+        let now = self.now();
+        let account = Account {
+            id: Uuid::now_v7().to_string(),
+            name: name.to_owned(),
+            grants,
+            disabled: false,
+            has_password: false,
+            created_at: now,
+            last_sign_in: None,
+        };
+        let secret = secrets::fresh("")?;
+        let text = format!(
+            "Account {name} was created: {}.",
+            wording::grants(&account.grants)
+        );
+        let (control, added) = (self.clone(), account.clone());
+        let hash = secrets::digest(secret.reveal());
+        let expires_at = now.plus_ms(LINK_LIFE_MS);
+        self.recorded(Draft::access(who, "account_created", text), async move {
+            control
+                .inner
+                .store
+                .account_insert(&added, &hash, expires_at)
+                .await
+        })
+        .await?;
+        Ok((account, secret))
+    }
+
+    /// A new one-time link secret for an account; earlier ones stop working.
+    ///
+    /// # Errors
+    /// `NotAllowed`, `NotFound`, `Invalid` (disabled), `AuditUnavailable`.
+    pub async fn account_link(&self, who: &Operator, name: &str) -> Result<Secret, ControlError> {
+        self.must_administer(who, "link_created").await?;
+        let stored = self.account_named(name).await?;
+        if stored.account.disabled {
+            return Err(ControlError::invalid(
+                format!("the account {name} is disabled"),
+                "Enable it first.",
+            ));
+        }
+        let secret = secrets::fresh("")?;
+        let hash = secrets::digest(secret.reveal());
+        let expires_at = self.now().plus_ms(LINK_LIFE_MS);
+        let text = format!("A one-time sign-in link for {name} was made.");
+        let control = self.clone();
+        self.recorded(Draft::access(who, "link_created", text), async move {
+            control
+                .inner
+                .store
+                .link_replace(&stored.account.id, &hash, expires_at)
+                .await
+        })
+        .await?;
+        Ok(secret)
+    }
+
+    /// Disabling ends the account's sessions and links; its tokens are revoked one by one.
+    ///
+    /// # Errors
+    /// `NotAllowed`, `NotFound`, `Invalid` (the last administrator), `AuditUnavailable`.
+    pub async fn account_disable(
+        &self,
+        who: &Operator,
+        name: &str,
+        disabled: bool,
+    ) -> Result<(), ControlError> {
+        let action = if disabled {
+            "account_disabled"
+        } else {
+            "account_enabled"
+        };
+        self.must_administer(who, action).await?;
+        let stored = self.account_named(name).await?;
+        if stored.account.disabled == disabled {
+            return Ok(());
+        }
+        if disabled {
+            self.another_administrator(&stored.account.id).await?;
+        }
+        let state = if disabled {
+            "disabled; its sessions were ended"
+        } else {
+            "enabled"
+        };
+        let text = format!("Account {name} was {state}.");
+        let control = self.clone();
+        self.recorded(Draft::access(who, action, text), async move {
+            control
+                .inner
+                .store
+                .account_set_disabled(&stored.account.id, disabled)
+                .await
+        })
+        .await
+    }
+
+    /// Holds at once, for sessions that are open too.
+    ///
+    /// # Errors
+    /// `NotAllowed`, `NotFound`, `Invalid` (the last administrator), `AuditUnavailable`.
+    pub async fn account_grants(
+        &self,
+        who: &Operator,
+        name: &str,
+        grants: Vec<Grant>,
+    ) -> Result<(), ControlError> {
+        self.must_administer(who, "account_grants").await?;
+        check_grants(&grants)?;
+        let stored = self.account_named(name).await?;
+        if !allows(&grants, Permission::Administer, None) {
+            self.another_administrator(&stored.account.id).await?;
+        }
+        let text = format!(
+            "Account {name} has {} now (before: {}).",
+            wording::grants(&grants),
+            wording::grants(&stored.account.grants)
+        );
+        let control = self.clone();
+        self.recorded(Draft::access(who, "account_grants", text), async move {
+            control
+                .inner
+                .store
+                .account_set_grants(&stored.account.id, &grants)
+                .await
+        })
+        .await
+    }
+
+    /// One's own password. `current` is needed if there is one. Ends one's other sessions.
+    ///
+    /// # Errors
+    /// `NotSignedIn` for tokens, `SignInFailed` (wrong current password), `Throttled`,
+    /// `Invalid` (not acceptable, with what is), `AuditUnavailable`.
+    pub async fn password_set(
+        &self,
+        who: &Operator,
+        current: Option<Secret>,
+        new: Secret,
+    ) -> Result<(), ControlError> {
+        let stored = self.own_account(who).await?;
+        let account = stored.account;
+        if let Some(password) = stored.password {
+            let peer = who.source.peer.clone().unwrap_or_default();
+            self.throttled(&account.name, &peer)?;
+            let given = current.ok_or(ControlError::SignInFailed)?;
+            if !self
+                .inner
+                .passwords
+                .verify(given, Some(password))
+                .await?
+                .right
+            {
+                let mut draft =
+                    Draft::refusal(who, "password_set", "The current password was wrong.");
+                draft.kind = EntryKind::Access;
+                draft.outcome = Some(Outcome::Failed);
+                self.refused(draft).await;
+                return Err(ControlError::SignInFailed);
+            }
+            self.inner.throttle.succeeded(&account.name, &peer);
+        }
+        passwords::acceptable(&new, &account.name)?;
+        let hash = self.inner.passwords.hash(new).await?;
+        let text = format!(
+            "{} set a new password; other sessions were ended.",
+            account.name
+        );
+        let (control, keep) = (self.clone(), who.session.clone());
+        self.recorded(Draft::access(who, "password_set", text), async move {
+            control
+                .inner
+                .store
+                .password_set(&account.id, &hash, keep.as_deref())
+                .await
+        })
+        .await
+    }
+
+    /// Whether the signed-in account has a password yet.
+    ///
+    /// # Errors
+    /// `NotSignedIn` for tokens and for accounts that are gone.
+    pub async fn has_password(&self, who: &Operator) -> Result<bool, ControlError> {
+        Ok(self.own_account(who).await?.account.has_password)
+    }
+
+    /// Throttled per account and peer; the same work and answer for unknown names.
+    ///
+    /// # Errors
+    /// `SignInFailed`, `Throttled`, `AuditUnavailable`.
+    pub async fn sign_in(
+        &self,
+        name: &str,
+        password: Secret,
+        source: &Source,
+    ) -> Result<Account, ControlError> {
+        let name: String = name.trim().chars().take(NAME_LONGEST + 1).collect();
+        let peer = source.peer.clone().unwrap_or_default();
+        if let Err(error) = self.throttled(&name, &peer) {
+            self.sign_in_failed(&name, "too many attempts", source)
+                .await;
+            return Err(error);
+        }
+        let found = self.inner.store.account_named(&name).await?;
+        let hash = found.as_ref().and_then(|stored| stored.password.clone());
+        let verified = self.inner.passwords.verify(password, hash.clone()).await?;
+        let known = found.filter(|stored| verified.right && !stored.account.disabled);
+        let Some(stored) = known else {
+            self.sign_in_failed(&name, "name or password was wrong", source)
+                .await;
+            return Err(ControlError::SignInFailed);
+        };
+        if let (Some(new), Some(old)) = (verified.renewed, hash) {
+            self.inner
+                .store
+                .password_rehashed(&stored.account.id, &old, &new)
+                .await?;
+        }
+        self.inner.throttle.succeeded(&name, &peer);
+        self.signed_in(stored.account, Means::Password, source)
+            .await
+    }
+
+    /// Uses up a one-time link.
+    ///
+    /// # Errors
+    /// `SignInFailed` (used up, expired, never made), `Throttled`, `AuditUnavailable`.
+    pub async fn sign_in_by_link(
+        &self,
+        secret: Secret,
+        source: &Source,
+    ) -> Result<Account, ControlError> {
+        let peer = source.peer.clone().unwrap_or_default();
+        self.throttled("(link)", &peer)?;
+        let hash = secrets::digest(secret.reveal());
+        let found = self.inner.store.link_account(&hash, self.now()).await?;
+        let used = match &found {
+            Some(_) => self.inner.store.link_use_up(&hash, self.now()).await?,
+            None => false,
+        };
+        let Some(stored) = found.filter(|_| used) else {
+            self.sign_in_failed(
+                "(link)",
+                "the link was used up, expired or never made",
+                source,
+            )
+            .await;
+            return Err(ControlError::SignInFailed);
+        };
+        self.inner.throttle.succeeded("(link)", &peer);
+        self.signed_in(stored.account, Means::SignInLink, source)
+            .await
+    }
+
+    /// Records that `who` signed out; the session itself is ended by its store.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`; the session is to be ended all the same.
+    pub async fn signed_out(&self, who: &Operator) -> Result<(), ControlError> {
+        let text = format!("{} signed out.", who.actor.name);
+        self.inner
+            .audit
+            .append(Draft::access(who, "sign_out", text))
+            .await
+            .map(|_| ())
+    }
+
+    /// The operator of a session's account id as it stands now; `None` if disabled or gone.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn operator(
+        &self,
+        account: &str,
+        session_hash: &str,
+        source: Source,
+    ) -> Result<Option<Operator>, ControlError> {
+        let found = self.inner.store.account(account).await?;
+        Ok(found
+            .filter(|stored| !stored.account.disabled)
+            .map(|stored| Operator {
+                actor: actor(&stored.account, stored.last_means),
+                grants: stored.account.grants,
+                source,
+                session: Some(session_hash.to_owned()),
+            }))
+    }
+
+    /// The operator for `quorate user …` and `quorate token …`: whoever may write the data
+    /// directory.
+    #[must_use]
+    pub fn command_line_operator(&self) -> Operator {
+        let person = ["SUDO_USER", "USER", "LOGNAME"]
+            .iter()
+            .find_map(|variable| std::env::var(variable).ok().filter(|name| !name.is_empty()));
+        Operator {
+            actor: Actor {
+                issuer: "machine".to_owned(),
+                subject: "command-line".to_owned(),
+                name: person.unwrap_or_else(|| "command line".to_owned()),
+                means: Means::CommandLine,
+            },
+            grants: crate::everywhere(&[Duty::Admin]),
+            source: Source::default(),
+            session: None,
+        }
+    }
+
+    /// The entry first; if the act then fails, a second entry says so. Runs to its end even if
+    /// the caller goes away.
+    pub(crate) async fn recorded<T: Send + 'static>(
+        &self,
+        draft: Draft,
+        act: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+    ) -> Result<T, ControlError> {
+        let control = self.clone();
+        let both = async move {
+            let entry = control.inner.audit.append(draft.clone()).await?;
+            let done = act.await;
+            if let Err(error) = &done {
+                let mut failed = draft;
+                failed.intent_seq = Some(entry.seq);
+                failed.outcome = Some(Outcome::Failed);
+                failed.text = format!("Not done: {error}.");
+                control.refused(failed).await;
+            }
+            done
+        };
+        tokio::spawn(both)
+            .await
+            .unwrap_or(Err(ControlError::Internal {
+                doing: "changing what the store holds",
+            }))
+    }
+
+    pub(crate) async fn must_administer(
+        &self,
+        who: &Operator,
+        action: &str,
+    ) -> Result<(), ControlError> {
+        if who.administers() {
+            return Ok(());
+        }
+        Err(self
+            .not_allowed(who, Permission::Administer, action, None)
+            .await)
+    }
+
+    async fn signed_in(
+        &self,
+        mut account: Account,
+        means: Means,
+        source: &Source,
+    ) -> Result<Account, ControlError> {
+        let by = if means == Means::SignInLink {
+            "a one-time link"
+        } else {
+            "password"
+        };
+        let mut draft = Draft::new(
+            EntryKind::Access,
+            "sign_in",
+            actor(&account, means),
+            source.clone(),
+            format!("{} signed in by {by}.", account.name),
+        );
+        draft.outcome = Some(Outcome::Succeeded);
+        self.inner.audit.append(draft).await?;
+        let now = self.now();
+        self.inner
+            .store
+            .account_signed_in(&account.id, means, now)
+            .await?;
+        account.last_sign_in = Some(now);
+        Ok(account)
+    }
+
+    async fn sign_in_failed(&self, name: &str, why: &str, source: &Source) {
+        metrics::counter!("quorate_sign_in_failures_total").increment(1);
+        if !self
+            .inner
+            .flood
+            .admits("sign_in", source.peer.as_deref().unwrap_or_default())
+        {
+            metrics::counter!("quorate_audit_suppressed_total").increment(1);
+            return;
+        }
+        // What was typed as a name may be a password typed into the wrong field.
+        let shown = if check_name(name).is_ok() || name == "(link)" {
+            name
+        } else {
+            "(not a name)"
+        };
+        let mut draft = Draft::new(
+            EntryKind::Access,
+            "sign_in",
+            nobody(shown),
+            source.clone(),
+            format!("Sign-in as {shown} failed: {why}."),
+        );
+        draft.outcome = Some(Outcome::Failed);
+        self.refused(draft).await;
+    }
+
+    fn throttled(&self, account: &str, peer: &str) -> Result<(), ControlError> {
+        self.inner
+            .throttle
+            .take(account, peer, self.now())
+            .map_err(|seconds| ControlError::Throttled { seconds })
+    }
+
+    async fn account_named(&self, name: &str) -> Result<StoredAccount, ControlError> {
+        let found = self.inner.store.account_named(name).await?;
+        found.ok_or_else(|| ControlError::not_found("account", name))
+    }
+
+    async fn own_account(&self, who: &Operator) -> Result<StoredAccount, ControlError> {
+        let by_session = matches!(who.actor.means, Means::Password | Means::SignInLink);
+        let found = if by_session {
+            self.inner.store.account(&who.actor.subject).await?
+        } else {
+            None
+        };
+        found
+            .filter(|stored| !stored.account.disabled)
+            .ok_or(ControlError::NotSignedIn)
+    }
+
+    /// There must be an administrator left who can sign in.
+    async fn another_administrator(&self, but: &str) -> Result<(), ControlError> {
+        let left = self
+            .inner
+            .store
+            .accounts()
+            .await?
+            .into_iter()
+            .any(|stored| {
+                let account = stored.account;
+                account.id != but
+                    && !account.disabled
+                    && allows(&account.grants, Permission::Administer, None)
+            });
+        if left {
+            return Ok(());
+        }
+        Err(ControlError::invalid(
+            "this is the last administrator",
+            "Give another account the role admin on every cluster first.",
+        ))
+    }
+}
+
+fn actor(account: &Account, means: Means) -> Actor {
+    Actor {
+        issuer: "local".to_owned(),
+        subject: account.id.clone(),
+        name: account.name.clone(),
+        means,
+    }
+}
+
+/// Names of accounts and tokens: `a-z`, `0-9`, `.`, `_` and `-`, at most 64 of them.
+pub(crate) fn check_name(name: &str) -> Result<(), ControlError> {
+    let plain = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')
+    };
+    if (1..=NAME_LONGEST).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(ControlError::invalid(
+        "this is not a name",
+        "Use 1 to 64 of the characters a to z, 0 to 9, dot, underscore and hyphen.",
+    ))
+}
+
+/// Each grant names at least one cluster; lists stay small.
+pub(crate) fn check_grants(grants: &[Grant]) -> Result<(), ControlError> {
+    let good = |text: &String| {
+        !text.is_empty() && text.len() <= 256 && !text.chars().any(crate::escape::steers)
+    };
+    let sound = grants.len() <= GRANTS_MOST
+        && grants.iter().all(|grant| {
+            (1..=GRANTS_MOST).contains(&grant.clusters.len())
+                && grant.tags.len() <= GRANTS_MOST
+                && grant.clusters.iter().chain(&grant.tags).all(good)
+        });
+    if sound {
+        return Ok(());
+    }
+    Err(ControlError::invalid(
+        "a grant names no cluster, or too many",
+        "Name the clusters it holds for, or `*` for all of them.",
+    ))
+}

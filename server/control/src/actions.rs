@@ -1,0 +1,488 @@
+//! Preview and submit: the one door to every change.
+//!
+//! Tried in this order: not allowed, malformed or unknown, moved since it was seen, refused by a
+//! rule, audit not writable. After that the intent is durable and the change runs.
+
+use std::sync::Arc;
+
+use quorate_domain::{
+    action::Action,
+    audit::{EntryKind, Outcome},
+    cluster::{ClusterName, MemberId},
+    event::Happening,
+    job::{Change, ChangeId, ChangeState, StepRecord, StepState},
+    permission::{Permission, allows},
+    plan::{self, Basis, Preview},
+    preflight::{self, Axis, Check, Level, ReasonCode},
+    view::ClusterView,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    Control, ControlError, Operator, Request,
+    audit::Draft,
+    escape, jobs, secrets,
+    store::changes::{Key, Placed},
+    watch::{LOOK_WAIT, Watched},
+    wording,
+};
+
+const REASON_LONGEST: usize = 500;
+const TICKET_LONGEST: usize = 64;
+const NAME_LONGEST: usize = 256;
+const KEY_LONGEST: usize = 255;
+
+impl Control {
+    /// Before → after with checks and steps, on a fresh look; changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound` (cluster or member), `Invalid`, `AddressNotAllowed`.
+    pub async fn preview(
+        &self,
+        who: &Operator,
+        cluster: &str,
+        action: &Action,
+    ) -> Result<Preview, ControlError> {
+        let watched = Arc::clone(self.visible(who, cluster)?);
+        well_formed(action)?;
+        let view = self.view(who, cluster).await?;
+        known_member(&view, action)?;
+        watched.may_join(action)?;
+        let mut preview = plan::preview(&view, action);
+        if let Some(check) = snapshot_running(&watched, action) {
+            preview.checks.insert(0, check);
+        }
+        Ok(preview)
+    }
+
+    /// Permission, look anew, plan anew, compare with what was seen, audit intent, slot, run.
+    /// Returns once the intent is durable. `wait` for the end by polling [`Control::change`].
+    ///
+    /// # Errors
+    /// In this order: `NotAllowed`; `Invalid`, `NotFound`, `KeyReused`; `Moved`; `Refused`,
+    /// `AddressNotAllowed`; `AuditUnavailable`. Whatever it is, nothing was sent.
+    pub async fn submit(
+        &self,
+        who: &Operator,
+        cluster: &str,
+        action: &Action,
+        request: &Request,
+    ) -> Result<Change, ControlError> {
+        // Its own task: a caller who goes away must not leave a change half begun.
+        let asked = Asked {
+            who: who.clone(),
+            cluster: ClusterName::from(cluster),
+            action: action.clone(),
+            request: trimmed(request),
+        };
+        let control = self.clone();
+        tokio::spawn(async move { asked.submit(&control).await })
+            .await
+            .unwrap_or(Err(ControlError::Internal {
+                doing: "deciding on a change",
+            }))
+    }
+}
+
+/// One request for a change on its way through the door.
+struct Asked {
+    who: Operator,
+    cluster: ClusterName,
+    action: Action,
+    request: Request,
+}
+
+impl Asked {
+    async fn submit(&self, control: &Control) -> Result<Change, ControlError> {
+        let watched = self.admitted(control).await?;
+        let key = self.key();
+        if let Some(first) = self.first_answer(control, key.as_ref()).await? {
+            return Ok(first);
+        }
+        let _deciding = watched.deciding.lock().await;
+        watched.look(LOOK_WAIT).await;
+        let view = watched.view(control.now());
+        self.judged(control, &watched, &view).await?;
+        self.begin(control, &watched, &view, key.as_ref()).await
+    }
+
+    /// Who may do this, and is it a request at all?
+    async fn admitted(&self, control: &Control) -> Result<Arc<Watched>, ControlError> {
+        let permission = Permission::Act(self.action.verb());
+        let found = control
+            .visible(&self.who, self.cluster.as_str())
+            .ok()
+            .cloned();
+        let tags = found
+            .as_ref()
+            .map_or(&[] as &[String], |watched| watched.place().1);
+        if !allows(&self.who.grants, permission, Some((&self.cluster, tags))) {
+            let action = self.action.verb().as_str();
+            let cluster = found.as_ref().map(|watched| watched.name());
+            return Err(control
+                .not_allowed(&self.who, permission, action, cluster)
+                .await);
+        }
+        well_formed(&self.action)?;
+        well_asked(&self.request)?;
+        found.ok_or_else(|| ControlError::not_found("cluster", self.cluster.as_str()))
+    }
+
+    fn key(&self) -> Option<Key> {
+        let key = self.request.idempotency_key.clone()?;
+        let asked = json!([
+            self.cluster,
+            self.action,
+            self.request.revision,
+            self.request.fingerprint,
+            self.request.reason,
+            self.request.ticket
+        ]);
+        let actor = format!("{}:{}", self.who.actor.issuer, self.who.actor.subject);
+        Some(Key {
+            actor,
+            key,
+            digest: secrets::digest(&asked.to_string()),
+        })
+    }
+
+    async fn first_answer(
+        &self,
+        control: &Control,
+        key: Option<&Key>,
+    ) -> Result<Option<Change>, ControlError> {
+        let Some(key) = key else { return Ok(None) };
+        match control.inner.store.change_by_key(key).await? {
+            Some(Placed::Repeat(id)) => control.change_at_hand(&id).await.map(Some),
+            Some(Placed::KeyReused) => Err(ControlError::KeyReused),
+            _ => Ok(None),
+        }
+    }
+
+    /// Moved, refused, or at an address that is not allowed? Each is a record of its own.
+    async fn judged(
+        &self,
+        control: &Control,
+        watched: &Watched,
+        view: &ClusterView,
+    ) -> Result<(), ControlError> {
+        let checks = self.checks(watched, view);
+        let judgement = known_member(view, &self.action)
+            .and_then(|()| self.not_moved(view, &checks))
+            .and_then(|()| refused(&checks))
+            .and_then(|()| watched.may_join(&self.action));
+        if let Err(error) = &judgement {
+            self.record_refusal(control, view, &checks, error).await;
+        }
+        judgement
+    }
+
+    fn checks(&self, watched: &Watched, view: &ClusterView) -> Vec<Check> {
+        let mut checks = preflight::check(view, &self.action);
+        if let Some(check) = snapshot_running(watched, &self.action) {
+            checks.insert(0, check);
+        }
+        checks
+    }
+
+    fn not_moved(&self, view: &ClusterView, checks: &[Check]) -> Result<(), ControlError> {
+        let mut moved = Vec::new();
+        if let Some(text) = &self.request.fingerprint {
+            let seen = Basis::parse(text).ok_or_else(bad_fingerprint)?;
+            moved = seen.moved(&Basis::of(view, checks));
+        }
+        if let (Some(seen), Some(now)) = (&self.request.revision, &view.revision)
+            && seen != now.as_str()
+            && moved.is_empty()
+        {
+            moved.push(format!(
+                "The membership is another one now (revision {now})."
+            ));
+        }
+        if moved.is_empty() {
+            Ok(())
+        } else {
+            Err(ControlError::Moved { moved })
+        }
+    }
+
+    async fn record_refusal(
+        &self,
+        control: &Control,
+        view: &ClusterView,
+        checks: &[Check],
+        error: &ControlError,
+    ) {
+        let text = match error {
+            ControlError::Moved { moved } => {
+                format!(
+                    "Refused: the cluster moved since it was seen. {}",
+                    moved.join(" ")
+                )
+            }
+            ControlError::Refused { .. } => format!("Refused: {}", error.problem().title),
+            other => format!("Refused: {other}."),
+        };
+        let mut draft = self.draft(EntryKind::Refusal, text);
+        draft.outcome = Some(Outcome::Refused);
+        draft.seen = seen(view, checks);
+        control.refused(draft).await;
+    }
+
+    fn draft(&self, kind: EntryKind, text: String) -> Draft {
+        let verb = self.action.verb().as_str();
+        let mut draft = Draft::new(kind, verb, self.who.actor.clone(), self.who.source(), text);
+        draft.cluster = Some(self.cluster.clone());
+        draft.member = self.action.member().cloned();
+        draft.reason = Some(self.request.reason.clone());
+        draft.ticket.clone_from(&self.request.ticket);
+        draft
+    }
+
+    /// Its place, its intent, its run.
+    async fn begin(
+        &self,
+        control: &Control,
+        watched: &Arc<Watched>,
+        view: &ClusterView,
+        key: Option<&Key>,
+    ) -> Result<Change, ControlError> {
+        let mut change = self.change(control, view);
+        match control.inner.store.change_insert(&change, key).await? {
+            Placed::Done => {}
+            Placed::Repeat(id) => return control.change_at_hand(&id).await,
+            Placed::KeyReused => return Err(ControlError::KeyReused),
+            Placed::Busy => return Err(self.busy(control, view).await),
+        }
+        let mut draft = self.draft(EntryKind::Intent, format!("{}.", change.title));
+        draft.change = Some(change.id.clone());
+        draft.seen = seen(view, &change.checks);
+        draft.sent = serde_json::to_value(&change.plan.step).unwrap_or(Value::Null);
+        let intent = match control.inner.audit.begin(draft).await {
+            Ok(intent) => intent,
+            Err(error) => {
+                jobs::forget(control, &change.id).await;
+                return Err(error);
+            }
+        };
+        change.intent_seq = Some(intent.seq());
+        change.state = ChangeState::Running;
+        jobs::start(control, watched, change.clone(), intent).await;
+        Ok(change)
+    }
+
+    async fn busy(&self, control: &Control, view: &ClusterView) -> ControlError {
+        let checks = vec![Check {
+            code: ReasonCode::ChangeRunning,
+            level: Level::Refuse,
+            axis: Axis::Availability,
+            text: "Another change runs on this cluster.".to_owned(),
+        }];
+        let error = ControlError::Refused {
+            checks: checks.clone(),
+        };
+        self.record_refusal(control, view, &checks, &error).await;
+        error
+    }
+
+    fn change(&self, control: &Control, view: &ClusterView) -> Change {
+        let preview = plan::preview(view, &self.action);
+        let suffix = format!(" in {}", self.cluster);
+        let steps = preview.steps.into_iter().map(|step| StepRecord {
+            lead: step.lead,
+            rest: step.rest,
+            state: StepState::Pending,
+            started_at: None,
+            ended_at: None,
+        });
+        Change {
+            id: ChangeId(Uuid::now_v7().to_string()),
+            cluster: self.cluster.clone(),
+            action: self.action.clone(),
+            title: preview
+                .title
+                .strip_suffix(&suffix)
+                .unwrap_or(&preview.title)
+                .to_owned(),
+            state: ChangeState::Queued,
+            waiting_for: None,
+            outcome: None,
+            requested_by: self.who.actor.clone(),
+            reason: self.request.reason.clone(),
+            ticket: self.request.ticket.clone(),
+            created_at: control.now(),
+            ended_at: None,
+            steps: steps.collect(),
+            checks: preview.checks,
+            before: preview.before,
+            after: preview.after,
+            seen: None,
+            plan: plan::plan(view, &self.action),
+            notes: preview.notes,
+            intent_seq: None,
+            outcome_seq: None,
+            snapshot: None,
+        }
+    }
+}
+
+/// Two snapshots of one cluster at once are refused; they take no place from other changes.
+fn snapshot_running(watched: &Watched, action: &Action) -> Option<Check> {
+    let running = watched
+        .snapshotting
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .is_some();
+    (running && matches!(action, Action::Snapshot)).then(|| Check {
+        code: ReasonCode::ChangeRunning,
+        level: Level::Refuse,
+        axis: Axis::Durability,
+        text: "A snapshot of this cluster is being taken already.".to_owned(),
+    })
+}
+
+fn refused(checks: &[Check]) -> Result<(), ControlError> {
+    if preflight::worst(checks) < Level::Refuse {
+        return Ok(());
+    }
+    Err(ControlError::Refused {
+        checks: checks.to_vec(),
+    })
+}
+
+/// A member the action is about must be one, as far as any member is known.
+fn known_member(view: &ClusterView, action: &Action) -> Result<(), ControlError> {
+    let Some(member) = action.member() else {
+        return Ok(());
+    };
+    let newcomer = matches!(action, Action::AddLearner { .. });
+    if newcomer || view.members.is_empty() || view.members.iter().any(|seen| seen.id == *member) {
+        return Ok(());
+    }
+    Err(ControlError::not_found("member", member.as_str()))
+}
+
+fn well_formed(action: &Action) -> Result<(), ControlError> {
+    let sound =
+        |text: &str| (1..=NAME_LONGEST).contains(&text.len()) && !text.chars().any(escape::steers);
+    if !action.member().map(MemberId::as_str).is_none_or(sound) {
+        return Err(ControlError::invalid(
+            "this is not a member's id",
+            "Use the id as the members table shows it.",
+        ));
+    }
+    if let Action::AddLearner { address, .. } = action
+        && !sound(address)
+    {
+        return Err(ControlError::invalid(
+            "this is not an address",
+            "Give host and port, with the scheme where the backend is reached by URL.",
+        ));
+    }
+    Ok(())
+}
+
+fn trimmed(request: &Request) -> Request {
+    let ticket = request
+        .ticket
+        .as_deref()
+        .map(str::trim)
+        .filter(|ticket| !ticket.is_empty());
+    Request {
+        reason: request.reason.trim().to_owned(),
+        ticket: ticket.map(str::to_owned),
+        ..request.clone()
+    }
+}
+
+fn well_asked(request: &Request) -> Result<(), ControlError> {
+    let reason = request.reason.chars().count();
+    if reason == 0 {
+        return Err(ControlError::invalid(
+            "a reason is missing",
+            "Say in a few words why; it goes into the audit log.",
+        ));
+    }
+    if reason > REASON_LONGEST {
+        return Err(ControlError::invalid(
+            format!("the reason has {reason} characters, {REASON_LONGEST} are the most"),
+            "Say it shorter, and put the rest into the ticket.",
+        ));
+    }
+    if request
+        .ticket
+        .as_deref()
+        .is_some_and(|ticket| ticket.chars().count() > TICKET_LONGEST)
+    {
+        return Err(ControlError::invalid(
+            format!("the ticket has more than {TICKET_LONGEST} characters"),
+            "Give the ticket's number or short name.",
+        ));
+    }
+    let graphic = |key: &str| {
+        (1..=KEY_LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if !request.idempotency_key.as_deref().is_none_or(graphic) {
+        return Err(ControlError::invalid(
+            "this is not an Idempotency-Key",
+            "Use 1 to 255 printable characters without spaces, for example a UUID.",
+        ));
+    }
+    if request.revision.is_none() && request.fingerprint.is_none() {
+        return Err(ControlError::invalid(
+            "neither revision nor fingerprint was given",
+            "Send the revision of the view, or the fingerprint of a preview, you decided on.",
+        ));
+    }
+    if request
+        .fingerprint
+        .as_deref()
+        .is_some_and(|text| Basis::parse(text).is_none())
+    {
+        return Err(bad_fingerprint());
+    }
+    Ok(())
+}
+
+fn bad_fingerprint() -> ControlError {
+    ControlError::invalid(
+        "this is not a fingerprint",
+        "Send the fingerprint of a preview as it was given.",
+    )
+}
+
+/// What was seen when deciding, for the audit log.
+pub(crate) fn seen(view: &ClusterView, checks: &[Check]) -> Value {
+    let members: Vec<Value> = view
+        .members
+        .iter()
+        .map(|member| {
+            json!({
+                "id": member.id, "role": member.role, "wanted_role": member.wanted_role,
+                "state": member.state, "address": member.address, "lag": member.lag,
+            })
+        })
+        .collect();
+    json!({
+        "revision": view.revision, "leader": view.leader.member, "leader_status": view.leader.status,
+        "term": view.leader.term, "verdict": view.verdict, "sentence": view.sentence,
+        "observed_at": view.observed_at, "age_ms": view.age_ms,
+        "quorum": view.quorum, "members": members, "checks": checks,
+    })
+}
+
+/// The event of a change's beginning or end.
+pub(crate) fn happening(change: &Change) -> Happening {
+    let text = match &change.outcome {
+        Some(outcome) => format!("{}: {}", change.title, wording::clause(outcome)),
+        None => change.title.clone(),
+    };
+    Happening::Change {
+        id: change.id.clone(),
+        state: change.state,
+        text,
+        actor: change.requested_by.name.clone(),
+        ticket: change.ticket.clone(),
+    }
+}

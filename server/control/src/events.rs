@@ -1,0 +1,129 @@
+//! "What happened": newest events in memory for the page, all kept ones in the store.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError},
+};
+
+use quorate_domain::{
+    cluster::ClusterName,
+    event::{Event, Happening},
+    moment::Timestamp,
+};
+use tokio::sync::mpsc;
+
+use crate::{ControlError, Inner, store::Store};
+
+/// Kept in memory for each cluster.
+const AT_HAND: usize = 200;
+/// Kept in the store for each cluster.
+const KEPT: u32 = 10_000;
+/// Old events are removed once in so many.
+const PRUNE_EVERY: u64 = 256;
+const QUEUE: usize = 1_024;
+const PAGE_MOST: u32 = 1_000;
+
+/// Events on their way to the store.
+pub(crate) type Waiting = mpsc::Receiver<Vec<Event>>;
+
+pub(crate) struct EventLog {
+    recent: Mutex<Recent>,
+    to_store: mpsc::Sender<Vec<Event>>,
+}
+
+struct Recent {
+    last_id: u64,
+    /// Newest first.
+    by_cluster: BTreeMap<ClusterName, VecDeque<Event>>,
+}
+
+impl EventLog {
+    /// The log as the store has it, and what is to be written to the store from now on.
+    pub(crate) async fn load(
+        store: &Store,
+        clusters: impl Iterator<Item = &ClusterName>,
+    ) -> Result<(Self, Waiting), ControlError> {
+        let mut by_cluster = BTreeMap::new();
+        let at_hand = u32::try_from(AT_HAND).unwrap_or(u32::MAX);
+        for name in clusters {
+            by_cluster.insert(name.clone(), store.events(name, at_hand).await?.into());
+        }
+        let last_id = store.events_last_id().await?;
+        let (to_store, waiting) = mpsc::channel(QUEUE);
+        let recent = Mutex::new(Recent {
+            last_id,
+            by_cluster,
+        });
+        Ok((Self { recent, to_store }, waiting))
+    }
+
+    pub(crate) fn add(&self, cluster: &ClusterName, at: Timestamp, happened: Vec<Happening>) {
+        if happened.is_empty() {
+            return;
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = Vec::new();
+        for what in happened {
+            recent.last_id += 1;
+            let event = Event {
+                id: recent.last_id,
+                at,
+                cluster: cluster.clone(),
+                what,
+            };
+            let list = recent.by_cluster.entry(cluster.clone()).or_default();
+            list.push_front(event.clone());
+            list.truncate(AT_HAND);
+            events.push(event);
+        }
+        drop(recent);
+        if self.to_store.try_send(events).is_err() {
+            tracing::warn!(%cluster, "events could not be kept: the store is too slow");
+        }
+    }
+
+    /// The newest of these clusters, newest first. Only long lists ask the store.
+    pub(crate) async fn newest(
+        &self,
+        store: &Store,
+        clusters: &[ClusterName],
+        limit: u32,
+    ) -> Result<Vec<Event>, ControlError> {
+        let limit = limit.clamp(1, PAGE_MOST);
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut events: Vec<Event> = Vec::new();
+        if most <= AT_HAND {
+            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            for list in clusters
+                .iter()
+                .filter_map(|name| recent.by_cluster.get(name))
+            {
+                events.extend(list.iter().take(most).cloned());
+            }
+        } else {
+            for name in clusters {
+                events.extend(store.events(name, limit).await?);
+            }
+        }
+        events.sort_by(|a, b| b.id.cmp(&a.id));
+        events.truncate(most);
+        Ok(events)
+    }
+}
+
+/// Writes events to the store until the log is gone.
+pub(crate) async fn keep(inner: std::sync::Weak<Inner>, mut waiting: Waiting) {
+    while let Some(events) = waiting.recv().await {
+        let Some(inner) = inner.upgrade() else { return };
+        if let Err(error) = inner.store.events_add(&events).await {
+            tracing::warn!(%error, "events could not be kept");
+            continue;
+        }
+        let prune = events.iter().find(|event| event.id % PRUNE_EVERY == 0);
+        if let Some(event) = prune
+            && let Err(error) = inner.store.events_prune(&event.cluster, KEPT).await
+        {
+            tracing::warn!(%error, "old events could not be removed");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Numbered migrations, in order; a released one is never edited.
+
+use sqlx::{Connection as _, SqliteConnection};
+
+/// Of `quorate.db`.
+pub(crate) const STORE: &[&str] = &[
+    "CREATE TABLE probe (id INTEGER PRIMARY KEY, filling BLOB) STRICT;
+
+     CREATE TABLE accounts (
+         id TEXT PRIMARY KEY,
+         name TEXT NOT NULL UNIQUE,
+         grants TEXT NOT NULL,
+         disabled INTEGER NOT NULL DEFAULT 0,
+         password TEXT,
+         created_at INTEGER NOT NULL,
+         last_sign_in INTEGER,
+         last_means TEXT
+     ) STRICT;
+
+     CREATE TABLE links (
+         hash TEXT PRIMARY KEY,
+         account TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+         expires_at INTEGER NOT NULL
+     ) STRICT;
+     CREATE INDEX links_by_account ON links (account);
+
+     CREATE TABLE sessions (
+         hash TEXT PRIMARY KEY,
+         account TEXT,
+         data TEXT NOT NULL,
+         created_at INTEGER NOT NULL,
+         last_seen INTEGER NOT NULL,
+         expires_at INTEGER NOT NULL,
+         peer TEXT,
+         user_agent TEXT
+     ) STRICT;
+     CREATE INDEX sessions_by_account ON sessions (account);
+
+     CREATE TABLE tokens (
+         id TEXT PRIMARY KEY,
+         name TEXT NOT NULL,
+         hash TEXT NOT NULL UNIQUE,
+         grants TEXT NOT NULL,
+         creator TEXT NOT NULL,
+         created_at INTEGER NOT NULL,
+         expires_at INTEGER NOT NULL,
+         last_used INTEGER,
+         revoked_at INTEGER
+     ) STRICT;
+     CREATE UNIQUE INDEX one_live_token_a_name ON tokens (name) WHERE revoked_at IS NULL;
+
+     CREATE TABLE changes (
+         id TEXT PRIMARY KEY,
+         cluster TEXT NOT NULL,
+         final INTEGER NOT NULL,
+         slot INTEGER NOT NULL,
+         document TEXT NOT NULL,
+         answer TEXT
+     ) STRICT;
+     CREATE INDEX changes_by_cluster ON changes (cluster, id);
+     CREATE UNIQUE INDEX one_open_change_a_cluster ON changes (cluster, slot) WHERE final = 0;
+
+     CREATE TABLE idempotency (
+         actor TEXT NOT NULL,
+         key TEXT NOT NULL,
+         digest TEXT NOT NULL,
+         change TEXT NOT NULL REFERENCES changes (id) ON DELETE CASCADE,
+         PRIMARY KEY (actor, key)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX idempotency_by_change ON idempotency (change);
+
+     CREATE TABLE events (
+         id INTEGER PRIMARY KEY,
+         cluster TEXT NOT NULL,
+         document TEXT NOT NULL
+     ) STRICT;
+     CREATE INDEX events_by_cluster ON events (cluster, id);
+
+     CREATE TABLE watched (
+         cluster TEXT PRIMARY KEY,
+         membership TEXT,
+         seen TEXT
+     ) STRICT;
+
+     CREATE TABLE snapshots (
+         id TEXT PRIMARY KEY,
+         cluster TEXT NOT NULL,
+         file TEXT,
+         document TEXT NOT NULL
+     ) STRICT;",
+];
+
+/// Of `quorate-audit.db`. Entries are inserted, with the next number, and nothing else.
+pub(crate) const AUDIT: &[&str] = &[
+    "CREATE TABLE probe (id INTEGER PRIMARY KEY, filling BLOB) STRICT;
+
+     CREATE TABLE entries (
+         seq INTEGER PRIMARY KEY,
+         bytes BLOB NOT NULL,
+         time INTEGER NOT NULL,
+         kind TEXT NOT NULL,
+         action TEXT NOT NULL,
+         actor TEXT NOT NULL,
+         actor_name TEXT NOT NULL,
+         cluster TEXT,
+         change TEXT,
+         intent_seq INTEGER,
+         outcome TEXT
+     ) STRICT;
+     CREATE INDEX entries_by_intent ON entries (intent_seq) WHERE intent_seq IS NOT NULL;
+     CREATE INDEX entries_by_change ON entries (change) WHERE change IS NOT NULL;
+     CREATE INDEX entries_by_cluster ON entries (cluster, seq) WHERE cluster IS NOT NULL;
+     CREATE INDEX entries_by_time ON entries (time);
+     CREATE INDEX intents ON entries (seq) WHERE kind = 'intent';
+
+     CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries
+     BEGIN SELECT RAISE(ABORT, 'audit entries never change'); END;
+     CREATE TRIGGER entries_are_never_removed BEFORE DELETE ON entries
+     BEGIN SELECT RAISE(ABORT, 'audit entries are never removed'); END;
+     CREATE TRIGGER entries_have_no_gaps BEFORE INSERT ON entries
+     WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM entries)
+     BEGIN SELECT RAISE(ABORT, 'audit entries have no gaps'); END;",
+];
+
+/// Brings the file up to date; each migration is one transaction with its number.
+pub(crate) async fn apply(
+    connection: &mut SqliteConnection,
+    migrations: &'static [&'static str],
+) -> sqlx::Result<()> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let done: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let done = usize::try_from(done).unwrap_or(usize::MAX);
+    if done > migrations.len() {
+        return Err(sqlx::Error::Configuration(
+            "the file was made by a newer version of the console".into(),
+        ));
+    }
+    for (number, migration) in migrations.iter().enumerate().skip(done) {
+        sqlx::raw_sql(*migration).execute(&mut *transaction).await?;
+        let stamp = format!("PRAGMA user_version = {}", number + 1);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await
+}

@@ -1,0 +1,237 @@
+//! API tokens: `qt_…`, shown once, kept as a digest, bounded in time and in grants.
+
+use std::time::Duration;
+
+use quorate_domain::{
+    audit::{Actor, Means, Source},
+    permission::{Duty, Grant, Permission, allows},
+};
+use quorate_drivers::Secret;
+use uuid::Uuid;
+
+use crate::{
+    Control, ControlError, Operator, Token,
+    accounts::{check_grants, check_name},
+    audit::Draft,
+    secrets, wording,
+};
+
+const PREFIX: &str = "qt_";
+const SHORTEST_LIFE: Duration = Duration::from_secs(60);
+const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// How coarse "last used" is, in milliseconds: reads must not write each time.
+const USE_NOTED_EVERY_MS: u64 = 60_000;
+
+impl Control {
+    /// All tokens for administrators, else those `who` made.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn tokens(&self, who: &Operator) -> Result<Vec<Token>, ControlError> {
+        let all = allows(&who.grants, Permission::Administer, None);
+        let stored = self.inner.store.tokens().await?;
+        let mine = stored
+            .into_iter()
+            .filter(|stored| all || stored.creator == who.actor.subject);
+        Ok(mine.map(|stored| stored.token).collect())
+    }
+
+    /// The token's secret (`qt_…`) is shown once. Nobody can hand on more than they hold.
+    ///
+    /// # Errors
+    /// `NotAllowed`, `Invalid` (name, grants or life), `AuditUnavailable`.
+    pub async fn token_create(
+        &self,
+        who: &Operator,
+        name: &str,
+        grants: Vec<Grant>,
+        life: Duration,
+    ) -> Result<(Token, Secret), ControlError> {
+        if !may_create(who, &grants) {
+            let permission = Permission::Administer;
+            return Err(self
+                .not_allowed(who, permission, "token_created", None)
+                .await);
+        }
+        check_name(name)?;
+        check_grants(&grants)?;
+        check_life(life)?;
+        let taken = self.inner.store.token_named(name).await?;
+        if taken.is_some_and(|stored| stored.token.name == name && !stored.token.revoked) {
+            return Err(ControlError::invalid(
+                format!("there is a token named {name} already"),
+                "Choose another name, or revoke that token first.",
+            ));
+        }
+        let now = self.now();
+        let token = Token {
+            id: Uuid::now_v7().to_string(),
+            name: name.to_owned(),
+            grants,
+            created_at: now,
+            expires_at: now.plus_ms(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)),
+            last_used: None,
+            revoked: false,
+        };
+        let secret = secrets::fresh(PREFIX)?;
+        let text = format!(
+            "Token {name} was created until {}: {}.",
+            token.expires_at.day(),
+            wording::grants(&token.grants)
+        );
+        let hash = secrets::digest(secret.reveal());
+        let (control, added, creator) = (self.clone(), token.clone(), who.actor.subject.clone());
+        self.recorded(Draft::access(who, "token_created", text), async move {
+            control
+                .inner
+                .store
+                .token_insert(&added, &hash, &creator)
+                .await
+        })
+        .await?;
+        Ok((token, secret))
+    }
+
+    /// # Errors
+    /// `NotAllowed` for others' tokens without administering, `NotFound`, `AuditUnavailable`.
+    pub async fn token_revoke(&self, who: &Operator, id_or_name: &str) -> Result<(), ControlError> {
+        let found = self.inner.store.token_named(id_or_name).await?;
+        let own = found
+            .as_ref()
+            .is_some_and(|stored| stored.creator == who.actor.subject);
+        if !own {
+            self.must_administer(who, "token_revoked").await?;
+        }
+        let stored = found.ok_or_else(|| ControlError::not_found("token", id_or_name))?;
+        if stored.token.revoked {
+            return Ok(());
+        }
+        let text = format!("Token {} was revoked.", stored.token.name);
+        let control = self.clone();
+        self.recorded(Draft::access(who, "token_revoked", text), async move {
+            let now = control.now();
+            control
+                .inner
+                .store
+                .token_revoke(&stored.token.id, now)
+                .await
+        })
+        .await
+    }
+
+    /// The operator behind a bearer token, or `NotSignedIn`.
+    ///
+    /// # Errors
+    /// `NotSignedIn` (unknown, expired, revoked), `Store`.
+    pub async fn operator_by_token(
+        &self,
+        secret: &Secret,
+        source: Source,
+    ) -> Result<Operator, ControlError> {
+        // No other bearer value is ever taken for one of ours.
+        if !secret.reveal().starts_with(PREFIX) || secret.reveal().len() > 128 {
+            return Err(ControlError::NotSignedIn);
+        }
+        let now = self.now();
+        let found = self
+            .inner
+            .store
+            .token_by_hash(&secrets::digest(secret.reveal()))
+            .await?;
+        let live = found.filter(|stored| !stored.token.revoked && stored.token.expires_at > now);
+        let token = live.ok_or(ControlError::NotSignedIn)?.token;
+        if token
+            .last_used
+            .is_none_or(|last| now.since(last) > USE_NOTED_EVERY_MS)
+        {
+            // Being able to read does not depend on being able to write.
+            if let Err(error) = self.inner.store.token_used(&token.id, now).await {
+                tracing::warn!(%error, "the use of a token could not be noted");
+            }
+        }
+        Ok(Operator {
+            actor: Actor {
+                issuer: "local".to_owned(),
+                subject: token.id,
+                name: token.name,
+                means: Means::Token,
+            },
+            grants: token.grants,
+            source,
+            session: None,
+        })
+    }
+}
+
+/// Administrators of everything may hand on anything; administrators of some clusters what
+/// they hold themselves.
+fn may_create(who: &Operator, grants: &[Grant]) -> bool {
+    if allows(&who.grants, Permission::Administer, None) {
+        return true;
+    }
+    who.grants.iter().any(|grant| grant.role == Duty::Admin)
+        && grants.iter().all(|wanted| covered(&who.grants, wanted))
+}
+
+fn covered(held: &[Grant], wanted: &Grant) -> bool {
+    wanted.clusters.iter().all(|cluster| {
+        held.iter().any(|grant| {
+            let role = grant.role == wanted.role || grant.role == Duty::Admin && below(wanted.role);
+            let place = grant
+                .clusters
+                .iter()
+                .any(|name| name == "*" || name == cluster);
+            let tags = grant.tags.is_empty()
+                || (!wanted.tags.is_empty()
+                    && wanted.tags.iter().all(|tag| grant.tags.contains(tag)));
+            role && place && tags
+        })
+    })
+}
+
+/// Roles whose every permission an admin has as well.
+const fn below(role: Duty) -> bool {
+    matches!(role, Duty::Viewer | Duty::Operator | Duty::Auditor)
+}
+
+fn check_life(life: Duration) -> Result<(), ControlError> {
+    if (SHORTEST_LIFE..=LONGEST_LIFE).contains(&life) {
+        return Ok(());
+    }
+    Err(ControlError::invalid(
+        "a token lives for at least a minute and at most 366 days",
+        "Give a life between the two; make a new token when it ends.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(role: Duty, cluster: &str, tags: &[&str]) -> Grant {
+        Grant {
+            role,
+            clusters: vec![cluster.to_owned()],
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn nobody_hands_on_more_than_they_hold() {
+        let held = [
+            grant(Duty::Admin, "blue", &[]),
+            grant(Duty::Admin, "*", &["test"]),
+        ];
+        for (wanted, expected) in [
+            (grant(Duty::Operator, "blue", &[]), true),
+            (grant(Duty::Admin, "blue", &["prod"]), true),
+            (grant(Duty::Approver, "blue", &[]), false),
+            (grant(Duty::Viewer, "green", &[]), false),
+            (grant(Duty::Viewer, "green", &["test"]), true),
+            (grant(Duty::Viewer, "green", &["test", "prod"]), false),
+            (grant(Duty::Viewer, "*", &[]), false),
+        ] {
+            assert_eq!(covered(&held, &wanted), expected, "{wanted:?}");
+        }
+    }
+}

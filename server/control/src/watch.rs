@@ -1,0 +1,457 @@
+//! One watch loop a cluster: looks often while somebody looks, a change runs or something is
+//! wrong, seldom otherwise; remembers what it saw, and tells what happened.
+//!
+//! Only the loop looks. Whoever needs a look that is newer asks for one and waits for it.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use futures::FutureExt as _;
+use quorate_domain::{
+    cluster::{ClusterName, Membership},
+    event::{Event, Happening},
+    health::{ClusterState, Memory, Registration, Verdict, remember},
+    job::ChangeId,
+    moment::Timestamp,
+    observation::Observation,
+    permission::{Permission, allows},
+    view::{ClusterSummary, ClusterView, render, summary},
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+use crate::{Control, ControlError, Inner, Operator, clusters::JoinRule, wire::Wire, wording};
+
+mod seen;
+
+pub(crate) use seen::Seen;
+
+/// The whole of one look, status calls included.
+const LOOK_DEADLINE: Duration = Duration::from_millis(1_200);
+const LOOK_GRACE: Duration = Duration::from_millis(300);
+/// From the begin of one look to the begin of the next.
+const FAST: Duration = Duration::from_millis(450);
+const SLOW: Duration = Duration::from_millis(4_500);
+/// However often a backend pushes.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// A read keeps the watch fast for this long.
+const INTEREST: Duration = Duration::from_secs(10);
+/// A look older than this is renewed before it is shown.
+const FRESH_MS: u64 = 1_000;
+/// How long a use case waits for a look that begins after it asked: one under way, and its own.
+pub(crate) const LOOK_WAIT: Duration = Duration::from_millis(3_200);
+
+/// A cluster under watch.
+pub(crate) struct Watched {
+    pub(crate) registration: Registration,
+    pub(crate) wire: Wire,
+    pub(crate) join_allowed: Vec<JoinRule>,
+    /// Held from the look a change is decided on until it runs: the second decides after it.
+    pub(crate) deciding: tokio::sync::Mutex<()>,
+    /// The snapshot being taken; it does not take the cluster's place for changes.
+    pub(crate) snapshotting: Mutex<Option<ChangeId>>,
+    state: RwLock<ClusterState>,
+    seen: Mutex<Option<Seen>>,
+    remembered: Mutex<Option<Membership>>,
+    tick: watch::Sender<u64>,
+    /// When the newest finished look began.
+    looked: watch::Sender<Option<Instant>>,
+    nudge: Notify,
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Watched {
+    pub(crate) fn new(
+        registration: Registration,
+        wire: Wire,
+        join_allowed: Vec<JoinRule>,
+        remembered: Option<Membership>,
+        seen: Option<Seen>,
+    ) -> Self {
+        let state = ClusterState {
+            registration: registration.clone(),
+            observation: None,
+            memory: Memory::default(),
+            overrides: Vec::new(),
+            running_change: None,
+        };
+        Self {
+            registration,
+            wire,
+            join_allowed,
+            deciding: tokio::sync::Mutex::new(()),
+            snapshotting: Mutex::new(None),
+            state: RwLock::new(state),
+            seen: Mutex::new(seen),
+            remembered: Mutex::new(remembered),
+            tick: watch::Sender::new(0),
+            looked: watch::Sender::new(None),
+            nudge: Notify::new(),
+            asked: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &ClusterName {
+        &self.registration.name
+    }
+
+    /// Name and tags: what grants are judged by.
+    pub(crate) fn place(&self) -> (&ClusterName, &[String]) {
+        (&self.registration.name, &self.registration.tags)
+    }
+
+    /// What is known, as it stands at `now`.
+    pub(crate) fn view(&self, now: Timestamp) -> ClusterView {
+        render(
+            &self.state.read().unwrap_or_else(PoisonError::into_inner),
+            now,
+        )
+    }
+
+    /// The membership as last seen, by whatever console process.
+    pub(crate) fn membership(&self) -> Option<Membership> {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn running_change(&self) -> Option<ChangeId> {
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .running_change
+            .clone()
+    }
+
+    pub(crate) fn set_running_change(&self, change: Option<ChangeId>) {
+        self.state
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .running_change = change;
+        self.nudge.notify_one();
+    }
+
+    /// Looks anew and waits for it. False if no look that began after now ended in `wait`.
+    pub(crate) async fn look(&self, wait: Duration) -> bool {
+        let now = Instant::now();
+        let mut looked = self.looked.subscribe();
+        self.nudge.notify_one();
+        let newer = looked.wait_for(|began| began.is_some_and(|began| began >= now));
+        matches!(tokio::time::timeout(wait, newer).await, Ok(Ok(_)))
+    }
+
+    /// Waits for the next look to end, whenever it began, but not longer than `most`.
+    pub(crate) async fn next_look(&self, most: Duration) {
+        let mut looked = self.looked.subscribe();
+        looked.borrow_and_update();
+        let _late_or_ended = tokio::time::timeout(most, looked.changed()).await;
+    }
+
+    /// Somebody looks at this cluster.
+    fn interest(&self) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = asked.is_some_and(|at| at.elapsed() < INTEREST);
+        *asked = Some(Instant::now());
+        drop(asked);
+        if !known {
+            self.nudge.notify_one();
+        }
+    }
+
+    fn somebody_looks(&self) -> bool {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tick.receiver_count() > 0 || asked.is_some_and(|at| at.elapsed() < INTEREST)
+    }
+
+    pub(crate) fn tick(&self) {
+        self.tick
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+/// The loop, until the console stops. A look that fails is reported and followed by another.
+pub(crate) async fn run(inner: Arc<Inner>, watched: Arc<Watched>) {
+    let mut pushes = watched.wire.pushes();
+    loop {
+        let began = Instant::now();
+        let look = AssertUnwindSafe(look(&inner, &watched, began)).catch_unwind();
+        if look.await.is_err() {
+            tracing::error!(cluster = %watched.name(), "judging a look panicked");
+            tokio::time::sleep(FAST).await;
+        }
+        let pause = pause(&inner, &watched);
+        tokio::select! {
+            () = inner.stopping.cancelled() => return,
+            () = tokio::time::sleep_until(began + pause) => {}
+            () = watched.nudge.notified() => {}
+            () = pushed(&mut pushes) => {}
+        }
+        tokio::select! {
+            () = inner.stopping.cancelled() => return,
+            () = tokio::time::sleep_until(began + BETWEEN_LOOKS) => {}
+        }
+    }
+}
+
+/// Returns when the backend pushed something; never, where it does not push.
+async fn pushed(pushes: &mut Option<watch::Receiver<u64>>) {
+    if let Some(receiver) = pushes {
+        if receiver.changed().await.is_ok() {
+            return;
+        }
+        *pushes = None;
+    }
+    std::future::pending().await
+}
+
+/// How long from the begin of a look to the next, with a little jitter so that many clusters
+/// are not looked at in one breath.
+fn pause(inner: &Inner, watched: &Watched) -> Duration {
+    let wrong = {
+        let seen = watched.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.as_ref()
+            .is_none_or(|seen| seen.verdict != Some(Verdict::Ok))
+    };
+    let busy = watched.running_change().is_some();
+    let watching = inner.tick.receiver_count() > 0 || watched.somebody_looks();
+    let base = if wrong || busy || watching {
+        FAST
+    } else {
+        SLOW
+    };
+    base.mul_f64(rand::random_range(0.9..1.0))
+}
+
+async fn look(inner: &Arc<Inner>, watched: &Arc<Watched>, began: Instant) {
+    let name = watched.name().0.clone();
+    let began_at = inner.clock.now();
+    let observed = watched.wire.observe(LOOK_DEADLINE, LOOK_GRACE).await;
+    metrics::counter!("quorate_looks_total", "cluster" => name.clone()).increment(1);
+    metrics::histogram!("quorate_look_seconds", "cluster" => name)
+        .record(began.elapsed().as_secs_f64());
+    if let Some(mut observation) = observed {
+        let now = inner.clock.now();
+        on_our_clock(&mut observation, began_at, now);
+        fold(inner, watched, observation, now).await;
+        watched.looked.send_replace(Some(began));
+    }
+    watched.tick();
+    inner.tick();
+}
+
+/// Drivers read the wall clock, which may be set while the console runs. A look ended between
+/// its begin and now by our clock; where the driver's says otherwise, all its times are moved.
+fn on_our_clock(observation: &mut Observation, began: Timestamp, now: Timestamp) {
+    let taken = observation.taken_at;
+    if (began.minus_ms(100)..=now.plus_ms(5)).contains(&taken) {
+        return;
+    }
+    let shift =
+        |at: Timestamp| Timestamp::from_unix_ms(at.unix_ms() - taken.unix_ms() + now.unix_ms());
+    observation.taken_at = now;
+    for node in &mut observation.nodes {
+        node.at = shift(node.at);
+    }
+}
+
+async fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Timestamp) {
+    let membership = match seen.membership.clone() {
+        Some(membership) if !seen.membership_remembered => Some(membership),
+        told => {
+            if told.is_none() {
+                seen.membership = watched.membership();
+                seen.membership_remembered = seen.membership.is_some();
+            }
+            None
+        }
+    };
+    let view = {
+        let mut state = watched
+            .state
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let previous = std::mem::take(&mut state.memory);
+        state.memory = remember(previous, &watched.registration, &seen, now);
+        state.observation = Some(seen);
+        render(&state, now)
+    };
+    gauges(&view);
+    tell(inner, watched, &view, membership, now).await;
+}
+
+/// What changed since the last look, as events; and what to remember over a restart.
+async fn tell(
+    inner: &Arc<Inner>,
+    watched: &Watched,
+    view: &ClusterView,
+    membership: Option<Membership>,
+    now: Timestamp,
+) {
+    let mut happened = Vec::new();
+    let old = watched.membership();
+    let moved = membership
+        .as_ref()
+        .is_some_and(|new| old.as_ref() != Some(new));
+    if let (Some(old), Some(new)) = (&old, &membership)
+        && let Some(text) = wording::membership_changed(old, new)
+    {
+        happened.push(Happening::MembershipChanged { text });
+    }
+    let seen = Seen::of(view);
+    let before = watched
+        .seen
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    if let Some(before) = &before {
+        happened.extend(before.until(&seen));
+    } else {
+        happened.extend(Seen::default().until(&seen));
+    }
+    if before.as_ref() == Some(&seen) && !moved {
+        return;
+    }
+    *watched.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen.clone());
+    if let Some(new) = &membership {
+        *watched
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(new.clone());
+    }
+    inner.events.add(watched.name(), now, happened);
+    let kept = membership.as_ref().filter(|_| moved);
+    if let Err(error) = inner
+        .store
+        .remember(watched.name(), kept, Some(&seen))
+        .await
+    {
+        tracing::warn!(cluster = %watched.name(), %error, "what was seen could not be remembered");
+    }
+}
+
+fn gauges(view: &ClusterView) {
+    let verdict = match view.verdict {
+        Verdict::Ok => 0.0,
+        Verdict::AtRisk => 1.0,
+        Verdict::NoQuorum => 2.0,
+        Verdict::Unknown => 3.0,
+    };
+    metrics::gauge!("quorate_cluster_verdict", "cluster" => view.name.0.clone()).set(verdict);
+    let bad = u32::try_from(view.findings.len()).unwrap_or(u32::MAX);
+    metrics::gauge!("quorate_cluster_findings", "cluster" => view.name.0.clone())
+        .set(f64::from(bad));
+}
+
+impl Control {
+    /// The clusters `who` may see, least tolerance first.
+    #[must_use]
+    pub fn fleet(&self, who: &Operator) -> Vec<ClusterSummary> {
+        let now = self.now();
+        let mut views: Vec<ClusterView> = self
+            .inner
+            .clusters
+            .values()
+            .filter(|watched| allows(&who.grants, Permission::View, Some(watched.place())))
+            .map(|watched| {
+                watched.interest();
+                watched.view(now)
+            })
+            .collect();
+        views.sort_by(|a, b| {
+            urgency(a)
+                .cmp(&urgency(b))
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        views.iter().map(summary).collect()
+    }
+
+    /// The view as it stands now; looks anew first if the last look is older than a second
+    /// (bounded by one status call).
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see.
+    pub async fn view(&self, who: &Operator, name: &str) -> Result<ClusterView, ControlError> {
+        let watched = Arc::clone(self.visible(who, name)?);
+        watched.interest();
+        let view = watched.view(self.now());
+        if view.age_ms.is_some_and(|age| age <= FRESH_MS) {
+            return Ok(view);
+        }
+        watched.look(LOOK_DEADLINE).await;
+        Ok(watched.view(self.now()))
+    }
+
+    /// The view as it stands now, without looking anew; marks the cluster as looked at.
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see.
+    pub fn view_now(&self, who: &Operator, name: &str) -> Result<ClusterView, ControlError> {
+        let watched = self.visible(who, name)?;
+        watched.interest();
+        Ok(watched.view(self.now()))
+    }
+
+    /// Ticks whenever anything about the cluster (or, without a name, any cluster or change)
+    /// may have changed. The receiver should still re-render about every 500 ms for ages.
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see.
+    pub fn ticks(
+        &self,
+        who: &Operator,
+        name: Option<&str>,
+    ) -> Result<watch::Receiver<u64>, ControlError> {
+        let Some(name) = name else {
+            for watched in self.inner.clusters.values() {
+                watched.interest();
+            }
+            return Ok(self.inner.tick.subscribe());
+        };
+        let watched = self.visible(who, name)?;
+        watched.interest();
+        Ok(watched.tick.subscribe())
+    }
+
+    /// "What happened", newest first.
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see.
+    pub async fn events(
+        &self,
+        who: &Operator,
+        cluster: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Event>, ControlError> {
+        let names: Vec<ClusterName> = match cluster {
+            Some(name) => vec![self.visible(who, name)?.name().clone()],
+            None => self
+                .inner
+                .clusters
+                .values()
+                .filter(|watched| allows(&who.grants, Permission::View, Some(watched.place())))
+                .map(|watched| watched.name().clone())
+                .collect(),
+        };
+        self.inner
+            .events
+            .newest(&self.inner.store, &names, limit)
+            .await
+    }
+}
+
+/// Least tolerance first; what nobody can judge is the least.
+fn urgency(view: &ClusterView) -> (std::cmp::Reverse<Verdict>, i64) {
+    let unjudged = i64::MIN;
+    let lost = matches!(view.verdict, Verdict::Unknown | Verdict::NoQuorum);
+    let verdict = if lost { view.verdict } else { Verdict::Ok };
+    (
+        std::cmp::Reverse(verdict),
+        view.quorum.tolerates.unwrap_or(unjudged),
+    )
+}

@@ -1,0 +1,11 @@
+//! Stories of changes and sign-ins, played on the simulated cluster.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod accidents;
+mod audit_coverage;
+mod audit_log;
+mod changes;
+mod people;
+mod restart;
+mod seeing;
+mod stage;
