@@ -37,6 +37,9 @@ enum What {
 
 impl User {
     pub fn run(self) -> Exit {
+        if !self.place.is_named() {
+            return output::misused("name the console: --config FILE or --data DIR");
+        }
         super::wait_for(self.answer())
     }
 

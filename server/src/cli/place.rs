@@ -9,7 +9,6 @@ use quorate_domain::permission::{Duty, Grant};
 use crate::{configuration::Configuration, console};
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 pub struct Place {
     /// The console's configuration file
     #[arg(long, value_name = "FILE", global = true)]
@@ -27,6 +26,12 @@ pub struct Here {
 }
 
 impl Place {
+    /// Whether exactly one of the two is given. Not clap's to say: it checks before a
+    /// subcommand's own arguments are read.
+    pub fn is_named(&self) -> bool {
+        self.config.is_some() != self.data.is_some()
+    }
+
     /// # Errors
     /// If the configuration or the data directory cannot be used.
     pub async fn open(&self) -> anyhow::Result<Here> {

@@ -40,6 +40,9 @@ enum What {
 
 impl Token {
     pub fn run(self) -> Exit {
+        if !self.place.is_named() {
+            return output::misused("name the console: --config FILE or --data DIR");
+        }
         super::wait_for(self.answer())
     }
 

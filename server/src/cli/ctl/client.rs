@@ -59,7 +59,7 @@ fn exit_of(problem: &Problem) -> Exit {
         (401 | 403, _) => Exit::NotAllowed,
         (409, "cluster-moved") => Exit::Moved,
         (422, _) => Exit::Refused,
-        (400 | 404 | 413 | 415, _) => Exit::Usage,
+        (400 | 413 | 415, _) => Exit::Usage,
         (502..=504, code) if code != "audit-unavailable" => Exit::NobodyAnswered,
         _ => Exit::Failed,
     }
