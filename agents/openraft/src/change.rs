@@ -57,10 +57,11 @@ where
         view::view(self).await
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    fn limits(&self, asked: Instant) -> Limits {
         Limits {
             promote_lag: self.options.promote_lag,
             transfer_lag: self.options.transfer_lag,
+            asked_ms: view::millis(asked.elapsed()),
         }
     }
 
@@ -71,13 +72,17 @@ where
         member: &str,
         expected: &str,
     ) -> Result<GroupView, Refusal> {
-        let end = Instant::now() + self.options.patience;
+        let asked = Instant::now();
         loop {
+            // Counted before the look, so that what it sees is certainly newer.
+            let limits = self.limits(asked);
             let view = self.look().await;
             gate::leading(&view, Some(expected))?;
-            match gate::allows(&view, verb, member, self.limits()) {
+            match gate::allows(&view, verb, member, limits) {
                 Ok(()) => return Ok(view),
-                Err(refusal) if refusal.may_pass() && Instant::now() < end => sleep(GLANCE).await,
+                Err(refusal) if refusal.may_pass() && asked.elapsed() < self.options.patience => {
+                    sleep(GLANCE).await;
+                }
                 Err(refusal) => return Err(refusal),
             }
         }

@@ -15,11 +15,14 @@ use crate::{
 /// How many heartbeat intervals an acknowledgement may be old to count as an answer.
 const FRESH_INTERVALS: u64 = 3;
 
-/// Limits a host may set.
+/// What the rules measure by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub promote_lag: u64,
     pub transfer_lag: u64,
+    /// How long ago the change was asked for. Only who has answered since then answers now: a
+    /// node that died a moment before still looks fresh.
+    pub asked_ms: u64,
 }
 
 /// What holds for every change: this node leads, with a quorum behind it, and nothing runs.
@@ -63,8 +66,8 @@ pub(crate) fn allows(
     match verb {
         Verb::AddLearner => may_add(view, member),
         Verb::Promote => may_promote(view, member, limits),
-        Verb::Demote => may_demote(view, member),
-        Verb::Remove => may_remove(view, member),
+        Verb::Demote => may_demote(view, member, limits),
+        Verb::Remove => may_remove(view, member, limits),
         Verb::Transfer => may_transfer(view, member, limits),
         Verb::Snapshot => Ok(()),
     }
@@ -95,14 +98,14 @@ fn may_promote(view: &GroupView, member: &str, limits: Limits) -> Result<(), Ref
             ));
         }
     }
-    heard(view, member)?;
+    heard(view, member, limits)?;
     level(view, member, limits.promote_lag)?;
     let mut voters = voters(view);
     voters.insert(member);
-    majority_answers(view, &voters)
+    majority_answers(view, &voters, limits)
 }
 
-fn may_demote(view: &GroupView, member: &str) -> Result<(), Refusal> {
+fn may_demote(view: &GroupView, member: &str, limits: Limits) -> Result<(), Refusal> {
     match role(view, member) {
         None => return Err(unknown(member)),
         Some(Role::Learner) => {
@@ -113,18 +116,18 @@ fn may_demote(view: &GroupView, member: &str) -> Result<(), Refusal> {
         }
         Some(_) => {}
     }
-    may_leave(view, member)
+    may_leave(view, member, limits)
 }
 
-fn may_remove(view: &GroupView, member: &str) -> Result<(), Refusal> {
+fn may_remove(view: &GroupView, member: &str, limits: Limits) -> Result<(), Refusal> {
     match role(view, member) {
         None => Err(unknown(member)),
         Some(Role::Learner) => Ok(()),
-        Some(_) => may_leave(view, member),
+        Some(_) => may_leave(view, member, limits),
     }
 }
 
-fn may_leave(view: &GroupView, member: &str) -> Result<(), Refusal> {
+fn may_leave(view: &GroupView, member: &str, limits: Limits) -> Result<(), Refusal> {
     if member == view.member {
         let text = format!("{member} leads; hand leadership to another voter first.");
         return Err(Refusal::rule("is-leader", text));
@@ -137,7 +140,7 @@ fn may_leave(view: &GroupView, member: &str) -> Result<(), Refusal> {
             format!("{member} is the last voter."),
         ));
     }
-    majority_answers(view, &voters)
+    majority_answers(view, &voters, limits)
 }
 
 fn may_transfer(view: &GroupView, member: &str, limits: Limits) -> Result<(), Refusal> {
@@ -155,7 +158,7 @@ fn may_transfer(view: &GroupView, member: &str, limits: Limits) -> Result<(), Re
             format!("{member} leads already."),
         ));
     }
-    heard(view, member)?;
+    heard(view, member, limits)?;
     level(view, member, limits.transfer_lag)
 }
 
@@ -182,14 +185,15 @@ fn voters(view: &GroupView) -> BTreeSet<&str> {
         .collect()
 }
 
-fn answers(view: &GroupView, member: &str) -> bool {
-    let limit = view.heartbeat_interval_ms.saturating_mul(FRESH_INTERVALS);
+fn answers(view: &GroupView, member: &str, limits: Limits) -> bool {
+    let fresh = view.heartbeat_interval_ms.saturating_mul(FRESH_INTERVALS);
+    let limit = fresh.min(limits.asked_ms);
     let contact = || view.progress.get(member)?.last_contact_ms;
     member == view.member || contact().is_some_and(|age| age < limit)
 }
 
-fn heard(view: &GroupView, member: &str) -> Result<(), Refusal> {
-    if answers(view, member) {
+fn heard(view: &GroupView, member: &str, limits: Limits) -> Result<(), Refusal> {
+    if answers(view, member, limits) {
         return Ok(());
     }
     let contact = view
@@ -220,8 +224,15 @@ fn level(view: &GroupView, member: &str, limit: u64) -> Result<(), Refusal> {
     Err(Refusal::rule("not-level", text))
 }
 
-fn majority_answers(view: &GroupView, voters: &BTreeSet<&str>) -> Result<(), Refusal> {
-    let answering = voters.iter().filter(|member| answers(view, member)).count();
+fn majority_answers(
+    view: &GroupView,
+    voters: &BTreeSet<&str>,
+    limits: Limits,
+) -> Result<(), Refusal> {
+    let answering = voters
+        .iter()
+        .filter(|member| answers(view, member, limits))
+        .count();
     let majority = voters.len() / 2 + 1;
     if answering >= majority {
         return Ok(());

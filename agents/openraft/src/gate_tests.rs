@@ -8,6 +8,7 @@ use crate::wire::{Member, Membership, Progress};
 const LIMITS: Limits = Limits {
     promote_lag: 100,
     transfer_lag: 4,
+    asked_ms: 500,
 };
 
 /// `n1` leads voters n1–n3; n4 is a learner; everybody is level and heard 20 ms ago.
@@ -146,6 +147,27 @@ fn a_learner_that_is_silent_or_behind_is_not_promoted() {
     assert_eq!(
         code(allows(&view, Verb::Promote, "n4", LIMITS)),
         "not-level"
+    );
+}
+
+#[test]
+fn only_who_has_answered_since_the_change_was_asked_for_answers() {
+    let view = healthy();
+    let at_once = Limits {
+        asked_ms: 10,
+        ..LIMITS
+    };
+    assert_eq!(
+        code(allows(&view, Verb::Promote, "n4", at_once)),
+        "not-heard"
+    );
+    assert_eq!(
+        code(allows(&view, Verb::Transfer, "n2", at_once)),
+        "not-heard"
+    );
+    assert_eq!(
+        code(allows(&view, Verb::Remove, "n2", at_once)),
+        "majority-at-risk"
     );
 }
 

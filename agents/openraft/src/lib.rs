@@ -6,7 +6,7 @@
 //! host stores data, speaks to its peers or ends TLS; what openraft itself does not know is asked
 //! of the [`Host`].
 //!
-//! ```ignore
+//! ```text
 //! let agent = Agent::new(raft.clone(), MyHost::new(..), Options::with_token("…"));
 //! let app = axum::Router::new().merge(my_routes).merge(agent.router());
 //! ```
