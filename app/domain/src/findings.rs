@@ -29,6 +29,9 @@ pub(crate) fn findings(standing: &Standing<'_>) -> Vec<Finding> {
     for member in &standing.members {
         member_findings(standing, member, &mut found);
     }
+    if standing.observation.membership.is_none() {
+        stranger_findings(standing, &mut found);
+    }
     for note in &standing.observation.notes {
         note_findings(standing, note, &mut found);
     }
@@ -289,6 +292,30 @@ fn member_findings(standing: &Standing<'_>, member: &MemberStanding<'_>, found: 
             Severity::Info,
             statement,
         ));
+    }
+}
+
+/// While nobody tells the membership, what the nodes asked did answer is all there is to go by.
+fn stranger_findings(standing: &Standing<'_>, found: &mut Vec<Finding>) {
+    for report in &standing.observation.nodes {
+        let name = report.asked.as_deref().unwrap_or(report.id.as_str());
+        let (code, statement) = match &report.answer {
+            Answer::Sealed => (FindingCode::MemberSealed, text::member_sealed(name)),
+            Answer::NotStarted => (
+                FindingCode::MemberNotStarted,
+                text::member_not_started(name),
+            ),
+            Answer::Misread(why) => (FindingCode::MemberMisread, text::member_misread(name, why)),
+            Answer::Denied(why) => (FindingCode::MemberDenied, text::member_denied(name, why)),
+            Answer::Silent(why) => (
+                FindingCode::MemberUnreachable,
+                (text::never_heard(name, why), None),
+            ),
+            Answer::Answered | Answer::NotAsked => continue,
+        };
+        let mut one = finding(standing, code, None, Severity::Warn, statement);
+        one.member = Some(report.id.clone());
+        found.push(one);
     }
 }
 

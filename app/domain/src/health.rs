@@ -11,8 +11,8 @@ use crate::{
     lag::lag,
     leader::taking_part,
     moment::Timestamp,
-    observation::{NodeReport, Observation},
-    standing::{ANSWER_HOLDS_MS, Standing},
+    observation::{Answer, NodeReport, Observation},
+    standing::Standing,
     view::LeaderStatus,
 };
 
@@ -227,38 +227,38 @@ pub fn remember(
 impl Memory {
     fn hear(&mut self, node: &NodeReport) {
         let id = node.id.clone();
-        let Some(says) = taking_part(node) else {
+        if matches!(node.answer, Answer::Silent(_)) {
             self.silent_since.entry(id).or_insert(node.at);
             return;
-        };
-        self.silent_since.remove(&id);
-        self.notice_restart(node, says.instance.as_deref());
-        self.last_answer.insert(id.clone(), node.at);
-        if let Some(index) = says.last_index {
-            self.last_index.insert(id.clone(), index);
         }
-        if let Some(index) = says.applied_index {
-            self.last_applied.insert(id, index);
+        if let Some(says) = taking_part(node) {
+            self.notice_restart(id.clone(), node.at, says.instance.as_deref());
+            if let Some(index) = says.last_index {
+                self.last_index.insert(id.clone(), index);
+            }
+            if let Some(index) = says.applied_index {
+                self.last_applied.insert(id.clone(), index);
+            }
+        }
+        if node.was_heard() {
+            self.silent_since.remove(&id);
+            self.last_answer.insert(id, node.at);
         }
     }
 
-    /// A restart shows as another instance; where the backend tells none, as a return from a
-    /// silence longer than the pause between looks.
-    fn notice_restart(&mut self, node: &NodeReport, instance: Option<&str>) {
-        let id = &node.id;
-        let restarted = match (self.instances.get(id), instance) {
+    /// A restart shows as another instance; where the backend tells none, as a return from
+    /// silence.
+    fn notice_restart(&mut self, id: MemberId, at: Timestamp, instance: Option<&str>) {
+        let restarted = match (self.instances.get(&id), instance) {
             (Some(known), Some(told)) => known != told,
             (None, Some(_)) => false,
-            (_, None) => self
-                .last_answer
-                .get(id)
-                .is_some_and(|heard| node.at.since(*heard) > ANSWER_HOLDS_MS),
+            (_, None) => self.silent_since.contains_key(&id),
         };
         if let Some(told) = instance {
             self.instances.insert(id.clone(), told.to_owned());
         }
         if restarted {
-            self.restarted_at.insert(id.clone(), node.at);
+            self.restarted_at.insert(id, at);
         }
     }
 
@@ -349,3 +349,6 @@ fn sample(samples: &mut Vec<(Timestamp, u64)>, at: Timestamp, lag: u64) {
     let surplus = samples.len().saturating_sub(LAG_SAMPLES);
     samples.drain(..surplus);
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,3 +188,6 @@ fn is_backed(membership: &Membership, voices: &Voices<'_>, claim: &Claim<'_>) ->
         && names_it(claim.id)
         && quorum::quorum(membership, names_it).holds()
 }
+
+#[cfg(test)]
+mod tests;

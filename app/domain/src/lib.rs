@@ -3,6 +3,8 @@
 //! Nothing here does I/O, awaits, reads a clock (`now` is a parameter) or knows Leptos. The same
 //! functions decide on the server and grey out buttons in the browser.
 
+#[cfg(test)]
+mod accidents;
 pub mod action;
 pub mod audit;
 pub mod capability;
@@ -20,6 +22,8 @@ pub mod permission;
 pub mod plan;
 pub mod preflight;
 pub mod problem;
+#[cfg(test)]
+mod properties;
 pub mod quorum;
 pub mod readiness;
 mod render;

@@ -49,6 +49,15 @@ pub struct NodeReport {
 }
 
 impl NodeReport {
+    /// Something came from it that can be believed to be its own word, if only "sealed" or "no".
+    #[must_use]
+    pub const fn was_heard(&self) -> bool {
+        matches!(
+            self.answer,
+            Answer::Answered | Answer::Sealed | Answer::NotStarted | Answer::Denied(_)
+        )
+    }
+
     /// It answered and takes part.
     #[must_use]
     pub fn answered(&self) -> bool {

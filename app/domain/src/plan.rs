@@ -272,3 +272,6 @@ pub fn plan(view: &ClusterView, action: &Action) -> Plan {
         patience_ms: patience_ms(action),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,6 +148,19 @@ impl<'a> Checks<'a> {
         found
     }
 
+    /// A member that follows somebody else cannot be judged by the agreed leader's figures.
+    fn follows_another(&self, member: &MemberView) -> Option<String> {
+        let leader = self.view.leader.member.as_ref()?;
+        let named = member
+            .names_leader
+            .as_ref()
+            .filter(|named| *named != leader)?;
+        Some(text::follows_another(
+            &member.name,
+            self.view.name_of(named),
+        ))
+    }
+
     fn refuse(&mut self, code: ReasonCode, text: String) {
         self.push(Level::Refuse, code, text);
     }
@@ -179,3 +192,6 @@ pub fn worst(checks: &[Check]) -> Level {
         .max()
         .unwrap_or(Level::Allow)
 }
+
+#[cfg(test)]
+mod tests;

@@ -367,3 +367,6 @@ fn verdict_of(view: &ClusterView, action: &Action) -> ActionVerdict {
         text: against().next().map(|check| check.text.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 //! A cluster built in a few words, for tests.
+#![allow(clippy::expect_used)]
 
 use std::collections::BTreeMap;
 
@@ -231,6 +232,24 @@ impl Stage {
             thresholds: Thresholds::default(),
             read_only: self.read_only,
         }
+    }
+
+    pub fn running(mut self) -> Self {
+        self.running = Some(ChangeId("019a".to_owned()));
+        self
+    }
+
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    pub fn without_membership(&self) -> ClusterState {
+        let mut state = self.state();
+        if let Some(observation) = &mut state.observation {
+            observation.membership = None;
+        }
+        state
     }
 
     /// Looks, and remembers.

@@ -144,7 +144,7 @@ impl<'a> Standing<'a> {
     }
 
     fn age_of_answer(&self, member: &Member, report: Option<&NodeReport>) -> Option<u64> {
-        let in_this_look = report.filter(|node| node.answered()).map(|node| node.at);
+        let in_this_look = report.filter(|node| node.was_heard()).map(|node| node.at);
         in_this_look
             .or_else(|| self.memory.last_answer.get(&member.id).copied())
             .map(|at| self.now.since(at))

@@ -8,6 +8,10 @@ impl Checks<'_> {
     pub(super) fn voters_change(&mut self) {
         let before = &self.view.quorum;
         let after = foreseen::quorum(self.view, self.action);
+        if after.voters == 0 {
+            // The last voter goes; that is refused in its own words.
+            return;
+        }
         if !after.holds() {
             self.refuse(
                 ReasonCode::QuorumWouldBeLost,

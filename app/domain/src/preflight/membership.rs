@@ -133,6 +133,8 @@ impl Checks<'_> {
                 ReasonCode::MemberNotSeen,
                 text::out_of_contact(name, silent),
             );
+        } else if let Some(text) = self.follows_another(member) {
+            self.refuse(ReasonCode::MemberNotSeen, text);
         }
         match member.lag {
             None => self.refuse(ReasonCode::LagUnknown, text::lag_unknown(name)),

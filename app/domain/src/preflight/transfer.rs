@@ -77,6 +77,9 @@ impl Checks<'_> {
                 text::out_of_contact(name, silent),
             );
         }
+        if let Some(text) = self.follows_another(member) {
+            self.refuse(ReasonCode::TargetNotSeen, text);
+        }
         if let Some(ago) = member.restarted_ms.filter(|ms| *ms < RESTART_GRACE_MS) {
             self.refuse(
                 ReasonCode::TargetJustRestarted,

@@ -25,7 +25,7 @@ pub fn look_is_old(age_ms: u64) -> String {
 #[must_use]
 pub fn cluster_sentence(quorum: &Quorum) -> String {
     let Some(tolerates) = quorum.tolerates else {
-        return "Nobody answers, and who the voters are is not known.".to_owned();
+        return "Who the voters are is not known; no node tells.".to_owned();
     };
     if quorum.answering == 0 {
         return format!("None of {} answers.", voters(quorum.voters));
@@ -211,7 +211,7 @@ mod tests {
         }
         assert_eq!(
             cluster_sentence(&Quorum::default()),
-            "Nobody answers, and who the voters are is not known."
+            "Who the voters are is not known; no node tells."
         );
     }
 }

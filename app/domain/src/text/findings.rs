@@ -366,3 +366,13 @@ pub fn nobody_knows_where() -> String {
 pub fn not_asked_yet() -> String {
     "not asked yet".to_owned()
 }
+
+/// A node that was asked and never answered, while nobody tells who the members are.
+#[must_use]
+pub fn never_heard(name: &str, why: &str) -> String {
+    if why.is_empty() {
+        format!("{name} does not answer.")
+    } else {
+        format!("{name} does not answer ({why}).")
+    }
+}

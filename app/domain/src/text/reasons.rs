@@ -385,3 +385,9 @@ pub fn role_missing(needed: &[&str], held: &[&str], cluster: Option<&str>) -> St
 pub fn names_of<'a>(view: &'a ClusterView, ids: &'a [crate::cluster::MemberId]) -> Vec<&'a str> {
     ids.iter().map(|id| view.name_of(id)).collect()
 }
+
+/// A member that names another leader than the agreed one.
+#[must_use]
+pub fn follows_another(name: &str, named: &str) -> String {
+    format!("{name} names {named} as leader, not the agreed one.")
+}
