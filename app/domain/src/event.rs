@@ -44,6 +44,8 @@ pub enum Happening {
         text: String,
     },
     Change {
+        /// `id` on the wire is the event's own.
+        #[serde(rename = "change")]
         id: ChangeId,
         state: ChangeState,
         text: String,
