@@ -22,7 +22,7 @@ pub fn Rail() -> impl IntoView {
     let session = use_session();
     let audit = session.as_ref().is_some_and(|session| session.allows(Permission::ReadAudit));
     view! {
-        <div class="rail">
+        <aside class="rail" aria-label=words::CONSOLE>
             <a class="rail-brand" href=path("/")>{mark()} <span>{words::PRODUCT}</span></a>
             <nav class="rail-nav" aria-label=words::MAIN_NAVIGATION>
                 <ul>
@@ -34,7 +34,7 @@ pub fn Rail() -> impl IntoView {
                 </ul>
             </nav>
             {session.map(|session| view! { <WhoIAm session/> })}
-        </div>
+        </aside>
     }
 }
 

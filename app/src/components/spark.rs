@@ -11,15 +11,17 @@ const EDGE: f64 = 2.0;
 /// More points than this are drawn no better.
 const POINTS: usize = 30;
 
-/// Draws `values`, oldest first; nothing while there are fewer than two.
+/// Draws `values`, oldest first; nothing while there are fewer than two. Without a label it only
+/// decorates what is said beside it.
 #[must_use]
-pub fn spark(values: &[u64], tone: Tone, label: String) -> AnyView {
+pub fn spark(values: &[u64], tone: Tone, label: Option<String>) -> AnyView {
     if values.len() < 2 {
         return ().into_any();
     }
     let class = format!("spark {}", tone.class());
+    let (role, hidden) = if label.is_some() { (Some("img"), None) } else { (None, Some("true")) };
     view! {
-        <svg class=class viewBox="0 0 92 22" width="92" height="22" role="img" aria-label=label>
+        <svg class=class viewBox="0 0 92 22" width="92" height="22" role=role aria-label=label aria-hidden=hidden>
             <polyline points=points(values, WIDTH, HEIGHT) fill="none"/>
         </svg>
     }

@@ -34,6 +34,7 @@ pub const SIGN_IN: &str = "Sign in";
 pub const SIGN_OUT: &str = "Sign out";
 
 pub const SKIP_TO_CONTENT: &str = "Skip to content";
+pub const CONSOLE: &str = "Console";
 pub const MAIN_NAVIGATION: &str = "Main";
 pub const WHERE_I_AM: &str = "Where I am";
 pub const THEME: &str = "Theme";

@@ -1,4 +1,4 @@
-//! All findings, the most urgent first; the banner shows the first alone.
+//! What was found beside the one the banner shows, the most urgent first.
 
 use leptos::prelude::*;
 use quorate_domain::health::{Finding, Severity};
@@ -8,16 +8,15 @@ use crate::{components::{panel::Panel, tags::Tone}, words::cluster as say};
 
 #[component]
 pub fn Findings(seen: Seen) -> impl IntoView {
-    let findings = Memo::new(move |_| seen.read(|view| view.findings.clone()));
-    let several = Memo::new(move |_| {
-        findings.with(|findings| match findings.as_slice() {
-            [] => false,
-            [only] => only.severity == Severity::Info,
-            _ => true,
+    let findings = Memo::new(move |_| {
+        seen.read(|view| {
+            let in_banner = view.findings.first().is_some_and(|f| f.severity > Severity::Info);
+            view.findings.iter().skip(usize::from(in_banner)).cloned().collect::<Vec<_>>()
         })
     });
+    let some = Memo::new(move |_| findings.with(|findings| !findings.is_empty()));
     move || {
-        several.get().then(|| {
+        some.get().then(|| {
             let lines = move || findings.get().into_iter().map(line).collect_view();
             view! {
                 <Panel id="findings" title=say::FINDINGS>

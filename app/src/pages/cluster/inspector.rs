@@ -94,7 +94,7 @@ fn facts(view: &ClusterView, member: &MemberView) -> Vec<(&'static str, String)>
         (say::APPLIED, figure(member.applied_index)),
         (say::BEHIND, figure(member.lag)),
         (say::NAMES_LEADER, Some(named)),
-        (say::LAST_CONTACT, member.last_contact_ms.map(figures::ago)),
+        (say::LAST_CONTACT, member.last_contact_ms.map(figures::seen)),
         (say::SEEN, Some(member.age_ms.map_or(say::NOT_KNOWN.to_owned(), figures::seen))),
         (say::RESTARTED, member.restarted_ms.map(figures::ago)),
         (say::READINESS, Some(words::readiness(member.readiness).to_owned())),

@@ -91,11 +91,14 @@ impl Placing {
         start + number(column) * (CARD_WIDTH + GAP) + CARD_WIDTH / 2.0
     }
 
-    /// The middle of the free room in a row that is nearest to `x`; the room at its ends counts.
+    /// The middle of the free room in a row that is nearest to `x`, of two the inner one; the
+    /// room at its ends counts.
     fn gap_nearest(&self, x: f64, columns: usize) -> f64 {
+        let middle = self.width() / 2.0;
         let first = (self.width() - row_width(columns)) / 2.0 - GAP / 2.0;
         let gaps = (0..=columns).map(|place| first + number(place) * (CARD_WIDTH + GAP));
-        let distance = |gap: &f64| (gap - x).abs();
+        // A pixel's hundredth decides between two that are equally near.
+        let distance = |gap: &f64| (gap - x).abs() + (gap - middle).abs() / 10_000.0;
         gaps.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(x)
     }
 }

@@ -281,8 +281,8 @@ fn card(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
                     <span class="node-name">{face.name}</span>
                     <RoleTag role=face.role leads=face.leads/>
                 </span>
+                {face.names.is_none().then(|| spark(&face.lag_history, line(face.state), None))}
                 <span class="node-zone">{face.names.map(say::names).unwrap_or(face.zone)}</span>
-                {spark(&face.lag_history, line(face.state), String::new())}
                 <span class="unseen">{crate::words::state(face.state)}</span>
             })}
             <span class="node-distance">{move || distance.get()}</span>

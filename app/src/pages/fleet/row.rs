@@ -43,7 +43,7 @@ pub fn Row(name: String) -> impl IntoView {
             <td class="fleet-tolerance">{of(tolerance)}</td>
             <td class="fleet-problem">{of(problem)}</td>
             <td class="num mono fleet-lag"><span class="fleet-label">{say::WORST_LAG} " "</span>{of(|cluster| lag(cluster).into_any())}</td>
-            <td class="num fleet-spark">{of(|cluster| spark(&cluster.lag_history, line(cluster), say::lag_label(cluster)))}</td>
+            <td class="num fleet-spark">{of(|cluster| spark(&cluster.lag_history, line(cluster), Some(say::lag_label(cluster))))}</td>
         </tr>
     }
 }
