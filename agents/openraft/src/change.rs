@@ -259,7 +259,7 @@ where
     fn id(&self, member: &str) -> Result<C::NodeId, Refusal> {
         self.host.id_of(member).ok_or_else(|| {
             Refusal::rule(
-                "unknown-member",
+                "member-unknown",
                 format!("{member} is no member of this group."),
             )
         })
@@ -339,7 +339,7 @@ fn refused_membership<C: RaftTypeConfig>(
             return Refusal::in_progress(error.to_string());
         }
         ChangeMembershipError::EmptyMembership(_) => "last-voter",
-        ChangeMembershipError::LearnerNotFound(_) => "unknown-member",
+        ChangeMembershipError::LearnerNotFound(_) => "member-unknown",
         ChangeMembershipError::UnsupportedMembershipTransition(_)
         | ChangeMembershipError::NodeMetadataChanged(_) => "refused-by-core",
     };

@@ -164,7 +164,7 @@ fn may_transfer(view: &GroupView, member: &str, limits: Limits) -> Result<(), Re
 
 fn unknown(member: &str) -> Refusal {
     Refusal::rule(
-        "unknown-member",
+        "member-unknown",
         format!("{member} is no member of this group."),
     )
 }

@@ -99,9 +99,9 @@ fn a_change_that_changes_nothing_is_refused() {
         (Verb::AddLearner, "n2", "already-member"),
         (Verb::Promote, "n2", "already-voter"),
         (Verb::Demote, "n4", "not-a-voter"),
-        (Verb::Remove, "n7", "unknown-member"),
-        (Verb::Promote, "n7", "unknown-member"),
-        (Verb::Demote, "n7", "unknown-member"),
+        (Verb::Remove, "n7", "member-unknown"),
+        (Verb::Promote, "n7", "member-unknown"),
+        (Verb::Demote, "n7", "member-unknown"),
         (Verb::Transfer, "n1", "already-leader"),
     ] {
         assert_eq!(
@@ -203,7 +203,7 @@ fn leadership_goes_only_to_a_voter_that_is_level_and_heard() {
     );
     assert_eq!(
         code(allows(&view, Verb::Transfer, "n7", LIMITS)),
-        "unknown-member"
+        "member-unknown"
     );
     let behind = Progress {
         matched_index: Some(950),

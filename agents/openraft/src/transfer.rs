@@ -26,7 +26,7 @@ where
             .await?;
         let Some(id) = self.host.id_of(target) else {
             return Err(Refusal::rule(
-                "unknown-member",
+                "member-unknown",
                 format!("{target} is no member."),
             ));
         };

@@ -85,6 +85,8 @@ where
     let me = core.host.member_of(core.raft.node_id());
     let config = core.raft.config();
     let state = state(&metrics, &fault, &health, &membership);
+    // Who has just been elected has no word from a majority yet and claims nothing.
+    let quorum_evidence_ms = metrics.last_quorum_acked.as_ref().map(age_ms::<C>);
     GroupView {
         group: GROUP.to_owned(),
         instance: core.host.instance(),
@@ -94,8 +96,8 @@ where
             .current_leader
             .as_ref()
             .map(|id| core.host.member_of(id)),
-        claims_leadership: state == State::Leader,
-        quorum_evidence_ms: metrics.last_quorum_acked.as_ref().map(age_ms::<C>),
+        claims_leadership: state == State::Leader && quorum_evidence_ms.is_some(),
+        quorum_evidence_ms,
         election_timeout_ms: config.election_timeout_max,
         heartbeat_interval_ms: config.heartbeat_interval,
         last_index: metrics.last_log_index,

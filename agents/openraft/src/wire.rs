@@ -72,7 +72,7 @@ pub struct GroupView {
     pub term: u64,
     /// Whom it names as leader.
     pub leader: Option<String>,
-    /// It believes itself to be the leader, and its core runs.
+    /// It leads as far as it knows, its core runs, and a majority has followed it.
     pub claims_leadership: bool,
     /// On the leader: age of its newest evidence that a majority follows it.
     pub quorum_evidence_ms: Option<u64>,

@@ -66,7 +66,7 @@ async fn accident_32_transfer_to_itself_a_learner_a_stranger_or_a_laggard_is_ref
     );
     assert_eq!(
         code(&cluster.change(Verb::Transfer, "node-77").await),
-        "unknown-member"
+        "member-unknown"
     );
 
     cluster
@@ -167,7 +167,7 @@ async fn accident_34_no_ops_are_refused_and_the_revision_stays() {
     );
     assert_eq!(
         code(&cluster.change(Verb::Remove, "node-77").await),
-        "unknown-member"
+        "member-unknown"
     );
 
     // An empty node that says it is node-4, at another address.

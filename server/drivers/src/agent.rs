@@ -11,8 +11,6 @@ mod change;
 mod diagnose;
 mod follow;
 mod picture;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::BTreeMap,

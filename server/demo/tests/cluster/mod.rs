@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Cluster {
     pub dir: TempDir,
+    pub cluster_id: String,
     pub nodes: BTreeMap<u64, Node>,
     pub http: reqwest::Client,
 }
@@ -44,10 +45,15 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 impl Cluster {
     /// `voters` voters from id 1 on, then `learners` learners.
     pub async fn start(voters: u64, learners: u64) -> Self {
+        Self::start_as("c1", voters, learners).await
+    }
+
+    pub async fn start_as(cluster_id: &str, voters: u64, learners: u64) -> Self {
         let dir = TempDir::new().unwrap();
         std::fs::write(dir.path().join("token"), TOKEN).unwrap();
         let mut cluster = Self {
             dir,
+            cluster_id: cluster_id.to_owned(),
             nodes: BTreeMap::new(),
             http: reqwest_client(),
         };
@@ -73,7 +79,7 @@ impl Cluster {
             dir: self.node_dir(id),
             listen: ([127, 0, 0, 1], 0).into(),
             id,
-            cluster_id: "c1".to_owned(),
+            cluster_id: self.cluster_id.clone(),
             first_start,
             token_file: self.dir.path().join("token"),
             parent: None,

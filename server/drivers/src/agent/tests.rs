@@ -1,1 +1,0 @@
-//! Pure parts, on made-up answers.
