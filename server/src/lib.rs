@@ -14,11 +14,11 @@ mod logs;
 mod merge;
 mod pages;
 pub mod rest;
-mod router;
+pub mod router;
 mod server_functions;
-mod sessions;
+pub mod sessions;
 mod sign_in;
-mod state;
+pub mod state;
 mod stream;
 mod visitor;
 

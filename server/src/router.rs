@@ -5,7 +5,7 @@ use axum::{
     extract::{DefaultBodyLimit, Request},
     http::Uri,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use leptos_axum::{AxumRouteListing, generate_route_list};
 use tower_http::compression::CompressionLayer;
@@ -21,12 +21,71 @@ use crate::{
 /// No body this console takes is longer.
 pub const BODY_LIMIT: usize = 64 * 1024;
 
+/// One method of one path. A table of these is what the tests count.
+pub struct Route {
+    method: &'static str,
+    path: &'static str,
+    handler: MethodRouter<Console>,
+}
+
+impl Route {
+    pub const fn get(path: &'static str, handler: MethodRouter<Console>) -> Self {
+        Self { method: "GET", path, handler }
+    }
+
+    pub const fn post(path: &'static str, handler: MethodRouter<Console>) -> Self {
+        Self { method: "POST", path, handler }
+    }
+
+    pub const fn name(&self) -> (&'static str, &'static str) {
+        (self.method, self.path)
+    }
+}
+
+/// A router of a table's routes.
+pub fn of(routes: Vec<Route>) -> Router<Console> {
+    let add = |router: Router<Console>, route: Route| router.route(route.path, route.handler);
+    routes.into_iter().fold(Router::new(), add)
+}
+
+/// Open to everybody.
+fn open() -> Vec<Route> {
+    vec![
+        Route::get("/healthz", get(health::alive)),
+        Route::get("/readyz", get(health::ready)),
+        Route::get("/metrics", get(health::metrics)),
+        Route::get("/assets/{name}", get(assets::serve)),
+    ]
+}
+
+/// What a browser's session carries, beside pages and server functions.
+fn carried() -> Vec<Route> {
+    vec![
+        Route::get("/events", get(events::page)),
+        Route::get("/snapshots/{id}/content", get(downloads::by_session)),
+        Route::get("/sign-in/link/{secret}", get(sign_in::by_link)),
+        Route::get("/sign-in", get(pages::page)),
+        Route::post("/sign-in", post(sign_in::by_password)),
+        Route::post("/sign-out", post(sign_in::out)),
+        Route::post("/password", post(sign_in::password)),
+    ]
+}
+
+/// Method and path of every route of the console, for the tests that hold each against a table.
+#[must_use]
+pub fn listed() -> Vec<(&'static str, String)> {
+    let own = open().into_iter().chain(carried()).map(|route| (route.method, route.path.to_owned()));
+    let rest = rest::listed().into_iter().map(|(method, path)| (method, format!("/api/v1{path}")));
+    let functions = server_functions::paths().into_iter().map(|path| ("POST", path.to_owned()));
+    let pages = page_paths().into_iter().map(|path| ("GET", path));
+    let mut all: Vec<_> = own.chain(rest).chain(functions).chain(pages).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 pub fn build(console: &Console, life: std::time::Duration) -> Router {
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/assets/{name}", get(assets::serve))
+    of(open())
         .nest("/api/v1", rest::routes(console))
         .merge(with_session(console, life))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -39,14 +98,8 @@ pub fn build(console: &Console, life: std::time::Duration) -> Router {
 
 /// Everything a browser's session carries.
 fn with_session(console: &Console, life: std::time::Duration) -> Router<Console> {
-    let mut router = Router::new()
-        .route("/events", get(events::page))
-        .route("/snapshots/{id}/content", get(downloads::by_session))
-        .route("/sign-in/link/{secret}", get(sign_in::by_link))
-        .route("/sign-out", post(sign_in::out))
-        .route("/password", post(sign_in::password))
-        .route("/api/ui/{*function}", post(server_functions::call))
-        .route("/sign-in", get(pages::page).post(sign_in::by_password));
+    let functions = Router::new().route("/api/ui/{*function}", post(server_functions::call));
+    let mut router = of(carried()).merge(functions);
     for path in page_paths().into_iter().filter(|path| path != "/sign-in") {
         router = router.route(&path, get(pages::page));
     }

@@ -21,22 +21,41 @@ use axum::{
 
 pub use openapi::document;
 
-use crate::{guards::problems::Fault, state::Console};
+use crate::{
+    guards::problems::Fault,
+    router::{self, Route},
+    state::Console,
+};
 
-/// Everything below `/api/v1`.
+/// Everything that answers, below `/api/v1`, behind a token.
+fn guarded() -> Vec<Route> {
+    let mut routes = vec![
+        Route::get("/clusters", get(clusters::list)),
+        Route::get("/clusters/{name}", get(clusters::view)),
+        Route::get("/clusters/{name}/events", get(events::stream)),
+        Route::post("/clusters/{name}/preview", post(changes::preview)),
+        Route::post("/clusters/{name}/changes", post(changes::submit)),
+        Route::get("/changes", get(changes::list)),
+        Route::get("/changes/{id}", get(changes::one)),
+        Route::get("/snapshots", get(snapshots::list)),
+        Route::get("/snapshots/{id}/content", get(snapshots::content)),
+        Route::get("/audit", get(audit::list)),
+    ];
+    routes.extend(not_yet::routes());
+    routes
+}
+
+/// Method and path of everything below `/api/v1`, for the tests that hold it against the
+/// description and the table of who may do what.
+#[must_use]
+pub fn listed() -> Vec<(&'static str, &'static str)> {
+    let described = ("GET", "/openapi.json");
+    guarded().iter().map(Route::name).chain([described]).collect()
+}
+
+/// The router for `/api/v1`.
 pub fn routes(console: &Console) -> Router<Console> {
-    let guarded = Router::new()
-        .route("/clusters", get(clusters::list))
-        .route("/clusters/{name}", get(clusters::view))
-        .route("/clusters/{name}/events", get(events::stream))
-        .route("/clusters/{name}/preview", post(changes::preview))
-        .route("/clusters/{name}/changes", post(changes::submit))
-        .route("/changes", get(changes::list))
-        .route("/changes/{id}", get(changes::one))
-        .route("/snapshots", get(snapshots::list))
-        .route("/snapshots/{id}/content", get(snapshots::content))
-        .route("/audit", get(audit::list))
-        .merge(not_yet::routes())
+    let guarded = router::of(guarded())
         .fallback(nothing)
         .layer(from_fn_with_state(console.clone(), bearer::identify));
     Router::new()

@@ -1,33 +1,22 @@
 //! Calls of later versions: known, and answered as such.
 
-use axum::{
-    Router,
-    routing::{any, post},
-};
+use axum::routing::{get, post};
 
-use crate::{guards::problems::Fault, state::Console};
+use crate::{guards::problems::Fault, router::Route};
 
-/// Paths that answer `not-in-this-version` to every method.
-pub const PATHS: &[&str] = &[
-    "/clusters/{name}/groups",
-    "/clusters/{name}/groups/{group}",
-    "/clusters/{name}/history",
-    "/audit/exports",
-    "/audit/checkpoint",
-];
-
-/// What can later be done with a running change.
-pub const CHANGE_PATHS: &[&str] = &[
-    "/changes/{id}/approve",
-    "/changes/{id}/deny",
-    "/changes/{id}/pause",
-    "/changes/{id}/resume",
-    "/changes/{id}/cancel",
-];
-
-pub fn routes() -> Router<Console> {
-    let router = PATHS.iter().fold(Router::new(), |router, path| router.route(path, any(answer)));
-    CHANGE_PATHS.iter().fold(router, |router, path| router.route(path, post(answer)))
+pub fn routes() -> [Route; 10] {
+    [
+        Route::get("/clusters/{name}/groups", get(answer)),
+        Route::get("/clusters/{name}/groups/{group}", get(answer)),
+        Route::get("/clusters/{name}/history", get(answer)),
+        Route::post("/changes/{id}/approve", post(answer)),
+        Route::post("/changes/{id}/deny", post(answer)),
+        Route::post("/changes/{id}/pause", post(answer)),
+        Route::post("/changes/{id}/resume", post(answer)),
+        Route::post("/changes/{id}/cancel", post(answer)),
+        Route::post("/audit/exports", post(answer)),
+        Route::get("/audit/checkpoint", get(answer)),
+    ]
 }
 
 async fn answer() -> Fault {
