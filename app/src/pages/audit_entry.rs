@@ -84,7 +84,7 @@ pub fn whole(found: &AuditEntry, seq: &str) -> AnyView {
         <Panel id="stored" title=words::STORED>
             <div class="panel-body">
                 <p class="field-hint">{words::STORED_HINT}</p>
-                <pre class="stored" tabindex="0" role="region" aria-label=words::STORED>{stored}</pre>
+                <pre class="stored">{stored}</pre>
             </div>
         </Panel>
     }

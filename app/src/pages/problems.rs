@@ -92,7 +92,7 @@ fn list(problems: &[Problem], watched: usize) -> AnyView {
 fn item((cluster, finding): &Problem) -> AnyView {
     let (tone, word) = severity(finding.severity);
     view! {
-        <li class=format!("problem problem-{}", tone.class())>
+        <li class=format!("problem {}", tone.class())>
             <div class="problem-what">
                 <p class="problem-text">
                     <Tag tone=tone text=word/>

@@ -148,13 +148,12 @@ pub const ACCOUNT: &str = "Account";
 pub const FROM: &str = "From";
 pub const BEGAN: &str = "Began (UTC)";
 pub const LAST_SEEN: &str = "Last seen (UTC)";
-pub const ENDS: &str = "Ends at the latest (UTC)";
+pub const ENDS: &str = "Ends unless used (UTC)";
 pub const END: &str = "End";
 #[must_use]
 pub fn end_session_of(account: &str) -> String {
     format!("End the session of {account}")
 }
-pub const END_OWN_HINT: &str = "Sign out to end this one.";
 pub const NO_SESSIONS: &str = "No session is open.";
 
 pub const ACCOUNTS: &str = "Accounts";

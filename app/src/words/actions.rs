@@ -141,6 +141,7 @@ pub const WHY_REASON_LONG: &str = "The reason is too long.";
 pub const WHY_TICKET_LONG: &str = "The ticket is too long.";
 pub const WHY_NAME: &str = "Type the member's name first.";
 pub const WHY_ADDRESS: &str = "Give an address first.";
+pub const WHY_UNSEEN: &str = "See first what it would do.";
 pub const WHY_SENDING: &str = "Being recorded.";
 
 pub const MOVED_TITLE: &str = "The cluster has moved since this was worked out.";
@@ -269,16 +270,16 @@ pub const NO_CLUSTERS: &str = "No cluster is registered, so nothing is watched."
 #[must_use]
 pub fn problems_sentence(findings: usize, clusters: usize) -> String {
     let findings = if findings == 1 {
-        "1 thing is".to_owned()
+        "1 finding".to_owned()
     } else {
-        format!("{findings} things are")
+        format!("{findings} findings")
     };
     let clusters = if clusters == 1 {
         "1 cluster".to_owned()
     } else {
         format!("{clusters} clusters")
     };
-    format!("{findings} wrong in {clusters}.")
+    format!("{findings} in {clusters}.")
 }
 #[must_use]
 pub fn all_watched(clusters: usize) -> String {

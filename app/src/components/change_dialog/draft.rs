@@ -65,6 +65,8 @@ pub fn given(text: &str) -> Option<String> {
 pub enum Footing {
     /// The address is still missing.
     Asking,
+    /// The address is there; what adding it would do has not been asked for.
+    Unseen,
     Looking,
     /// The preview could not be made.
     Missing,
@@ -90,6 +92,7 @@ impl Draft<'_> {
     pub fn why_not(&self) -> Option<&'static str> {
         match self.footing {
             Footing::Asking => return Some(words::WHY_ADDRESS),
+            Footing::Unseen => return Some(words::WHY_UNSEEN),
             Footing::Looking => return Some(words::WHY_LOOKING),
             Footing::Missing => return Some(words::WHY_NO_PREVIEW),
             Footing::There(Level::Refuse) => return Some(words::WHY_REFUSED),

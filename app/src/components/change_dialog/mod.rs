@@ -19,6 +19,7 @@ pub mod command;
 pub mod draft;
 mod fields;
 pub mod notice;
+mod opener;
 pub mod progress;
 mod sheet;
 #[cfg(all(test, feature = "ssr"))]
@@ -26,6 +27,7 @@ mod tests;
 mod upper;
 
 use fields::{AimFields, Fields};
+use opener::Opener;
 use sheet::{Sheet, Stage};
 
 /// Stands once in the layout; opens whenever the target is set, and gives the focus back to the
@@ -39,16 +41,21 @@ pub fn ChangeDialog() -> impl IntoView {
             dialog.close();
         }
     };
+    let opener = Opener::new();
+    let closed = move |_| {
+        target.set(None);
+        opener.focus();
+    };
     view! {
         <dialog
             node_ref=dialog
             class="dialog"
             aria-labelledby="dialog-title"
-            on:close=move |_| target.set(None)
+            on:close=closed
         >
             {move || {
                 let close = Callback::new(move |()| close());
-                target.get().map(|asked| view! { <Opened asked dialog close/> })
+                target.get().map(|asked| view! { <Opened asked dialog opener close/> })
             }}
         </dialog>
     }
@@ -56,7 +63,12 @@ pub fn ChangeDialog() -> impl IntoView {
 
 /// One opening of the dialog, from the first look to the outcome.
 #[component]
-fn Opened(asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) -> impl IntoView {
+fn Opened(
+    asked: Asked,
+    dialog: NodeRef<html::Dialog>,
+    opener: Opener,
+    close: Callback<()>,
+) -> impl IntoView {
     let (view, action) = asked;
     let action = fields::opening(&view, action);
     let title = words::title(
@@ -69,10 +81,12 @@ fn Opened(asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) -> i
     let heading = NodeRef::<html::H2>::new();
     sheet.follow();
     Effect::new(move |_| {
-        if let Some(dialog) = dialog.get()
-            && !dialog.open()
-            && dialog.show_modal().is_ok()
-        {
+        let Some(dialog) = dialog.get() else { return };
+        if dialog.open() {
+            return;
+        }
+        opener.remember();
+        if dialog.show_modal().is_ok() {
             focus(leave);
             sheet.look();
         }

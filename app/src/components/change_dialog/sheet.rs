@@ -258,6 +258,7 @@ impl Sheet {
     #[must_use]
     pub fn why_not(self) -> Option<&'static str> {
         let footing = self.stage.with(|stage| match stage {
+            Stage::Asking if self.aim.with(|aim| aim.action().is_some()) => Footing::Unseen,
             Stage::Asking => Footing::Asking,
             Stage::Looking => Footing::Looking,
             Stage::Missing(_) => Footing::Missing,

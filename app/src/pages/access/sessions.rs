@@ -53,7 +53,7 @@ fn row(session: &SessionRow, desk: Desk) -> AnyView {
         });
     };
     let end = if session.current {
-        view! { <p class="under">{words::END_OWN_HINT}</p> }.into_any()
+        ().into_any()
     } else {
         view! {
             <button

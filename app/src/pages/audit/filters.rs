@@ -51,7 +51,7 @@ fn chips(base: &str, query: &Query) -> Vec<AnyView> {
             chosen,
         ));
     }
-    for outcome in [Outcome::Refused, Outcome::Failed, Outcome::Unknown] {
+    for outcome in [Outcome::Failed, Outcome::Unknown] {
         let chosen = query.outcome == Some(outcome);
         let wanted = (!chosen).then_some(outcome);
         chips.push(chip(

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use quorate_domain::{
     action::Verb,
     cluster::MemberId,
-    view::{ClusterView, MemberView},
+    view::{ClusterView, MemberState, MemberView},
 };
 
 use super::{
@@ -151,7 +151,7 @@ fn actions(seen: Seen, id: MemberId) -> AnyView {
 const fn primary(member: &MemberView, leads: bool) -> Option<Verb> {
     if leads {
         Some(Verb::Transfer)
-    } else if !member.answering {
+    } else if matches!(member.state, MemberState::Unreachable) {
         Some(Verb::Remove)
     } else if member.role.votes() {
         Some(Verb::Demote)
@@ -205,6 +205,11 @@ fn close_menu(event: &leptos::ev::MouseEvent) {
     let item = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
     if let Some(menu) = item.and_then(|item| item.closest("details").ok().flatten()) {
         let _ = menu.remove_attribute("open");
+        // The item is gone now; the dialog gives the focus back to where the menu opens.
+        let summary = menu.query_selector("summary").ok().flatten();
+        if let Some(summary) = summary.and_then(|it| it.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = summary.focus();
+        }
     }
 }
 
