@@ -326,6 +326,20 @@ impl Cluster {
         }
     }
 
+    /// Stores `count` values of `size` bytes each. They are stored encrypted, so none is smaller.
+    pub async fn fill(&self, count: usize, size: usize) {
+        let leader = self.leader().await.expect("a leader to write to");
+        let _ = self
+            .put(&leader, "sys/mounts/filled", json!({ "type": "kv" }))
+            .await;
+        for number in 0..count {
+            let value = "x".repeat(size);
+            let path = format!("filled/value-{number}");
+            let (status, text) = self.put(&leader, &path, json!({ "value": value })).await;
+            assert_eq!(status, 204, "{text}");
+        }
+    }
+
     /// Writes without pause until the handle is dropped: some hundred entries a second.
     pub async fn load(&self, writers: usize) -> Load {
         let leader = self.leader().await.expect("a leader to write to");

@@ -126,9 +126,31 @@ impl Node {
         self.child.is_some()
     }
 
-    /// Stands still: accepts connections, answers nothing.
+    /// Stands still: accepts connections, answers nothing. Returns once all its threads stand.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        let start = Instant::now();
+        while !self.stands() {
+            assert!(
+                start.elapsed() < Duration::from_secs(5),
+                "{} does not freeze",
+                self.id
+            );
+            std::thread::yield_now();
+        }
+    }
+
+    fn stands(&self) -> bool {
+        let Some(pid) = self.pid() else { return true };
+        let threads = fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        threads.into_iter().all(|thread| {
+            let text = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            text.rsplit_once(") ")
+                .is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     pub fn thaw(&self) {
