@@ -101,6 +101,10 @@ impl Asked {
             return Ok(first);
         }
         let _deciding = watched.deciding.lock().await;
+        // The same request may have come twice at once.
+        if let Some(first) = self.first_answer(control, key.as_ref()).await? {
+            return Ok(first);
+        }
         watched.look(LOOK_WAIT).await;
         let view = watched.view(control.now());
         self.judged(control, &watched, &view).await?;
@@ -167,23 +171,17 @@ impl Asked {
         watched: &Watched,
         view: &ClusterView,
     ) -> Result<(), ControlError> {
-        let checks = self.checks(watched, view);
+        let mut checks = preflight::check(view, &self.action);
+        let moved = self.not_moved(view, &checks);
+        checks.splice(0..0, snapshot_running(watched, &self.action));
         let judgement = known_member(view, &self.action)
-            .and_then(|()| self.not_moved(view, &checks))
+            .and(moved)
             .and_then(|()| refused(&checks))
             .and_then(|()| watched.may_join(&self.action));
         if let Err(error) = &judgement {
             self.record_refusal(control, view, &checks, error).await;
         }
         judgement
-    }
-
-    fn checks(&self, watched: &Watched, view: &ClusterView) -> Vec<Check> {
-        let mut checks = preflight::check(view, &self.action);
-        if let Some(check) = snapshot_running(watched, &self.action) {
-            checks.insert(0, check);
-        }
-        checks
     }
 
     fn not_moved(&self, view: &ClusterView, checks: &[Check]) -> Result<(), ControlError> {

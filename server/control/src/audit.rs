@@ -4,7 +4,11 @@
 //! each on disk before the answer. [`Intent`] can be made here only, and the wire to a cluster
 //! wants one: nothing is sent before its intent is durable.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use quorate_domain::{
     audit::{Actor, Entry, EntryKind, Filter, Means, Outcome, Row, Source},
@@ -209,7 +213,13 @@ impl Audit {
             .map_err(opening)?;
         let read = store::readers(&file).await.map_err(opening)?;
         let (orders, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(write_orders(write, waiting, clock));
+        let writer = Writer {
+            file,
+            connection: Some(write),
+            pages: None,
+            clock,
+        };
+        tokio::spawn(writer.run(waiting));
         Ok(Self { orders, read })
     }
 
@@ -309,47 +319,90 @@ fn reading(source: sqlx::Error) -> ControlError {
     }
 }
 
-async fn write_orders(
-    mut connection: SqliteConnection,
-    mut orders: mpsc::Receiver<Order>,
+/// The only connection that writes to the log.
+struct Writer {
+    file: PathBuf,
+    /// `None` after a failure: a full disk may have ended a transaction behind its back.
+    connection: Option<SqliteConnection>,
+    /// A rehearsal's limit on the file's size.
+    pages: Option<u32>,
     clock: Arc<Clock>,
-) {
-    while let Some(order) = orders.recv().await {
-        match order {
-            // Whoever gave up waiting was told that nothing was written, so nothing is.
-            Order::Append { reply, .. } if reply.is_closed() => {}
-            Order::Append { draft, reply } => {
-                let _gone = reply.send(write(&mut connection, *draft, &clock).await);
-            }
-            Order::Probe { reply } => {
-                let _gone = reply.send(store::probe(&mut connection).await);
-            }
-            Order::LimitPages { pages, reply } => {
-                let pragma = format!("PRAGMA max_page_count = {pages}");
-                let done = sqlx::raw_sql(sqlx::AssertSqlSafe(pragma)).execute(&mut connection);
-                let _gone = reply.send(done.await.map(|_| ()));
-            }
-        }
-    }
-    if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "closing the audit log");
-    }
 }
 
-async fn write(
-    connection: &mut SqliteConnection,
-    draft: Draft,
-    clock: &Clock,
-) -> sqlx::Result<Entry> {
-    let entry = entries::append(connection, |seq| {
-        let entry = draft.finish(seq, clock.now());
-        let bytes =
-            serde_json::to_vec(&entry).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-        Ok((entry, bytes))
-    })
-    .await?;
-    metrics::counter!("quorate_audit_entries_total").increment(1);
-    Ok(entry)
+impl Writer {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        while let Some(order) = orders.recv().await {
+            match order {
+                // Whoever gave up waiting was told that nothing was written, so nothing is.
+                Order::Append { reply, .. } if reply.is_closed() => {}
+                Order::Append { draft, reply } => {
+                    let _gone = reply.send(self.append(*draft).await);
+                }
+                Order::Probe { reply } => {
+                    let _gone = reply.send(self.probe().await);
+                }
+                Order::LimitPages { pages, reply } => {
+                    self.pages = Some(pages);
+                    self.connection = None;
+                    let _gone = reply.send(self.connected().await.map(|_| ()));
+                }
+            }
+        }
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "closing the audit log");
+        }
+    }
+
+    async fn append(&mut self, draft: Draft) -> sqlx::Result<Entry> {
+        let clock = Arc::clone(&self.clock);
+        let appended = entries::append(self.connected().await?, |seq| {
+            let entry = draft.finish(seq, clock.now());
+            let bytes =
+                serde_json::to_vec(&entry).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+            Ok((entry, bytes))
+        });
+        let appended = appended.await;
+        self.after(&appended).await;
+        if appended.is_ok() {
+            metrics::counter!("quorate_audit_entries_total").increment(1);
+        }
+        appended
+    }
+
+    async fn probe(&mut self) -> sqlx::Result<()> {
+        let probed = store::probe(self.connected().await?).await;
+        self.after(&probed).await;
+        probed
+    }
+
+    async fn connected(&mut self) -> sqlx::Result<&mut SqliteConnection> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                store::options(&self.file)
+                    .create_if_missing(false)
+                    .connect()
+                    .await?
+            }
+        };
+        if let Some(pages) = self.pages {
+            let pragma = format!("PRAGMA max_page_count = {pages}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(pragma))
+                .execute(&mut connection)
+                .await?;
+        }
+        Ok(self.connection.insert(connection))
+    }
+
+    async fn after<T>(&mut self, done: &sqlx::Result<T>) {
+        if done.is_err()
+            && let Some(broken) = self.connection.take()
+        {
+            let _closed_anyway = broken.close_hard().await;
+        }
+    }
 }
 
 impl Control {

@@ -46,6 +46,12 @@ impl Store {
         let opening = "opening quorate.db";
         let write = SqlitePoolOptions::new()
             .max_connections(1)
+            // A full disk ends a transaction behind the connection's back; such a connection
+            // takes no other any more.
+            .before_acquire(|connection, _| {
+                let sound = !connection.is_in_transaction();
+                Box::pin(async move { Ok(sound) })
+            })
             .connect_with(options(&file))
             .await
             .map_err(ControlError::store(opening))?;

@@ -33,14 +33,22 @@ impl Stage {
     pub async fn of(cluster: Cluster) -> Self {
         cluster.status_timeout(Duration::from_millis(300));
         let directory = tempfile::tempdir().unwrap();
-        let control = Control::start(settings(directory.path(), &cluster)).await.unwrap();
-        let stage = Self { control, cluster, directory, ada: person("ada", Duty::Admin) };
+        let control = Control::start(settings(directory.path(), &cluster))
+            .await
+            .unwrap();
+        let stage = Self {
+            control,
+            cluster,
+            directory,
+            ada: person("ada", Duty::Admin),
+        };
         stage.settled().await;
         stage
     }
 
     pub async fn settled(&self) -> ClusterView {
-        self.sees(|view| view.leader.status == LeaderStatus::Agreed).await
+        self.sees(|view| view.leader.status == LeaderStatus::Agreed)
+            .await
     }
 
     /// Waits until the console shows what is wanted.
@@ -87,13 +95,21 @@ impl Stage {
     /// All entries of the audit log.
     pub async fn entries(&self) -> Vec<Entry> {
         let everything = Filter::default();
-        self.control.audit(&self.ada, &everything, 0, 1_000).await.unwrap().items
+        self.control
+            .audit(&self.ada, &everything, 0, 1_000)
+            .await
+            .unwrap()
+            .items
     }
 
     /// The entries about changes: no starts, no sign-ins.
     pub async fn story(&self) -> Vec<Entry> {
         let told = [EntryKind::Intent, EntryKind::Outcome, EntryKind::Refusal];
-        self.entries().await.into_iter().filter(|entry| told.contains(&entry.kind)).collect()
+        self.entries()
+            .await
+            .into_iter()
+            .filter(|entry| told.contains(&entry.kind))
+            .collect()
     }
 }
 
@@ -152,19 +168,27 @@ pub fn source(peer: &str) -> Source {
 }
 
 pub fn promote(member: &str) -> Action {
-    Action::Promote { member: member.into() }
+    Action::Promote {
+        member: member.into(),
+    }
 }
 
 pub fn demote(member: &str) -> Action {
-    Action::Demote { member: member.into() }
+    Action::Demote {
+        member: member.into(),
+    }
 }
 
 pub fn remove(member: &str) -> Action {
-    Action::Remove { member: member.into() }
+    Action::Remove {
+        member: member.into(),
+    }
 }
 
 pub fn transfer(member: &str) -> Action {
-    Action::Transfer { member: Some(member.into()) }
+    Action::Transfer {
+        member: Some(member.into()),
+    }
 }
 
 /// The change ended as `state`, and its outcome says `words`.

@@ -1,0 +1,289 @@
+//! Every use case that changes something makes exactly its entries; the list of public use
+//! cases is read from the source, so a new one without a case here fails.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use quorate_control::{Operator, SessionRecord, everywhere};
+use quorate_domain::{
+    action::Action,
+    audit::{Entry, EntryKind},
+    permission::Duty,
+};
+use quorate_drivers::Secret;
+
+use crate::stage::{CLUSTER, Stage, person, promote, source};
+
+/// Use cases that only read, and what is no use case: none of them makes an entry.
+const MAKES_NONE: &[&str] = &[
+    "now",
+    "ready",
+    "read_only",
+    "fleet",
+    "view",
+    "view_now",
+    "ticks",
+    "events",
+    "preview",
+    "change",
+    "changes",
+    "running_changes",
+    "audit",
+    "audit_rows",
+    "audit_entry",
+    "audit_size",
+    "snapshots",
+    "accounts",
+    "has_password",
+    "operator",
+    "tokens",
+    "operator_by_token",
+    "session_insert",
+    "session_update",
+    "session_load",
+    "session_alive",
+    "session_delete",
+    "sessions",
+    "command_line_operator",
+    "offline",
+    "rehearse_full_audit",
+    "rehearse_patience",
+];
+
+/// Use cases with a case below.
+const COVERED: &[&str] = &[
+    "start",
+    "stop",
+    "submit",
+    "snapshot_file",
+    "account_create",
+    "account_link",
+    "account_disable",
+    "account_grants",
+    "password_set",
+    "sign_in",
+    "sign_in_by_link",
+    "signed_out",
+    "token_create",
+    "token_revoke",
+    "session_end",
+    "record_refusal",
+];
+
+/// Names of all `pub fn` and `pub async fn` in `impl Control` blocks.
+fn public_use_cases() -> Vec<String> {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(source).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut inside = false;
+        for line in text.lines() {
+            match line {
+                "impl Control {" => inside = true,
+                "}" => inside = false,
+                _ => {}
+            }
+            let line = line.trim_start();
+            let rest = line
+                .strip_prefix("pub async fn ")
+                .or_else(|| line.strip_prefix("pub fn "));
+            if let (true, Some(rest)) = (inside, rest) {
+                names.push(rest.split(['(', '<']).next().unwrap().to_owned());
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_public_use_case_is_listed() {
+    let found = public_use_cases();
+    assert!(found.len() > 40, "{found:?}");
+    for name in &found {
+        let listed = [MAKES_NONE, COVERED].concat();
+        assert_eq!(
+            listed.iter().filter(|listed| *listed == name).count(),
+            1,
+            "`{name}` must be listed once: does it make entries?"
+        );
+    }
+    for name in [MAKES_NONE, COVERED].concat() {
+        assert!(found.iter().any(|found| found == name), "`{name}` is gone");
+    }
+}
+
+struct Ledger<'a> {
+    stage: &'a Stage,
+    known: usize,
+}
+
+impl Ledger<'_> {
+    /// Exactly these entries were made since the last call.
+    async fn made(&mut self, expected: &[(&str, EntryKind)]) -> Vec<Entry> {
+        let entries = self.stage.entries().await.split_off(self.known);
+        let found: Vec<(&str, EntryKind)> = entries
+            .iter()
+            .map(|entry| (entry.action.as_str(), entry.kind))
+            .collect();
+        assert_eq!(found, expected);
+        self.known += entries.len();
+        entries
+    }
+}
+
+#[tokio::test]
+async fn every_change_makes_exactly_its_entries() {
+    let stage = Stage::small().await;
+    let mut ledger = Ledger {
+        stage: &stage,
+        known: 0,
+    };
+    ledger.made(&[("started", EntryKind::Console)]).await;
+
+    stage.done(&promote("n4")).await;
+    let two = |action| [(action, EntryKind::Intent), (action, EntryKind::Outcome)];
+    ledger.made(&two("promote")).await;
+    let snapshot = stage.done(&Action::Snapshot).await.snapshot.unwrap();
+    ledger.made(&two("snapshot")).await;
+    stage
+        .control
+        .snapshot_file(&stage.ada, &snapshot)
+        .await
+        .unwrap();
+    ledger
+        .made(&[("snapshot_downloaded", EntryKind::Access)])
+        .await;
+
+    let vera = person("vera", Duty::Viewer);
+    assert!(stage.control.snapshot_file(&vera, &snapshot).await.is_err());
+    ledger
+        .made(&[("snapshot_downloaded", EntryKind::Refusal)])
+        .await;
+    assert!(stage.ask(&vera, &promote("n4")).await.is_err());
+    ledger.made(&[("promote", EntryKind::Refusal)]).await;
+    assert!(stage.ask(&stage.ada, &promote("n4")).await.is_err());
+    ledger.made(&[("promote", EntryKind::Refusal)]).await;
+
+    reading(&stage).await;
+    ledger.made(&[]).await;
+    stage.control.stop().await;
+    ledger.made(&[("stopped", EntryKind::Console)]).await;
+}
+
+/// Everything that only reads.
+async fn reading(stage: &Stage) {
+    let (control, ada) = (&stage.control, &stage.ada);
+    control.ready().await.unwrap();
+    assert_eq!(control.fleet(ada).len(), 1);
+    control.view(ada, CLUSTER).await.unwrap();
+    control.view_now(ada, CLUSTER).unwrap();
+    control.events(ada, None, 10).await.unwrap();
+    control.changes(ada, None, None, 10).await.unwrap();
+    control.audit_size(ada).await.unwrap();
+    control.audit_entry(ada, 1).await.unwrap();
+    control.snapshots(ada).await.unwrap();
+    control.accounts(ada).await.unwrap();
+    control.tokens(ada).await.unwrap();
+    control.sessions(ada).await.unwrap();
+    control
+        .preview(ada, CLUSTER, &Action::Snapshot)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn everything_about_people_makes_exactly_its_entries() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    let machine = control.command_line_operator();
+    let mut ledger = Ledger {
+        stage: &stage,
+        known: 1,
+    };
+    let access = |action| [(action, EntryKind::Access)];
+    let peer = source("10.0.0.1");
+    let admin = || everywhere(&[Duty::Admin]);
+
+    let (account, link) = control
+        .account_create(&machine, "bob", admin())
+        .await
+        .unwrap();
+    ledger.made(&access("account_created")).await;
+    control.sign_in_by_link(link, &peer).await.unwrap();
+    ledger.made(&access("sign_in")).await;
+    let bob = session(&stage, &account.id).await;
+    ledger.made(&[]).await;
+    let password = || Secret::new("kelp violin tundra");
+    control.password_set(&bob, None, password()).await.unwrap();
+    ledger.made(&access("password_set")).await;
+    assert!(
+        control
+            .password_set(&bob, Some(Secret::new("x")), password())
+            .await
+            .is_err()
+    );
+    ledger.made(&access("password_set")).await;
+    control.sign_in("bob", password(), &peer).await.unwrap();
+    ledger.made(&access("sign_in")).await;
+    assert!(
+        control
+            .sign_in("bob", Secret::new("x"), &peer)
+            .await
+            .is_err()
+    );
+    ledger.made(&access("sign_in")).await;
+    control.account_link(&machine, "bob").await.unwrap();
+    ledger.made(&access("link_created")).await;
+    control
+        .account_create(&machine, "cyd", admin())
+        .await
+        .unwrap();
+    ledger.made(&access("account_created")).await;
+    control
+        .account_grants(&bob, "cyd", everywhere(&[Duty::Viewer]))
+        .await
+        .unwrap();
+    ledger.made(&access("account_grants")).await;
+    control.account_disable(&bob, "cyd", true).await.unwrap();
+    ledger.made(&access("account_disabled")).await;
+    control.account_disable(&bob, "cyd", false).await.unwrap();
+    ledger.made(&access("account_enabled")).await;
+    let life = Duration::from_secs(3_600);
+    control
+        .token_create(&bob, "ci", admin(), life)
+        .await
+        .unwrap();
+    ledger.made(&access("token_created")).await;
+    control.token_revoke(&bob, "ci").await.unwrap();
+    ledger.made(&access("token_revoked")).await;
+    control.session_end(&bob, "bob-1").await.unwrap();
+    ledger.made(&access("session_ended")).await;
+    control.signed_out(&bob).await.unwrap();
+    ledger.made(&access("sign_out")).await;
+    control
+        .record_refusal("forged_origin", "Refused.", &peer)
+        .await
+        .unwrap();
+    ledger.made(&[("forged_origin", EntryKind::Refusal)]).await;
+}
+
+async fn session(stage: &Stage, account: &str) -> Operator {
+    let record = SessionRecord {
+        account: Some(account.to_owned()),
+        data: BTreeMap::new(),
+        expires_at: stage.control.now().plus_ms(3_600_000),
+        peer: None,
+        user_agent: None,
+    };
+    stage.control.session_insert("bob-1", record).await.unwrap();
+    let source = source("10.0.0.1");
+    stage
+        .control
+        .operator(account, "bob-1", source)
+        .await
+        .unwrap()
+        .unwrap()
+}
