@@ -1,7 +1,7 @@
 //! What a page opens with: rendered by the server, written once into the HTML, read back by the
 //! browser before its first view, so that both build the same page.
 
-use leptos::prelude::{SharedValue, use_context};
+use leptos::prelude::SharedValue;
 use quorate_domain::{moment::Timestamp, problem::Problem};
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +25,25 @@ pub struct Opening {
 
 impl Opening {
     /// The opening of this page, on either side.
+    ///
+    /// It travels as text and is read from bytes, as every other answer of the console is: the
+    /// browser then carries the reading code once.
     #[must_use]
     pub fn here() -> Self {
-        SharedValue::new(|| use_context::<Self>().unwrap_or_default()).into_inner()
+        let text = SharedValue::new_str(written).into_inner();
+        serde_json::from_slice(text.as_bytes()).unwrap_or_default()
     }
+}
+
+#[cfg(feature = "ssr")]
+fn written() -> String {
+    let opening = leptos::prelude::use_context::<Opening>().unwrap_or_default();
+    serde_json::to_string(&opening).unwrap_or_default()
+}
+
+#[cfg(not(feature = "ssr"))]
+fn written() -> String {
+    String::new()
 }
 
 #[cfg(feature = "ssr")]

@@ -51,7 +51,7 @@ fn document(base: &BasePath, path: &str, theme: Theme) -> AnyView {
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
                 <meta name="description" content=words::DESCRIPTION/>
-                <title>{title::of_path(path)}</title>
+                <title inner_html=escaped(&title::of_path(path))></title>
                 <link rel="stylesheet" href=base.path(&assets.style)/>
                 <link rel="icon" type="image/svg+xml" href=base.path(&assets.icon)/>
                 <link rel="manifest" href=base.path(&assets.manifest) crossorigin="use-credentials"/>
@@ -65,6 +65,11 @@ fn document(base: &BasePath, path: &str, theme: Theme) -> AnyView {
         </html>
     }
     .into_any()
+}
+
+/// Text for an element that knows no comments: a marker of the renderer's would be shown in it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 /// A string literal of JavaScript that cannot close its script element.

@@ -122,7 +122,7 @@ impl Follower {
             return self.signed_out();
         }
         let Some(text) = event.data().as_string() else { return };
-        let Ok(news) = serde_json::from_str::<Value>(&text) else { return };
+        let Ok(news) = serde_json::from_slice::<Value>(text.as_bytes()) else { return };
         let state = {
             let mut stream = self.stream.borrow_mut();
             let Some(stream) = stream.as_mut() else { return };
@@ -131,7 +131,8 @@ impl Follower {
             } else {
                 json_patch::merge(&mut stream.document, &news);
             }
-            serde_json::from_value::<PageState>(stream.document.clone())
+            // Written and read again: reading from a `Value` would be the same code once more.
+            serde_json::from_slice::<PageState>(stream.document.to_string().as_bytes())
         };
         if let Ok(state) = state {
             self.show(state);
