@@ -10,6 +10,7 @@ mod change;
 mod check;
 mod directory;
 mod join;
+mod notes;
 mod picture;
 mod read;
 mod rights;

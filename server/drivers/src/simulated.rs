@@ -8,6 +8,7 @@
 
 mod change;
 mod look;
+mod membership;
 mod raft;
 
 use std::{sync::Arc, time::Duration};

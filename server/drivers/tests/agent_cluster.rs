@@ -49,7 +49,9 @@ fn id(member: u64) -> MemberId {
 }
 
 fn accepted(applied: Applied) -> quorate_drivers::Receipt {
-    let Applied::Accepted(receipt) = applied else { panic!("{applied:?}") };
+    let Applied::Accepted(receipt) = applied else {
+        panic!("{applied:?}")
+    };
     receipt
 }
 
@@ -67,7 +69,11 @@ async fn a_healthy_cluster_is_told_as_it_is_from_any_seed() {
         let seen = driver.observe(DEADLINE).await;
         assert_eq!(seen.program.as_deref(), Some("openraft"));
         assert_eq!(seen.progress.len(), 3);
-        assert!(seen.progress.values().all(|other| other.last_contact_ms.is_some()));
+        assert!(
+            seen.progress
+                .values()
+                .all(|other| other.last_contact_ms.is_some())
+        );
         assert!(seen.notes.is_empty(), "{:?}", seen.notes);
     }
 }
@@ -77,7 +83,10 @@ async fn every_verb_does_what_it_says() {
     let mut cluster = Cluster::start(3, 0).await;
     cluster.first_start(4).await.unwrap();
     let (driver, dir) = (driver(&cluster), tempfile::tempdir().unwrap());
-    let add = Action::AddLearner { address: address(&cluster, 4), member: None };
+    let add = Action::AddLearner {
+        address: address(&cluster, 4),
+        member: None,
+    };
     let receipt = accepted(apply(&driver, add, dir.path()).await);
     assert_eq!(receipt.member, Some(id(4)));
     assert!(!format!("{receipt:?}").contains(TOKEN));
@@ -87,21 +96,33 @@ async fn every_verb_does_what_it_says() {
     .await;
 
     accepted(apply(&driver, Action::Promote { member: id(4) }, dir.path()).await);
-    seen_when(&driver, "it votes", 30, |seen| role(seen, "node-4") == Some(Role::Voter)).await;
+    seen_when(&driver, "it votes", 30, |seen| {
+        role(seen, "node-4") == Some(Role::Voter)
+    })
+    .await;
 
-    let transfer = Action::Transfer { member: Some(id(4)) };
+    let transfer = Action::Transfer {
+        member: Some(id(4)),
+    };
     accepted(apply(&driver, transfer, dir.path()).await);
     seen_when(&driver, "it leads", 30, |seen| claims(seen) == ["node-4"]).await;
 
     accepted(apply(&driver, Action::Demote { member: id(2) }, dir.path()).await);
-    seen_when(&driver, "it votes no more", 30, |seen| role(seen, "node-2") == Some(Role::Learner))
-        .await;
+    seen_when(&driver, "it votes no more", 30, |seen| {
+        role(seen, "node-2") == Some(Role::Learner)
+    })
+    .await;
 
     accepted(apply(&driver, Action::Remove { member: id(2) }, dir.path()).await);
-    let seen = seen_when(&driver, "it is gone", 30, |seen| role(seen, "node-2").is_none()).await;
+    let seen = seen_when(&driver, "it is gone", 30, |seen| {
+        role(seen, "node-2").is_none()
+    })
+    .await;
     assert!(seen.membership.is_some());
 
-    let snapshot = accepted(apply(&driver, Action::Snapshot, dir.path()).await).snapshot.unwrap();
+    let snapshot = accepted(apply(&driver, Action::Snapshot, dir.path()).await)
+        .snapshot
+        .unwrap();
     assert!(snapshot.file.is_none() && snapshot.index.is_some());
     checks::an_unknown_member_is_refused(&driver, dir.path()).await;
 }
@@ -120,7 +141,11 @@ async fn a_dead_member_costs_its_own_answer_and_a_dead_cluster_is_remembered() {
     let seen = driver.observe(DEADLINE).await;
     assert!(seen.membership_remembered);
     assert_eq!(seen.nodes.len(), 3);
-    assert!(seen.nodes.iter().all(|node| matches!(node.answer, Answer::Silent(_))));
+    assert!(
+        seen.nodes
+            .iter()
+            .all(|node| matches!(node.answer, Answer::Silent(_)))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,13 +166,19 @@ async fn accident_33_a_zombie_leader_is_told_as_a_fault_and_claims_nothing() {
     cluster.nodes.insert(wiped, empty);
     let zombie = format!("node-{leader}");
     let seen = seen_when(&driver, "the fault is told", 30, |seen| {
-        report(seen, &zombie).says.as_ref().is_some_and(|says| says.fault.is_some())
+        report(seen, &zombie)
+            .says
+            .as_ref()
+            .is_some_and(|says| says.fault.is_some())
     })
     .await;
     assert!(!claims(&seen).contains(&zombie.as_str()));
-    seen_when(&driver, "another leads", 30, |seen| {
-        matches!(claims(seen)[..], [leader] if leader != zombie)
-    })
+    seen_when(
+        &driver,
+        "another leads",
+        30,
+        |seen| matches!(claims(seen)[..], [leader] if leader != zombie),
+    )
     .await;
 }
 
@@ -162,10 +193,14 @@ async fn accident_40_a_change_decided_on_an_older_membership_is_refused() {
         leader: claims(&seen).first().map(|id| MemberId::from(*id)),
         address: None,
     };
-    let place = SnapshotPlace { file: dir.path().join("none") };
+    let place = SnapshotPlace {
+        file: dir.path().join("none"),
+    };
     accepted(driver.apply(&step(id(4)), &place).await);
     let again = driver.apply(&step(id(4)), &place).await;
-    let Applied::Refused { code, exchange, .. } = again else { panic!("{again:?}") };
+    let Applied::Refused { code, exchange, .. } = again else {
+        panic!("{again:?}")
+    };
     assert_eq!(code, "revision-moved");
     assert_eq!(exchange.received["status"], 409);
 }
@@ -181,7 +216,16 @@ async fn a_change_sent_to_a_follower_finds_the_leader_by_itself() {
         leader: Some(id(cluster.follower().await)),
         address: None,
     };
-    accepted(driver.apply(&step, &SnapshotPlace { file: dir.path().join("none") }).await);
+    accepted(
+        driver
+            .apply(
+                &step,
+                &SnapshotPlace {
+                    file: dir.path().join("none"),
+                },
+            )
+            .await,
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,7 +237,10 @@ async fn an_election_is_pushed() {
     let came = tokio::time::timeout(Duration::from_secs(5), pushes.changed()).await;
     assert!(came.is_ok(), "the streams begin with an event");
     let leader = cluster.leader().await;
-    seen_when(&driver, "all streams are open", 10, |_| *pushes.borrow() >= 3).await;
+    seen_when(&driver, "all streams are open", 10, |_| {
+        *pushes.borrow() >= 3
+    })
+    .await;
     pushes.mark_unchanged();
     cluster.stop(leader).await;
     let came = tokio::time::timeout(Duration::from_secs(5), pushes.changed()).await;
@@ -207,9 +254,15 @@ async fn a_wrong_token_is_told_by_look_and_check() {
     wrong.token = Some(Secret::new("something-else"));
     let driver = connect(wrong).unwrap();
     let seen = driver.observe(DEADLINE).await;
-    assert!(matches!(seen.nodes[0].answer, Answer::Denied(_)), "{seen:?}");
+    assert!(
+        matches!(seen.nodes[0].answer, Answer::Denied(_)),
+        "{seen:?}"
+    );
     let lines = driver.diagnose().await;
-    assert!(lines.iter().any(|line| line.code == "denied" && !line.ok), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.code == "denied" && !line.ok),
+        "{lines:?}"
+    );
     assert!(!format!("{lines:?}{seen:?}").contains("something-else"));
 }
 
@@ -221,23 +274,37 @@ async fn two_clusters_behind_one_name_are_never_merged() {
     let driver = connect(connection(seeds)).unwrap();
     for _ in 0..2 {
         let seen = driver.observe(DEADLINE).await;
-        let note = Note::TwoClusters { addresses: vec![address(&theirs, 1)] };
+        let note = Note::TwoClusters {
+            addresses: vec![address(&theirs, 1)],
+        };
         assert!(seen.notes.contains(&note), "{:?}", seen.notes);
         assert_eq!(seen.nodes.len(), 1);
         assert_eq!(seen.nodes[0].asked, Some(address(&ours, 1)));
         assert_eq!(claims(&seen), ["node-1"]);
     }
     let lines = driver.diagnose().await;
-    assert!(lines.iter().any(|line| line.code == "two-clusters"), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.code == "two-clusters"),
+        "{lines:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_node_that_runs_on_is_told() {
     let cluster = Cluster::start(3, 1).await;
     let seeds = vec![address(&cluster, 1), address(&cluster, 4)];
-    let (driver, dir) = (connect(connection(seeds)).unwrap(), tempfile::tempdir().unwrap());
+    let (driver, dir) = (
+        connect(connection(seeds)).unwrap(),
+        tempfile::tempdir().unwrap(),
+    );
     accepted(apply(&driver, Action::Remove { member: id(4) }, dir.path()).await);
-    let seen = seen_when(&driver, "it is gone", 10, |seen| role(seen, "node-4").is_none()).await;
-    let note = Note::RemovedStillRunning { member: id(4), address: address(&cluster, 4) };
+    let seen = seen_when(&driver, "it is gone", 10, |seen| {
+        role(seen, "node-4").is_none()
+    })
+    .await;
+    let note = Note::RemovedStillRunning {
+        member: id(4),
+        address: address(&cluster, 4),
+    };
     assert!(seen.notes.contains(&note), "{:?}", seen.notes);
 }

@@ -17,9 +17,8 @@ use super::{
     Memory, Openbao,
     answers::{Autopilot, HaNode, HaStatus, LeaderWords, raft_address},
     ask::{Asked, ask, at, logical, with_token},
-    picture::{
-        Gathered, cluster_id, counting_membership, differing_members, leading, own, picture,
-    },
+    notes::differing_members,
+    picture::{Gathered, cluster_id, counting_membership, leading, own, picture},
     rights,
 };
 use crate::{
@@ -108,7 +107,7 @@ impl Openbao {
         if early.is_none()
             && let Some(url) = self.leader_url(&asked)
         {
-            from_leader = self.from_leader(&url, until).await;
+            from_leader = self.words_of_leader(&url, until).await;
         }
         (asked, from_leader)
     }
@@ -126,7 +125,7 @@ impl Openbao {
         let somebody = leader.clone().or_else(|| open.map(|node| node.url.clone()));
         let from_leader = async {
             match &leader {
-                Some(url) => self.from_leader(url, until).await,
+                Some(url) => self.words_of_leader(url, until).await,
                 None => FromLeader::default(),
             }
         };
@@ -148,7 +147,7 @@ impl Openbao {
         (newcomers.collect().await, from_leader)
     }
 
-    async fn from_leader(&self, url: &Url, until: Instant) -> FromLeader {
+    async fn words_of_leader(&self, url: &Url, until: Instant) -> FromLeader {
         let wait = self.wait(until);
         let token = self.token.as_ref();
         let words = self.client.get(&at(url, "sys/leader")).within(wait);

@@ -49,14 +49,21 @@ impl Stand {
         let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let stand = Self { address, script };
-        stand.says("identity", json!({
-            "protocol": 1, "implementation": "openraft", "cluster_id": "c1", "member": member,
-        }));
+        stand.says(
+            "identity",
+            json!({
+                "protocol": 1, "implementation": "openraft", "cluster_id": "c1", "member": member,
+            }),
+        );
         stand
     }
 
     fn says(&self, path: &str, answer: Value) {
-        self.script.answers.lock().unwrap().insert(path.to_owned(), answer);
+        self.script
+            .answers
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), answer);
     }
 
     fn answers_changes(&self, status: u16, body: Value) {
@@ -70,7 +77,9 @@ impl Stand {
 
 async fn answer(State(script): State<Script>, Path(path): Path<String>) -> Response {
     let answer = script.answers.lock().unwrap().get(&path).cloned();
-    answer.map_or(StatusCode::NOT_FOUND.into_response(), |answer| Json(answer).into_response())
+    answer.map_or(StatusCode::NOT_FOUND.into_response(), |answer| {
+        Json(answer).into_response()
+    })
 }
 
 async fn change(State(script): State<Script>) -> Response {
@@ -107,12 +116,21 @@ fn driver(seeds: &[&Stand]) -> Arc<dyn Driver> {
 
 async fn promote(driver: &Arc<dyn Driver>, leader: &str) -> Applied {
     let step = Step {
-        action: Action::Promote { member: MemberId::from("n9") },
+        action: Action::Promote {
+            member: MemberId::from("n9"),
+        },
         revision: Revision::from("r1"),
         leader: Some(MemberId::from(leader)),
         address: None,
     };
-    driver.apply(&step, &SnapshotPlace { file: "none".into() }).await
+    driver
+        .apply(
+            &step,
+            &SnapshotPlace {
+                file: "none".into(),
+            },
+        )
+        .await
 }
 
 #[tokio::test]
@@ -132,8 +150,15 @@ async fn answers_of_wrong_types_or_absurd_numbers_are_misread() {
         wrong[key] = value.clone();
         stand.says("groups/default", wrong);
         let seen = driver(&[&stand]).observe(DEADLINE).await;
-        assert!(matches!(seen.nodes[0].answer, Answer::Misread(_)), "{key}: {value}");
-        assert!(seen.notes.iter().any(|note| matches!(note, Note::Misread { .. })));
+        assert!(
+            matches!(seen.nodes[0].answer, Answer::Misread(_)),
+            "{key}: {value}"
+        );
+        assert!(
+            seen.notes
+                .iter()
+                .any(|note| matches!(note, Note::Misread { .. }))
+        );
         assert!(seen.membership.is_none());
     }
 }
@@ -142,7 +167,10 @@ async fn answers_of_wrong_types_or_absurd_numbers_are_misread() {
 async fn another_protocol_version_is_not_guessed_at() {
     let stand = Stand::start("n1").await;
     stand.says("groups/default", view("n1", &[("n1", &stand.address)]));
-    stand.says("identity", json!({ "protocol": 2, "implementation": "x", "member": "n1" }));
+    stand.says(
+        "identity",
+        json!({ "protocol": 2, "implementation": "x", "member": "n1" }),
+    );
     let seen = driver(&[&stand]).observe(DEADLINE).await;
     assert!(matches!(&seen.nodes[0].answer, Answer::Misread(why) if why.contains("version 2")));
 }
@@ -154,7 +182,10 @@ async fn a_member_that_another_answers_for_is_not_believed_to_be_well() {
     one.says("groups/default", view("n1", &members));
     two.says("groups/default", view("n7", &members));
     let seen = driver(&[&one]).observe(DEADLINE).await;
-    assert_eq!(report(&seen, "n2").answer, Answer::Misread("n7 answers there".to_owned()));
+    assert_eq!(
+        report(&seen, "n2").answer,
+        Answer::Misread("n7 answers there".to_owned())
+    );
     assert!(report(&seen, "n2").says.is_none());
 }
 
@@ -221,9 +252,15 @@ async fn credentials_go_to_known_members_only() {
     let driver = driver(&[&stand]);
     driver.observe(DEADLINE).await;
     let leader = json!({ "member": "n2", "agent_address": trap.address });
-    stand.answers_changes(421, json!({ "code": "not-leader", "detail": "n2", "leader": leader }));
+    stand.answers_changes(
+        421,
+        json!({ "code": "not-leader", "detail": "n2", "leader": leader }),
+    );
     let applied = promote(&driver, "n1").await;
-    assert!(matches!(&applied, Applied::Refused { code, .. } if code == "no-address"), "{applied:?}");
+    assert!(
+        matches!(&applied, Applied::Refused { code, .. } if code == "no-address"),
+        "{applied:?}"
+    );
     assert_eq!(trap.changes(), 0);
 }
 
@@ -235,9 +272,7 @@ async fn nodes_that_send_us_round_in_circles_are_given_up() {
     two.says("groups/default", view("n2", &members));
     let driver = driver(&[&one]);
     driver.observe(DEADLINE).await;
-    let to = |member: &str| {
-        json!({ "code": "not-leader", "detail": "", "leader": { "member": member, "agent_address": null } })
-    };
+    let to = |member: &str| json!({ "code": "not-leader", "detail": "", "leader": { "member": member, "agent_address": null } });
     one.answers_changes(421, to("n2"));
     two.answers_changes(421, to("n1"));
     let applied = promote(&driver, "n1").await;
