@@ -242,7 +242,6 @@ pub const RECORDED_AS: &str = "Recorded as";
 pub const CHECKS_THEN: &str = "Checks when it was asked for";
 pub const AFTERWARDS: &str = "What remains";
 pub const WHAT_NOW: &str = "What to do now";
-pub const STILL_TO_DO: &str = "Still to do by hand";
 pub const CHANGE_ID: &str = "Change";
 pub const MEMBERSHIP_DECIDED_ON: &str = "Membership decided on";
 

@@ -110,7 +110,7 @@ pub fn what_remains(change: &Change) -> AnyView {
     };
     view! {
         {(!now.is_empty()).then(|| notes(words::WHAT_NOW, &now))}
-        {(!change.notes.is_empty()).then(|| notes(words::STILL_TO_DO, &change.notes))}
+        {(!change.notes.is_empty()).then(|| notes(words::NOTES, &change.notes))}
     }
     .into_any()
 }

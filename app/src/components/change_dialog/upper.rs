@@ -24,6 +24,10 @@ const SHORT: usize = 8;
 pub fn Basis(sheet: Sheet) -> impl IntoView {
     let now = use_live().now;
     move || {
+        // Once it is on record, nothing is decided any more.
+        if sheet.change.with(Option::is_some) {
+            return None;
+        }
         sheet.stage.with(|stage| match stage {
             Stage::There(preview) => Some(basis(preview, sheet.came_at.get(), now.get())),
             Stage::Asking | Stage::Looking | Stage::Missing(_) => None,
