@@ -46,7 +46,7 @@ pub struct Agent {
 impl Agent {
     /// # Errors
     /// If a seed is no address or the certificates cannot be used.
-    pub fn new(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
+    pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
         let seeds = connection
             .seeds
             .iter()

@@ -145,7 +145,7 @@ pub enum ConnectError {
 /// If what the configuration gives cannot be used at all.
 pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
     match connection.kind {
-        Kind::Agent => agent::Agent::new(connection),
+        Kind::Agent => agent::Agent::connect(connection),
         Kind::Simulated => Ok(simulated::from_seeds(&connection)),
         Kind::Openbao | Kind::Vault => Ok(Arc::new(openbao::Openbao::new(connection)?)),
     }
