@@ -11,7 +11,13 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::ResponseOptions;
 use quorate_app::{base::segment, session::Visitor};
 
-use crate::{guards::headers::page_policy, state::Console};
+use crate::{
+    guards::{headers::page_policy, problems::Fault},
+    state::Console,
+};
+
+/// No page is longer; thousands of rows fit.
+const PAGE_LIMIT: usize = 32 * 1024 * 1024;
 
 /// What every page and server function finds in its context.
 pub fn context(console: &Console, visitor: &Visitor) -> impl Fn() + Clone + Send + Sync + 'static {
@@ -67,7 +73,20 @@ async fn render(console: &Console, visitor: &Visitor, request: Request) -> Respo
     };
     let html = leptos_axum::render_app_async_with_context(given, quorate_app::shell::shell);
     let response: Response<Body> = html(request).await;
-    response
+    whole(response).await
+}
+
+/// The whole page before its first byte: what goes wrong while the last of it is made can still
+/// be answered with a problem instead of a broken connection.
+async fn whole(response: Response<Body>) -> Response<Body> {
+    let (parts, body) = response.into_parts();
+    match axum::body::to_bytes(body, PAGE_LIMIT).await {
+        Ok(bytes) => Response::from_parts(parts, Body::from(bytes)),
+        Err(error) => {
+            tracing::error!("a page could not be rendered: {error}");
+            Fault::internal().into_response()
+        }
+    }
 }
 
 fn to_sign_in(console: &Console, request: &Request) -> Response {

@@ -115,6 +115,8 @@ async fn open(
     means: &str,
 ) -> Result<(), Fault> {
     session.flush().await.map_err(unusable)?;
+    // Flushing alone would store the new session under the old id again.
+    session.cycle_id().await.map_err(unusable)?;
     session.insert(sessions::ACCOUNT, &account.id).await.map_err(unusable)?;
     session.insert("means", means).await.map_err(unusable)?;
     let texts = [(sessions::PEER, &source.peer), (sessions::USER_AGENT, &source.user_agent)];

@@ -62,10 +62,17 @@ fn unknown(path: &str, name: &str, keys: &[Key]) -> String {
     }
 }
 
-/// The known name that was probably meant.
+/// The known name that was probably meant: a slip of the keys, or the beginning of a longer name.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let longer = |candidate: &str| {
+        candidate.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'))
+    };
+    let distance = |candidate: &str| match longer(candidate) {
+        true => 1,
+        false => strsim::damerau_levenshtein(name, candidate),
+    };
     known
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .map(|candidate| (distance(candidate), candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= 1.max(candidate.len() / 3))
         .map(|(_, candidate)| candidate)

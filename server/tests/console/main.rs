@@ -1,0 +1,19 @@
+//! The console as browsers and programs meet it: over HTTP, on a port of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access_coverage;
+mod audit_coverage;
+mod base_path;
+mod command_line;
+mod configuration;
+mod cross_site;
+mod examples;
+mod headers;
+mod health;
+mod openapi;
+mod rest;
+mod sessions;
+mod streams;

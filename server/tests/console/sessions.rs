@@ -1,0 +1,149 @@
+//! Sessions: how they begin, and every way they end.
+
+use std::time::Duration;
+
+use quorate_domain::permission::Duty;
+
+use crate::support::{Events, Form as _, Running, cookie, until};
+
+const PASSWORD: &str = "correct-horse-battery-staple";
+
+async fn with_password(console: &Running) -> String {
+    let cookie = console.session(Duty::Admin).await;
+    let set = console.post("/password").header("cookie", &cookie).form(&[("new", PASSWORD)]);
+    let response = set.send().await.unwrap();
+    let place = response.headers()["location"].to_str().unwrap();
+    assert!(!place.contains("problem"), "{place}");
+    cookie
+}
+
+async fn is_signed_in(console: &Running, cookie: &str) -> bool {
+    console.get("/").header("cookie", cookie).send().await.unwrap().status() == 200
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_one_time_link_signs_in_once() {
+    let console = Running::start().await;
+    let secret = console.account("anna", Duty::Viewer).await;
+    let link = format!("/sign-in/link/{secret}");
+    let response = console.get(&link).send().await.unwrap();
+    assert_eq!(response.headers()["location"], "/");
+    assert!(is_signed_in(&console, &cookie(&response)).await);
+    let again = console.get(&link).send().await.unwrap();
+    assert!(again.headers()["location"].to_str().unwrap().starts_with("/sign-in?problem="));
+    assert!(again.headers().get("set-cookie").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_signs_in_and_a_wrong_one_does_not() {
+    let console = Running::start().await;
+    with_password(&console).await;
+    let sign_in = |password: &'static str, next: &'static str| {
+        console.post("/sign-in").form(&[("name", "admin"), ("password", password), ("next", next)])
+    };
+    let response = sign_in(PASSWORD, "/clusters/sim").send().await.unwrap();
+    assert_eq!(response.status(), 303);
+    assert_eq!(response.headers()["location"], "/clusters/sim");
+    assert!(is_signed_in(&console, &cookie(&response)).await);
+    let response = sign_in(PASSWORD, "//evil.example").send().await.unwrap();
+    assert_eq!(response.headers()["location"], "/");
+    let response = sign_in("wrong-wrong-wrong", "/changes").send().await.unwrap();
+    let place = response.headers()["location"].to_str().unwrap();
+    assert_eq!(place, "/sign-in?problem=sign-in-failed&next=%2Fchanges");
+    assert!(response.headers().get("set-cookie").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_gives_a_new_id_and_ends_the_session_there_was() {
+    let console = Running::start().await;
+    let first = with_password(&console).await;
+    let sign_in = console.post("/sign-in").header("cookie", &first);
+    let response = sign_in.form(&[("name", "admin"), ("password", PASSWORD)]).send().await.unwrap();
+    let second = cookie(&response);
+    assert_ne!(first, second);
+    assert!(is_signed_in(&console, &second).await);
+    assert!(!is_signed_in(&console, &first).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_made_up_session_is_none() {
+    let console = Running::start().await;
+    for made_up in ["quorate=AAAAAAAAAAAAAAAAAAAAAA", "quorate=", "quorate=../../x", "quorate=\"\""] {
+        assert!(!is_signed_in(&console, made_up).await, "{made_up}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_the_session_and_takes_the_cookie_away() {
+    let console = Running::start().await;
+    let cookie = console.session(Duty::Viewer).await;
+    let out = console.post("/sign-out").header("cookie", &cookie).form(&[]);
+    let response = out.send().await.unwrap();
+    assert_eq!(response.headers()["location"], "/sign-in");
+    let removed = response.headers().get_all("set-cookie").iter();
+    assert!(removed.into_iter().any(|set| set == "quorate=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+    assert!(!is_signed_in(&console, &cookie).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_https_the_cookie_is_bound_to_the_host_and_removed_with_all_its_attributes() {
+    let console = Running::with(|settings| {
+        settings.external_url = Some("https://raft.example/".parse().unwrap());
+    })
+    .await;
+    let secret = console.account("anna", Duty::Viewer).await;
+    let response = console.get(&format!("/sign-in/link/{secret}")).send().await.unwrap();
+    let set = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(set.starts_with("__Host-quorate="), "{set}");
+    for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(set.contains(attribute), "{set}");
+    }
+    assert!(!set.contains("Domain"), "{set}");
+    let out = console.post("/sign-out").header("cookie", cookie(&response));
+    let response = out.form(&[]).send().await.unwrap();
+    let mut removed = response.headers().get_all("set-cookie").iter();
+    assert!(removed.any(|set| {
+        set == "__Host-quorate=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_it_was_idle_too_long() {
+    let console = Running::with(|settings| settings.session_idle = Duration::from_secs(1)).await;
+    let cookie = console.session(Duty::Viewer).await;
+    assert!(is_signed_in(&console, &cookie).await);
+    let stream = console.get("/events?page=rail").header("cookie", &cookie);
+    let mut events = Events::of(stream.send().await.unwrap());
+    let mut last = events.next().await.unwrap();
+    while let Some(event) = events.next().await {
+        last = event;
+    }
+    assert_eq!(last.name, "signed-out");
+    assert!(!is_signed_in(&console, &cookie).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_after_its_time_however_busy_it_is() {
+    let console = Running::with(|settings| settings.session_absolute = Duration::from_secs(2)).await;
+    let cookie = console.session(Duty::Viewer).await;
+    assert!(is_signed_in(&console, &cookie).await);
+    until("the session's end", async || !is_signed_in(&console, &cookie).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_account_is_out_at_once() {
+    let console = Running::start().await;
+    let cookie = console.session(Duty::Viewer).await;
+    assert!(is_signed_in(&console, &cookie).await);
+    let stream = console.get("/events?page=fleet").header("cookie", &cookie);
+    let mut events = Events::of(stream.send().await.unwrap());
+    assert_eq!(events.next().await.unwrap().name, "snapshot");
+    let who = console.control.command_line_operator();
+    console.control.account_disable(&who, "viewer", true).await.unwrap();
+    assert!(!is_signed_in(&console, &cookie).await);
+    let mut last = String::new();
+    while let Some(event) = events.next().await {
+        last = event.name;
+    }
+    assert_eq!(last, "signed-out");
+}
