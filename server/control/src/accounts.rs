@@ -144,7 +144,7 @@ impl Control {
             return Ok(());
         }
         if disabled {
-            self.another_administrator(&stored.account.id).await?;
+            self.another_administrator(&stored.account).await?;
         }
         let state = if disabled {
             "disabled; its sessions were ended"
@@ -177,7 +177,7 @@ impl Control {
         check_grants(&grants)?;
         let stored = self.account_named(name).await?;
         if !allows(&grants, Permission::Administer, None) {
-            self.another_administrator(&stored.account.id).await?;
+            self.another_administrator(&stored.account).await?;
         }
         let text = format!(
             "Account {name} has {} now (before: {}).",
@@ -495,8 +495,11 @@ impl Control {
             .ok_or(ControlError::NotSignedIn)
     }
 
-    /// There must be an administrator left who can sign in.
-    async fn another_administrator(&self, but: &str) -> Result<(), ControlError> {
+    /// Whoever takes an administrator away must leave another one who can sign in.
+    async fn another_administrator(&self, taken: &Account) -> Result<(), ControlError> {
+        if taken.disabled || !allows(&taken.grants, Permission::Administer, None) {
+            return Ok(());
+        }
         let left = self
             .inner
             .store
@@ -505,7 +508,7 @@ impl Control {
             .into_iter()
             .any(|stored| {
                 let account = stored.account;
-                account.id != but
+                account.id != taken.id
                     && !account.disabled
                     && allows(&account.grants, Permission::Administer, None)
             });
