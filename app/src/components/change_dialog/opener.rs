@@ -1,14 +1,23 @@
 //! The button that opened the dialog, which gets the focus back when it closes.
 
-use leptos::{prelude::*, web_sys::HtmlElement};
+#[cfg(feature = "hydrate")]
+use leptos::{__reexports::send_wrapper::SendWrapper, prelude::*, web_sys::HtmlElement};
 
+/// On the server it holds nothing: a page's render ends on another thread than it began on, and
+/// what belongs to one thread must not be dropped there.
 #[derive(Clone, Copy)]
-pub struct Opener(StoredValue<Option<HtmlElement>, LocalStorage>);
+pub struct Opener {
+    #[cfg(feature = "hydrate")]
+    button: StoredValue<Option<SendWrapper<HtmlElement>>>,
+}
 
 impl Opener {
     #[must_use]
     pub fn new() -> Self {
-        Self(StoredValue::new_local(None))
+        Self {
+            #[cfg(feature = "hydrate")]
+            button: StoredValue::new(None),
+        }
     }
 
     /// Remembers what has the focus now.
@@ -17,7 +26,8 @@ impl Opener {
         use wasm_bindgen::JsCast;
 
         let focused = document().active_element();
-        self.0.set_value(focused.and_then(|it| it.dyn_into().ok()));
+        let focused = focused.and_then(|it| it.dyn_into().ok());
+        self.button.set_value(focused.map(SendWrapper::new));
     }
 
     #[cfg(not(feature = "hydrate"))]
@@ -28,9 +38,10 @@ impl Opener {
     pub fn focus(self) {
         use wasm_bindgen::JsCast;
 
-        let Some(button) = self.0.try_update_value(Option::take).flatten() else {
+        let Some(button) = self.button.try_update_value(Option::take).flatten() else {
             return;
         };
+        let button = button.take();
         let button = if button.is_connected() {
             Some(button)
         } else {
