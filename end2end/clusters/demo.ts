@@ -69,7 +69,7 @@ export class Demo {
 
   /** The bearer token of the demo's agents, kept for whoever may read its folder. */
   get tokenFile(): string {
-    return join(this.data, "token");
+    return join(this.data, "nodes", "token");
   }
 
   private get authorization(): Record<string, string> {

@@ -24,11 +24,14 @@ pub enum Finish {
     Development,
 }
 
-/// The two files a page loads.
+/// The browser's program: files that name each other.
 pub struct Bundle {
-    pub script: String,
-    pub wasm: Vec<u8>,
+    /// By name; [`SCRIPT`] and [`WASM`] are what a page starts with, the rest comes when needed.
+    pub files: Vec<(String, Vec<u8>)>,
 }
+
+pub const SCRIPT: &str = "quorate.js";
+pub const WASM: &str = "quorate_bg.wasm";
 
 /// What wasm32 code of this Rust may use, said once more because wasm-opt believes nobody.
 const FEATURES: [&str; 6] = [
@@ -53,13 +56,16 @@ pub fn compile(workspace: &Workspace, finish: Finish) -> anyhow::Result<PathBuf>
     step::run(
         "compiling the browser's program",
         toolchain::cargo().current_dir(workspace.root()).args([
-            "build",
+            "rustc",
             "--package",
             "quorate-hydrate",
             "--profile",
             profile,
             "--target",
             BROWSER,
+            "--",
+            // Without relocations nobody could tell which code belongs to which page.
+            "-Clink-args=--emit-relocs",
         ]),
     )?;
     Ok(workspace
@@ -85,13 +91,17 @@ pub fn bind(
         fs::remove_dir_all(&folder)?;
     }
     let small = finish == Finish::Release;
+    let main = split(compiled, &folder)?;
     Bindgen::new()
-        .input_path(compiled)
+        .input_path(main)
         .web(true)
         .map_err(|error| anyhow::anyhow!("{error:#}"))?
         .out_name("quorate")
         .typescript(false)
         .omit_default_module_path(false)
+        // The split parts find the main one by its symbols.
+        .keep_lld_exports(true)
+        .demangle(false)
         .remove_name_section(small)
         .remove_producers_section(small)
         .keep_debug(!small)
@@ -100,21 +110,56 @@ pub fn bind(
     if folder.join("snippets").exists() {
         bail!("a dependency brings JavaScript of its own; only wasm-bindgen's is served");
     }
-    let bound = folder.join("quorate_bg.wasm");
-    let smallest = match wasm_opt {
-        Some(script) if small => shrink(script, &bound)?,
-        _ => bound,
-    };
-    Ok(Bundle {
-        script: fs::read_to_string(folder.join("quorate.js"))?,
-        wasm: fs::read(smallest)?,
-    })
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if !path.is_file() || name == MAIN {
+            continue;
+        }
+        let content = match wasm_opt {
+            Some(script) if small && name.ends_with(".wasm") => fs::read(shrink(script, &path)?)?,
+            _ => fs::read(&path)?,
+        };
+        files.push((name, content));
+    }
+    files.sort();
+    Ok(Bundle { files })
+}
+
+/// Before wasm-bindgen has been over it.
+const MAIN: &str = "main.wasm";
+
+/// Takes what only lazy pages need into files of their own; the path of the rest.
+fn split(compiled: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let input = fs::read(compiled)?;
+    let main = folder.join(MAIN);
+    let mut options = wasm_split_cli_support::Options::new(&input);
+    options.output_dir = folder;
+    options.main_out_path = &main;
+    options.main_module = "./quorate.js";
+    options.link_name = "./quorate_pages.js";
+    let split = wasm_split_cli_support::transform(options)
+        .map_err(|error| anyhow::anyhow!("splitting by page: {error:#}"))?;
+    step::say(&format!(
+        "split off {} parts for lazy pages",
+        split.split_modules.len()
+    ));
+    Ok(main)
 }
 
 fn shrink(script: &Path, bound: &Path) -> anyhow::Result<PathBuf> {
-    let out = bound.with_file_name("quorate_small.wasm");
+    let name = bound.file_name().unwrap_or_default().to_string_lossy();
+    let folder = bound.with_file_name("small");
+    fs::create_dir_all(&folder)?;
+    let out = folder.join(&*name);
     step::run(
-        "making it small (wasm-opt -Oz)",
+        &format!("making {name} small (wasm-opt -Oz)"),
         Command::new("node")
             .arg(script)
             .arg(bound)

@@ -4,6 +4,7 @@
 //! a hash never change their content, so they may be cached for ever.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -20,9 +21,7 @@ use crate::{
 };
 
 /// Changing it rebuilds every site: raise it when this file or `bundle.rs` makes other output.
-const FORMAT: u32 = 2;
-/// The name wasm-bindgen's script looks for beside itself.
-const UNHASHED_WASM: &str = "quorate_bg.wasm";
+const FORMAT: u32 = 3;
 
 /// Builds `target/site` unless it already holds exactly this.
 ///
@@ -63,17 +62,65 @@ pub fn build(workspace: &Workspace, finish: Finish) -> anyhow::Result<PathBuf> {
         folder: &site,
         finish,
     };
-    let wasm = writer.hashed("quorate", "wasm", &bundle.wasm)?;
-    let script = bundle.script.replace(UNHASHED_WASM, &wasm);
-    let js = writer.hashed("quorate", "js", script.as_bytes())?;
+    let named = hashed_together(bundle.files);
+    for (name, content) in named.values() {
+        writer.write(name, content)?;
+    }
+    let name_of = |plain: &str| named.get(plain).map(|(name, _)| name.as_str());
     let css = writer.hashed("style", "css", sheet.as_bytes())?;
     for (name, content) in &icons {
         writer.write(name, content)?;
     }
-    let manifest = serde_json::json!({ "js": js, "wasm": wasm, "css": css });
+    let manifest = serde_json::json!({
+        "js": name_of(bundle::SCRIPT),
+        "wasm": name_of(bundle::WASM),
+        "css": css,
+    });
     fs::write(site.join("site.json"), format!("{manifest:#}\n"))?;
     fs::write(mark, inputs)?;
     Ok(site)
+}
+
+/// Gives files that name each other new names, and puts those into the scripts. One hash over all
+/// of them: each is loaded beside the others of its own build or not at all.
+fn hashed_together(files: Vec<(String, Vec<u8>)>) -> BTreeMap<String, (String, Vec<u8>)> {
+    let mut hash = Sha256::new();
+    for (name, content) in &files {
+        hash.update(name);
+        hash.update(Sha256::digest(content));
+    }
+    let hash = hex(&hash.finalize());
+    let hashed = |name: &str| match name.rsplit_once('.') {
+        Some((stem, extension)) => format!(
+            "{}-{}.{extension}",
+            stem.trim_end_matches("_bg"),
+            &hash[..8]
+        ),
+        None => name.to_owned(),
+    };
+    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    files
+        .into_iter()
+        .map(|(name, content)| {
+            let content = if name.ends_with(".js") {
+                let mut script = String::from_utf8_lossy(&content).into_owned();
+                for other in &names {
+                    for quote in ['"', '\''] {
+                        for before in ["./", ""] {
+                            let old = format!("{quote}{before}{other}{quote}");
+                            script =
+                                script.replace(&old, &format!("{quote}./{}{quote}", hashed(other)));
+                        }
+                    }
+                }
+                script.into_bytes()
+            } else {
+                content
+            };
+            let new = hashed(&name);
+            (name, (new, content))
+        })
+        .collect()
 }
 
 /// Bytes as a browser that takes brotli downloads them: script, program and style together.
