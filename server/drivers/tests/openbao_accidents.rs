@@ -449,7 +449,7 @@ async fn accident_39_a_change_whose_answer_is_lost_is_unknown_until_one_looks() 
     assert_eq!(exchange.sent["body"]["server_id"], "n4");
     cluster.node(&leader).thaw();
     // Looking tells, whichever way it went; nothing is sent a second time by itself.
-    seen_when(&driver, "all is well again", 30, |seen| {
+    seen_when(&driver, "all is well again", 90, |seen| {
         claims(seen).len() == 1 && seen.nodes.iter().all(|node| node.answered())
     })
     .await;
