@@ -171,7 +171,7 @@ fn accident_19_a_newcomer_that_came_out_as_a_voter_is_not_called_done() {
         role: Role::Learner,
     };
     let waits = met(&joined, &Stage::voters(4).openbao().view()).expect_err("wrong role");
-    assert_eq!(waits, "n4 came out as a voter instead of a learner");
+    assert_eq!(waits, "n4 came out as a voter instead of a learner.");
     assert_eq!(
         met(&joined, &Stage::voters(3).learner("n4").openbao().view()),
         Ok(())
@@ -194,7 +194,7 @@ fn accident_20_a_join_that_did_nothing_is_not_called_done() {
     assert!(
         met(&joined, &view)
             .expect_err("not there")
-            .contains("to appear")
+            .contains("is not in the Raft configuration yet")
     );
 }
 
@@ -318,9 +318,9 @@ fn accident_39_an_unknown_outcome_is_settled_by_a_fresh_look_only() {
     let done = Stage::voters(4);
     assert_eq!(met(&becomes, &done.clone().view()), Ok(()));
     let old = met(&becomes, &done.clone().seen_after(2_500)).expect_err("too old");
-    assert!(old.contains("a newer look"), "{old}");
+    assert!(old.contains("a newer one is needed"), "{old}");
     let leaderless = met(&becomes, &done.silent("n1").view()).expect_err("no leader");
-    assert!(leaderless.contains("an agreed leader"), "{leaderless}");
+    assert!(leaderless.contains("No leader is agreed"), "{leaderless}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl<'a> Standing<'a> {
                 .collect();
             standing
                 .members
-                .sort_by(|a, b| natural(&a.member.id).cmp(&natural(&b.member.id)));
+                .sort_by_cached_key(|standing| natural(&standing.member.id));
             standing.quorum = standing.quorum_of(membership);
         }
         standing

@@ -36,11 +36,11 @@ pub(super) fn of(view: &ClusterView, action: &Action) -> Expectation {
     }
 }
 
-/// Whether `view` shows what `expectation` waits for; if not, what it waits for, in words that
-/// go on after "waiting for".
+/// Whether `view` shows what `expectation` waits for; if not, why not yet, in a sentence.
 ///
 /// # Errors
-/// What it waits for ("OpenBao, which has accepted it and not carried it out, because: …").
+/// The reason why it is not there yet ("OpenBao has accepted it and not carried it out yet,
+/// because: …").
 pub fn met(expectation: &Expectation, view: &ClusterView) -> Result<(), String> {
     if *expectation == Expectation::Receipt {
         return Ok(());
@@ -93,7 +93,7 @@ fn has_role(
         (false, None) if address.is_some() => {
             Err(text::came_out_otherwise(&member.name, member.role, role))
         }
-        (false, None) => Err(text::waits_for_role(&member.name, member.role, role)),
+        (false, None) => Err(text::waits_for_role(&member.name, member.role)),
         (false, Some(_)) | (true, Some(_)) => Err(text::waits_for_wish(
             view.backend(),
             hindrance(view, member).as_deref(),

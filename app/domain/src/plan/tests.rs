@@ -235,22 +235,22 @@ fn a_change_is_done_when_the_configuration_shows_it() {
         (
             becomes("n5", Role::Voter),
             roomy(),
-            Some("n5 to become a voter; it is a learner"),
+            Some("n5 is still a learner."),
         ),
         (
             becomes("n7", Role::Learner),
             roomy(),
-            Some("n7 to appear in the Raft configuration"),
+            Some("n7 is not in the Raft configuration yet."),
         ),
         (
             becomes("n4", Role::Voter),
             roomy().joint(&["n1 n2 n3", "n1 n2 n3 n4"]),
-            Some("the end of the joint configuration"),
+            Some("The joint configuration has not ended yet."),
         ),
         (
             gone("n4"),
             roomy(),
-            Some("n4 to be gone from the Raft configuration"),
+            Some("n4 is still in the Raft configuration."),
         ),
         (gone("n9"), roomy(), None),
         (moved(None), roomy(), None),
@@ -258,13 +258,13 @@ fn a_change_is_done_when_the_configuration_shows_it() {
         (
             moved(Some("n2")),
             roomy(),
-            Some("n2 to lead; n1 was elected instead"),
+            Some("n1 was elected instead of n2."),
         ),
-        (stayed, roomy(), Some("leadership to move; n1 still leads")),
+        (stayed, roomy(), Some("n1 still leads.")),
         (
             moved(None),
             roomy().claims("n2", 4),
-            Some("an agreed leader, so that the membership can be believed"),
+            Some("No leader is agreed, so the membership cannot be believed."),
         ),
         (Expectation::Receipt, roomy().silent("n1"), None),
     ];
@@ -285,11 +285,11 @@ fn a_wish_that_waits_says_why_where_it_can_be_seen() {
     let table = [
         (
             pending(),
-            "OpenBao, which has accepted it and not carried it out yet",
+            "OpenBao has accepted it and not carried it out yet.",
         ),
         (
             pending().answer("n5", Answer::Sealed),
-            "OpenBao, which has accepted it and not carried it out, because: n5 is sealed.",
+            "OpenBao has accepted it and not carried it out yet, because: n5 is sealed.",
         ),
     ];
     for (stage, waits) in table {

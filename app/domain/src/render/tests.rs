@@ -1,5 +1,5 @@
 //! The view as REST, the event stream and the page get it.
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::panic)]
 
 use super::*;
 use crate::{

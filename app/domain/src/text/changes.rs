@@ -233,35 +233,38 @@ pub const fn role(role: Role) -> &'static str {
 
 #[must_use]
 pub fn waits_for_look(age_ms: u64) -> String {
-    format!("a newer look; the last one is {} old", duration(age_ms))
+    format!(
+        "The last look is {} old; a newer one is needed.",
+        duration(age_ms)
+    )
 }
 
 #[must_use]
 pub fn waits_for_leader() -> String {
-    "an agreed leader, so that the membership can be believed".to_owned()
+    "No leader is agreed, so the membership cannot be believed.".to_owned()
 }
 
 #[must_use]
 pub fn waits_for_joint() -> String {
-    "the end of the joint configuration".to_owned()
+    "The joint configuration has not ended yet.".to_owned()
 }
 
 #[must_use]
 pub fn waits_for_member(what: &str) -> String {
-    format!("{what} to appear in the Raft configuration")
+    format!("{what} is not in the Raft configuration yet.")
 }
 
 /// A member that has another role than expected, with nothing pending.
 #[must_use]
-pub fn waits_for_role(name: &str, has: Role, wanted: Role) -> String {
-    format!("{name} to become a {}; it is a {}", role(wanted), role(has))
+pub fn waits_for_role(name: &str, has: Role) -> String {
+    format!("{name} is still a {}.", role(has))
 }
 
 /// A newcomer that came out as a voter although it was to be a learner.
 #[must_use]
 pub fn came_out_otherwise(name: &str, has: Role, wanted: Role) -> String {
     format!(
-        "{name} came out as a {} instead of a {}",
+        "{name} came out as a {} instead of a {}.",
         role(has),
         role(wanted)
     )
@@ -272,35 +275,35 @@ pub fn came_out_otherwise(name: &str, has: Role, wanted: Role) -> String {
 pub fn waits_for_wish(backend: &str, because: Option<&str>) -> String {
     match because {
         Some(because) => {
-            format!("{backend}, which has accepted it and not carried it out, because: {because}")
+            format!("{backend} has accepted it and not carried it out yet, because: {because}")
         }
-        None => format!("{backend}, which has accepted it and not carried it out yet"),
+        None => format!("{backend} has accepted it and not carried it out yet."),
     }
 }
 
 #[must_use]
 pub fn wish_waits_for_leader_to_move(name: &str) -> String {
-    format!("{name} leads, and a leader is not demoted until leadership moves")
+    format!("{name} leads, and a leader is not demoted until leadership moves.")
 }
 
 #[must_use]
 pub fn waits_for_departure(name: &str) -> String {
-    format!("{name} to be gone from the Raft configuration")
+    format!("{name} is still in the Raft configuration.")
 }
 
 #[must_use]
 pub fn waits_for_new_leader() -> String {
-    "another leader to be agreed".to_owned()
+    "No other leader is agreed yet.".to_owned()
 }
 
 #[must_use]
 pub fn leader_did_not_move(name: &str) -> String {
-    format!("leadership to move; {name} still leads")
+    format!("{name} still leads.")
 }
 
 #[must_use]
 pub fn another_leads(name: &str, wanted: &str) -> String {
-    format!("{wanted} to lead; {name} was elected instead")
+    format!("{name} was elected instead of {wanted}.")
 }
 
 /// The first word of a step that waits.

@@ -1,0 +1,98 @@
+//! Findings made of what a driver met on its way.
+
+use super::{finding, key};
+use crate::{
+    health::{Finding, FindingCode, Severity},
+    observation::Note,
+    standing::Standing,
+    text,
+};
+
+/// A backend's own opinion is worthless for this long after a change of leader, in milliseconds.
+const OPINION_SETTLES_MS: u64 = 6_000;
+
+/// A credential that ends within this time is worth a warning, in milliseconds.
+const CREDENTIAL_SOON_MS: u64 = 24 * 3_600_000;
+
+pub(super) fn note_findings(standing: &Standing<'_>, note: &Note, found: &mut Vec<Finding>) {
+    let about = |code, severity, statement| finding(standing, code, None, severity, statement);
+    let one = match note {
+        Note::PlainHttp { address } => about(
+            FindingCode::PlainHttp,
+            Severity::Warn,
+            text::plain_http(address),
+        ),
+        Note::RemovedStillRunning { member, address } => {
+            let mut one = about(
+                FindingCode::RemovedStillRunning,
+                Severity::Warn,
+                text::removed_still_running(member.as_str(), address),
+            );
+            one.member = Some(member.clone());
+            if let Some(since) = standing
+                .memory
+                .finding_since
+                .get(&key(&one.code, Some(member.as_str())))
+            {
+                one.since = *since;
+            }
+            one
+        }
+        Note::ViewsDiffer { members } => {
+            for member in members.iter().filter_map(|id| standing.member(id)) {
+                let statement = text::views_differ(&member.member.name);
+                found.push(finding(
+                    standing,
+                    FindingCode::ViewsDiffer,
+                    Some(member),
+                    Severity::Warn,
+                    statement,
+                ));
+            }
+            return;
+        }
+        Note::BackendUnhealthy { text } => {
+            let settled = standing
+                .memory
+                .leader_since
+                .is_none_or(|since| standing.now.since(since) >= OPINION_SETTLES_MS);
+            if !settled {
+                return;
+            }
+            about(
+                FindingCode::BackendUnhealthy,
+                Severity::Info,
+                text::backend_unhealthy(text),
+            )
+        }
+        Note::MissingPermission { what } => about(
+            FindingCode::MissingPermission,
+            Severity::Warn,
+            text::missing_permission(what),
+        ),
+        Note::CredentialExpires { at } => {
+            let left = at.since(standing.now);
+            let severity = if left < CREDENTIAL_SOON_MS {
+                Severity::Warn
+            } else {
+                Severity::Info
+            };
+            about(
+                FindingCode::CredentialExpires,
+                severity,
+                text::credential_expires(left),
+            )
+        }
+        Note::TwoClusters { addresses } => about(
+            FindingCode::TwoClusters,
+            Severity::Bad,
+            text::two_clusters(addresses),
+        ),
+        Note::Misread { address, why } => about(
+            FindingCode::MemberMisread,
+            Severity::Warn,
+            text::misread(address, why),
+        ),
+    };
+    found.push(one);
+}
