@@ -137,3 +137,50 @@ pub fn lag_label(cluster: &ClusterSummary) -> String {
     let highest = cluster.lag_history.iter().max().copied().unwrap_or(0);
     format!("Lag over 15 minutes, at most {}", figures::number(highest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn with(verdict: Verdict, tolerates: i64) -> ClusterSummary {
+        let mut cluster = sample::sound("c");
+        cluster.verdict = verdict;
+        cluster.quorum.tolerates = Some(tolerates);
+        cluster
+    }
+
+    fn said(fleet: &[ClusterSummary]) -> String {
+        let (answer, rest) = sentence(fleet);
+        format!("{answer} {rest}").trim().to_owned()
+    }
+
+    #[test]
+    fn the_sentence_names_the_worst_first() {
+        use Verdict::{AtRisk, NoQuorum, Ok, Unknown};
+        let sound = || with(Ok, 1);
+        let cases: [(Vec<ClusterSummary>, &str); 7] = [
+            (vec![sound()], "Nothing is lost. The one cluster is in order."),
+            (vec![sound(), sound()], "Nothing is lost. Both clusters are in order."),
+            (vec![with(AtRisk, 0), with(AtRisk, 1), sound()], "Nothing is lost. 2 of 3 clusters need a look; one of them may not lose another node."),
+            (vec![with(AtRisk, 1)], "Nothing is lost. The one cluster needs a look; it may still lose a node."),
+            (vec![with(NoQuorum, -1), with(AtRisk, 0), sound()], "1 of 3 clusters has no quorum. 1 more needs a look."),
+            (vec![with(Unknown, 0), sound()], "1 of 2 clusters does not answer."),
+            (vec![with(NoQuorum, -1), with(Unknown, 0), sound()], "1 of 3 clusters has no quorum, 1 does not answer."),
+        ];
+        for (fleet, words) in cases {
+            assert_eq!(said(&fleet), words);
+        }
+    }
+
+    #[test]
+    fn what_may_still_fail_is_said_with_more_only_where_something_failed() {
+        assert_eq!(tolerance(&with(Verdict::Ok, 1)), "1 may fail");
+        let mut reduced = with(Verdict::AtRisk, 1);
+        reduced.quorum.answering = 2;
+        assert_eq!(tolerance(&reduced), "1 more may fail");
+        assert_eq!(tolerance(&with(Verdict::AtRisk, 0)), "No failure tolerated");
+        assert_eq!(tolerance(&with(Verdict::NoQuorum, -1)), "No quorum");
+        assert_eq!(tolerance(&with(Verdict::Unknown, 0)), "Unknown");
+    }
+}

@@ -25,7 +25,7 @@ mod tolerance;
 mod topology;
 mod votes;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ssr"))]
 mod tests;
 
 use seen::Seen;
