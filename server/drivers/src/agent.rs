@@ -30,6 +30,7 @@ use url::Url;
 use crate::{
     Applied, ConnectError, Connection, Diagnosis, Driver, SnapshotPlace,
     http::{Client, Wire, origin},
+    patience::Patience,
 };
 use ask::Asked;
 use book::Book;
@@ -40,6 +41,7 @@ pub struct Agent {
     connection: Connection,
     client: Client,
     book: Mutex<Book>,
+    patience: Patience,
     followers: Followers,
 }
 
@@ -59,6 +61,7 @@ impl Agent {
         let client = Client::new(&connection)?;
         Ok(Arc::new(Self {
             book: Mutex::new(Book::new(seeds, remembered.collect())),
+            patience: Patience::default(),
             followers: Followers::new(
                 client.clone(),
                 connection.token.clone(),
@@ -99,7 +102,9 @@ impl Agent {
         asked
     }
 
-    async fn ask(&self, url: Url, wait: Duration) -> Asked {
+    async fn ask(&self, url: Url, most: Duration) -> Asked {
+        let began = std::time::Instant::now();
+        let wait = self.patience.with(&url, most, began);
         let asking = ask::ask(
             &self.client,
             self.connection.token.as_ref(),
@@ -108,10 +113,13 @@ impl Agent {
         );
         // The calls bound themselves; this holds even if one of them did not.
         let patience = wait + Duration::from_millis(100);
-        match timeout(patience, asking).await {
+        let asked = match timeout(patience, asking).await {
             Ok(asked) => asked,
             Err(_) => Asked::silent(url, &Wire::TimedOut(wait)),
-        }
+        };
+        let ran_out = asked.view.is_none() && began.elapsed() >= wait;
+        self.patience.learn(&asked.url, ran_out, began);
+        asked
     }
 }
 

@@ -16,6 +16,7 @@ pub mod agent;
 pub mod clock;
 pub mod http;
 pub mod openbao;
+mod patience;
 pub mod secret;
 pub mod simulated;
 pub mod snapshot;

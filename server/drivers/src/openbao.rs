@@ -32,6 +32,7 @@ use url::Url;
 use crate::{
     Applied, ConnectError, Connection, Diagnosis, Driver, Secret, SnapshotPlace,
     http::{self, Client},
+    patience::Patience,
 };
 use directory::Directory;
 use rights::Rights;
@@ -49,6 +50,7 @@ pub struct Openbao {
     status_timeout: Duration,
     change_timeout: Duration,
     memory: Mutex<Memory>,
+    patience: Patience,
 }
 
 /// What one look leaves for the next.
@@ -104,6 +106,7 @@ impl Openbao {
             status_timeout: connection.status_timeout,
             change_timeout: connection.change_timeout,
             memory: Mutex::new(memory),
+            patience: Patience::default(),
         })
     }
 

@@ -212,7 +212,8 @@ impl Openbao {
     }
 
     async fn ask(&self, url: Url, expected: Option<MemberId>, until: Instant) -> Asked {
-        let wait = self.wait(until);
+        let began = std::time::Instant::now();
+        let wait = self.patience.with(&url, self.wait(until), began);
         let question = ask(
             &self.client,
             self.token.as_ref(),
@@ -220,10 +221,13 @@ impl Openbao {
             expected.clone(),
             wait,
         );
-        match tokio::time::timeout(wait, question).await {
+        let asked = match tokio::time::timeout(wait, question).await {
             Ok(asked) => asked,
             Err(_) => Asked::silent(url, expected, &Wire::TimedOut(wait)),
-        }
+        };
+        let silent = matches!(asked.answer, Answer::Silent(_));
+        self.patience.learn(&asked.url, silent && began.elapsed() >= wait, began);
+        asked
     }
 
     /// Without the answers of other clusters.
