@@ -187,6 +187,7 @@ pub fn readable(value: &Value) -> AnyView {
             view! { <span class="recorded-text">{text.clone()}</span> }.into_any()
         }
         Value::Array(items) if items.is_empty() => words::NONE.into_any(),
+        Value::Array(items) if is_table(items) => table(items),
         Value::Array(items) => {
             let items: Vec<_> = items
                 .iter()
@@ -204,5 +205,69 @@ pub fn readable(value: &Value) -> AnyView {
                 .collect();
             view! { <dl class="recorded">{fields}</dl> }.into_any()
         }
+    }
+}
+
+/// Whether all items have the same names and no value holds more values.
+fn is_table(items: &[Value]) -> bool {
+    let mut shapes = items.iter().map(|item| {
+        let fields = item.as_object()?;
+        let flat = fields
+            .values()
+            .all(|value| !value.is_array() && !value.is_object());
+        flat.then(|| fields.keys().collect::<Vec<_>>())
+    });
+    let first = shapes.next().flatten();
+    items.len() > 1 && first.is_some() && shapes.all(|shape| shape == first)
+}
+
+fn table(items: &[Value]) -> AnyView {
+    let label = |name: &String| name.replace('_', " ");
+    let fields = items.iter().filter_map(Value::as_object);
+    let heads: Vec<_> = fields
+        .clone()
+        .take(1)
+        .flat_map(|fields| fields.keys())
+        .map(|name| view! { <th scope="col">{label(name)}</th> })
+        .collect();
+    let rows: Vec<_> = fields
+        .map(|fields| {
+            let cells: Vec<_> = fields
+                .iter()
+                .map(|(name, it)| view! { <td data-label=label(name)>{readable(it)}</td> })
+                .collect();
+            view! { <tr>{cells}</tr> }
+        })
+        .collect();
+    view! {
+        <table class="ledger recorded-table">
+            <thead><tr>{heads}</tr></thead>
+            <tbody>{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rendered::html;
+
+    #[test]
+    fn alike_items_become_a_table_and_others_a_list() {
+        let members = json!([{"id": "node-1", "lag": 0}, {"id": "node-2", "lag": null}]);
+        let table = html(|| readable(&members));
+        assert!(table.contains("<table") && table.contains("node-2"));
+        let mixed = json!([{"id": "node-1"}, {"name": "node-2"}]);
+        assert!(!html(|| readable(&mixed)).contains("<table"));
+    }
+
+    #[test]
+    fn recorded_texts_stay_texts() {
+        let hostile = json!({"<b>": "<script>alert(1)</script>"});
+        let html = html(|| readable(&hostile));
+        assert!(!html.contains("<script") && !html.contains("<b>"));
     }
 }

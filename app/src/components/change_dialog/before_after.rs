@@ -43,13 +43,13 @@ pub fn panel(title: &str, picture: &Picture, other: Option<&Picture>) -> AnyView
         })
         .collect();
     view! {
-        <section class="picture" aria-label=title.to_owned()>
+        <div class="picture" role="group" aria-label=title.to_owned()>
             {picture_ring(picture, RingSize::Large)}
             <div>
                 <h3 class="picture-title">{title.to_owned()}</h3>
                 <dl class="picture-facts">{rows}</dl>
             </div>
-        </section>
+        </div>
     }
     .into_any()
 }

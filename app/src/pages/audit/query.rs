@@ -71,7 +71,8 @@ impl Sort {
 
     fn kinds(self) -> Vec<EntryKind> {
         match self {
-            Self::Changes => vec![EntryKind::Intent, EntryKind::Outcome],
+            // An outcome stands in the row of its intent.
+            Self::Changes => vec![EntryKind::Intent],
             Self::Access => vec![EntryKind::Access],
             Self::Refusals => vec![EntryKind::Refusal],
             Self::Console => vec![EntryKind::Console],
