@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quorate_domain::{
     action::Action,
     audit::{EntryKind, Outcome},
-    cluster::{ClusterName, MemberId},
+    cluster::ClusterName,
     event::Happening,
     job::{Change, ChangeId, ChangeState, StepRecord, StepState},
     permission::{Permission, allows},
@@ -22,16 +22,15 @@ use uuid::Uuid;
 use crate::{
     Control, ControlError, Operator, Request,
     audit::Draft,
-    escape, jobs, secrets,
+    jobs, secrets,
     store::changes::{Key, Placed},
     watch::{LOOK_WAIT, Watched},
     wording,
 };
 
-const REASON_LONGEST: usize = 500;
-const TICKET_LONGEST: usize = 64;
-const NAME_LONGEST: usize = 256;
-const KEY_LONGEST: usize = 255;
+mod request;
+
+use request::{bad_fingerprint, trimmed, well_asked, well_formed};
 
 impl Control {
     /// Before → after with checks and steps, on a fresh look; changes nothing.
@@ -120,7 +119,8 @@ impl Asked {
             .cloned();
         let tags = found
             .as_ref()
-            .map_or(&[] as &[String], |watched| watched.place().1);
+            .map(|watched| watched.place().1)
+            .unwrap_or_default();
         if !allows(&self.who.grants, permission, Some((&self.cluster, tags))) {
             let action = self.action.verb().as_str();
             let cluster = found.as_ref().map(|watched| watched.name());
@@ -359,95 +359,6 @@ fn known_member(view: &ClusterView, action: &Action) -> Result<(), ControlError>
         return Ok(());
     }
     Err(ControlError::not_found("member", member.as_str()))
-}
-
-fn well_formed(action: &Action) -> Result<(), ControlError> {
-    let sound =
-        |text: &str| (1..=NAME_LONGEST).contains(&text.len()) && !text.chars().any(escape::steers);
-    if !action.member().map(MemberId::as_str).is_none_or(sound) {
-        return Err(ControlError::invalid(
-            "this is not a member's id",
-            "Use the id as the members table shows it.",
-        ));
-    }
-    if let Action::AddLearner { address, .. } = action
-        && !sound(address)
-    {
-        return Err(ControlError::invalid(
-            "this is not an address",
-            "Give host and port, with the scheme where the backend is reached by URL.",
-        ));
-    }
-    Ok(())
-}
-
-fn trimmed(request: &Request) -> Request {
-    let ticket = request
-        .ticket
-        .as_deref()
-        .map(str::trim)
-        .filter(|ticket| !ticket.is_empty());
-    Request {
-        reason: request.reason.trim().to_owned(),
-        ticket: ticket.map(str::to_owned),
-        ..request.clone()
-    }
-}
-
-fn well_asked(request: &Request) -> Result<(), ControlError> {
-    let reason = request.reason.chars().count();
-    if reason == 0 {
-        return Err(ControlError::invalid(
-            "a reason is missing",
-            "Say in a few words why; it goes into the audit log.",
-        ));
-    }
-    if reason > REASON_LONGEST {
-        return Err(ControlError::invalid(
-            format!("the reason has {reason} characters, {REASON_LONGEST} are the most"),
-            "Say it shorter, and put the rest into the ticket.",
-        ));
-    }
-    if request
-        .ticket
-        .as_deref()
-        .is_some_and(|ticket| ticket.chars().count() > TICKET_LONGEST)
-    {
-        return Err(ControlError::invalid(
-            format!("the ticket has more than {TICKET_LONGEST} characters"),
-            "Give the ticket's number or short name.",
-        ));
-    }
-    let graphic = |key: &str| {
-        (1..=KEY_LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    if !request.idempotency_key.as_deref().is_none_or(graphic) {
-        return Err(ControlError::invalid(
-            "this is not an Idempotency-Key",
-            "Use 1 to 255 printable characters without spaces, for example a UUID.",
-        ));
-    }
-    if request.revision.is_none() && request.fingerprint.is_none() {
-        return Err(ControlError::invalid(
-            "neither revision nor fingerprint was given",
-            "Send the revision of the view, or the fingerprint of a preview, you decided on.",
-        ));
-    }
-    if request
-        .fingerprint
-        .as_deref()
-        .is_some_and(|text| Basis::parse(text).is_none())
-    {
-        return Err(bad_fingerprint());
-    }
-    Ok(())
-}
-
-fn bad_fingerprint() -> ControlError {
-    ControlError::invalid(
-        "this is not a fingerprint",
-        "Send the fingerprint of a preview as it was given.",
-    )
 }
 
 /// What was seen when deciding, for the audit log.

@@ -105,7 +105,7 @@ impl EventLog {
                 events.extend(store.events(name, limit).await?);
             }
         }
-        events.sort_by(|a, b| b.id.cmp(&a.id));
+        events.sort_by_key(|event| std::cmp::Reverse(event.id));
         events.truncate(most);
         Ok(events)
     }

@@ -36,6 +36,7 @@ mod jobs;
 mod passwords;
 mod secrets;
 mod sessions;
+mod sign_in;
 mod snapshots;
 mod store;
 mod throttle;

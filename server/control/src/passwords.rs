@@ -222,9 +222,10 @@ mod tests {
 
     #[test]
     fn weak_passwords_are_told_why() {
+        let long = "x7#k".repeat(33);
         for (password, why) in [
             ("short", "at least 12"),
-            (&"x7#k".repeat(33) as &str, "at most 128"),
+            (long.as_str(), "at most 128"),
             ("my-ada-is-here", "account's name"),
             ("Password1234", "first that are guessed"),
             ("abababababab", "first that are guessed"),

@@ -12,22 +12,22 @@ use std::{
 use futures::FutureExt as _;
 use quorate_domain::{
     cluster::{ClusterName, Membership},
-    event::{Event, Happening},
+    event::Happening,
     health::{ClusterState, Memory, Registration, Verdict, remember},
     job::ChangeId,
     moment::Timestamp,
     observation::Observation,
-    permission::{Permission, allows},
-    view::{ClusterSummary, ClusterView, render, summary},
+    view::{ClusterView, render},
 };
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
 
-use crate::{Control, ControlError, Inner, Operator, clusters::JoinRule, wire::Wire, wording};
+use crate::{Inner, clusters::JoinRule, wire::Wire, wording};
 
 mod seen;
+mod showing;
 
 pub(crate) use seen::Seen;
 
@@ -111,6 +111,15 @@ impl Watched {
             &self.state.read().unwrap_or_else(PoisonError::into_inner),
             now,
         )
+    }
+
+    /// Age of the newest look in milliseconds; `None` before the first.
+    pub(crate) fn age(&self, now: Timestamp) -> Option<u64> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state
+            .observation
+            .as_ref()
+            .map(|look| now.since(look.taken_at))
     }
 
     /// The membership as last seen, by whatever console process.
@@ -346,112 +355,4 @@ fn gauges(view: &ClusterView) {
     let bad = u32::try_from(view.findings.len()).unwrap_or(u32::MAX);
     metrics::gauge!("quorate_cluster_findings", "cluster" => view.name.0.clone())
         .set(f64::from(bad));
-}
-
-impl Control {
-    /// The clusters `who` may see, least tolerance first.
-    #[must_use]
-    pub fn fleet(&self, who: &Operator) -> Vec<ClusterSummary> {
-        let now = self.now();
-        let mut views: Vec<ClusterView> = self
-            .inner
-            .clusters
-            .values()
-            .filter(|watched| allows(&who.grants, Permission::View, Some(watched.place())))
-            .map(|watched| {
-                watched.interest();
-                watched.view(now)
-            })
-            .collect();
-        views.sort_by(|a, b| {
-            urgency(a)
-                .cmp(&urgency(b))
-                .then_with(|| a.name.cmp(&b.name))
-        });
-        views.iter().map(summary).collect()
-    }
-
-    /// The view as it stands now; looks anew first if the last look is older than a second
-    /// (bounded by one status call).
-    ///
-    /// # Errors
-    /// `NotFound` also for clusters `who` may not see.
-    pub async fn view(&self, who: &Operator, name: &str) -> Result<ClusterView, ControlError> {
-        let watched = Arc::clone(self.visible(who, name)?);
-        watched.interest();
-        let view = watched.view(self.now());
-        if view.age_ms.is_some_and(|age| age <= FRESH_MS) {
-            return Ok(view);
-        }
-        watched.look(LOOK_DEADLINE).await;
-        Ok(watched.view(self.now()))
-    }
-
-    /// The view as it stands now, without looking anew; marks the cluster as looked at.
-    ///
-    /// # Errors
-    /// `NotFound` also for clusters `who` may not see.
-    pub fn view_now(&self, who: &Operator, name: &str) -> Result<ClusterView, ControlError> {
-        let watched = self.visible(who, name)?;
-        watched.interest();
-        Ok(watched.view(self.now()))
-    }
-
-    /// Ticks whenever anything about the cluster (or, without a name, any cluster or change)
-    /// may have changed. The receiver should still re-render about every 500 ms for ages.
-    ///
-    /// # Errors
-    /// `NotFound` also for clusters `who` may not see.
-    pub fn ticks(
-        &self,
-        who: &Operator,
-        name: Option<&str>,
-    ) -> Result<watch::Receiver<u64>, ControlError> {
-        let Some(name) = name else {
-            for watched in self.inner.clusters.values() {
-                watched.interest();
-            }
-            return Ok(self.inner.tick.subscribe());
-        };
-        let watched = self.visible(who, name)?;
-        watched.interest();
-        Ok(watched.tick.subscribe())
-    }
-
-    /// "What happened", newest first.
-    ///
-    /// # Errors
-    /// `NotFound` also for clusters `who` may not see.
-    pub async fn events(
-        &self,
-        who: &Operator,
-        cluster: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<Event>, ControlError> {
-        let names: Vec<ClusterName> = match cluster {
-            Some(name) => vec![self.visible(who, name)?.name().clone()],
-            None => self
-                .inner
-                .clusters
-                .values()
-                .filter(|watched| allows(&who.grants, Permission::View, Some(watched.place())))
-                .map(|watched| watched.name().clone())
-                .collect(),
-        };
-        self.inner
-            .events
-            .newest(&self.inner.store, &names, limit)
-            .await
-    }
-}
-
-/// Least tolerance first; what nobody can judge is the least.
-fn urgency(view: &ClusterView) -> (std::cmp::Reverse<Verdict>, i64) {
-    let unjudged = i64::MIN;
-    let lost = matches!(view.verdict, Verdict::Unknown | Verdict::NoQuorum);
-    let verdict = if lost { view.verdict } else { Verdict::Ok };
-    (
-        std::cmp::Reverse(verdict),
-        view.quorum.tolerates.unwrap_or(unjudged),
-    )
 }

@@ -21,6 +21,7 @@ const MAKES_NONE: &[&str] = &[
     "fleet",
     "view",
     "view_now",
+    "refresh",
     "ticks",
     "events",
     "preview",
@@ -71,14 +72,8 @@ const COVERED: &[&str] = &[
 
 /// Names of all `pub fn` and `pub async fn` in `impl Control` blocks.
 fn public_use_cases() -> Vec<String> {
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut names = Vec::new();
-    for file in std::fs::read_dir(source).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "rs") {
-            continue;
-        }
-        let text = std::fs::read_to_string(path).unwrap();
+    for text in sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let mut inside = false;
         for line in text.lines() {
             match line {
@@ -96,6 +91,20 @@ fn public_use_cases() -> Vec<String> {
         }
     }
     names
+}
+
+/// The text of every source file of this crate.
+fn sources(directory: &std::path::Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for file in std::fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            texts.extend(sources(&path));
+        } else {
+            texts.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+    texts
 }
 
 #[test]
@@ -180,6 +189,7 @@ async fn reading(stage: &Stage) {
     assert_eq!(control.fleet(ada).len(), 1);
     control.view(ada, CLUSTER).await.unwrap();
     control.view_now(ada, CLUSTER).unwrap();
+    control.refresh(ada, None).await;
     control.events(ada, None, 10).await.unwrap();
     control.changes(ada, None, None, 10).await.unwrap();
     control.audit_size(ada).await.unwrap();

@@ -1,0 +1,220 @@
+//! Who may read the log, and what they are given; refusals on record.
+
+use quorate_domain::{
+    audit::{Entry, EntryKind, Filter, Outcome, Row, Source},
+    cluster::ClusterName,
+    permission::{Permission, allows},
+};
+
+use super::{Draft, PAGE_MOST, nobody, reading};
+use crate::{Control, ControlError, Operator, Page, store::entries};
+
+impl Control {
+    /// Oldest first, entries with `seq > after`.
+    ///
+    /// # Errors
+    /// `NotAllowed` without the right to read the log (as a whole, or of the filter's cluster).
+    pub async fn audit(
+        &self,
+        who: &Operator,
+        filter: &Filter,
+        after: u64,
+        limit: u32,
+    ) -> Result<Page<Entry>, ControlError> {
+        self.may_read_audit(who, filter.cluster.as_deref()).await?;
+        let limit = limit.clamp(1, PAGE_MOST);
+        let read = async {
+            let rows = entries::list(&self.inner.audit.read, filter, after, limit + 1).await?;
+            rows.iter()
+                .map(|bytes| entries::read_back(bytes))
+                .collect::<sqlx::Result<Vec<_>>>()
+        };
+        let items: Vec<Entry> = read.await.map_err(reading)?;
+        Ok(page(items, limit, |entry| entry.seq))
+    }
+
+    /// Newest first, one row an intent with its outcome, rows with `seq < before`.
+    ///
+    /// # Errors
+    /// As [`Control::audit`].
+    pub async fn audit_rows(
+        &self,
+        who: &Operator,
+        filter: &Filter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<Row>, ControlError> {
+        self.may_read_audit(who, filter.cluster.as_deref()).await?;
+        let limit = limit.clamp(1, PAGE_MOST);
+        let read = async {
+            let rows = entries::rows(&self.inner.audit.read, filter, before, limit + 1).await?;
+            rows.iter()
+                .map(|(entry, answer)| row(entry, answer.as_deref()))
+                .collect::<sqlx::Result<Vec<_>>>()
+        };
+        let items: Vec<Row> = read.await.map_err(reading)?;
+        Ok(page(items, limit, |row| row.entry.seq))
+    }
+
+    /// One entry, its row partner, and the exact stored bytes as text. An outcome's partner is
+    /// its intent, in the place of the row's entry.
+    ///
+    /// # Errors
+    /// `NotFound`, or as [`Control::audit`].
+    pub async fn audit_entry(
+        &self,
+        who: &Operator,
+        seq: u64,
+    ) -> Result<(Row, String), ControlError> {
+        let read = &self.inner.audit.read;
+        let found = entries::one(read, seq).await.map_err(reading)?;
+        let entry = found
+            .as_deref()
+            .map(entries::read_back)
+            .transpose()
+            .map_err(reading)?;
+        let cluster = entry.as_ref().and_then(|entry| entry.cluster.clone());
+        self.may_read_audit(who, cluster.as_ref().map(ClusterName::as_str))
+            .await?;
+        let (Some(bytes), Some(entry)) = (found, entry) else {
+            return Err(ControlError::not_found("audit entry", &seq.to_string()));
+        };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let intent = match entry.intent_seq {
+            Some(intent) => entries::one(read, intent).await.map_err(reading)?,
+            None => None,
+        };
+        let found = match intent {
+            Some(intent) => row(&intent, Some(&bytes)),
+            None => {
+                let answer = entries::answer(read, seq).await.map_err(reading)?;
+                row(&bytes, answer.as_deref())
+            }
+        };
+        Ok((found.map_err(reading)?, text))
+    }
+
+    /// How many entries there are.
+    ///
+    /// # Errors
+    /// `NotAllowed` without the right to read the log on any cluster.
+    pub async fn audit_size(&self, who: &Operator) -> Result<u64, ControlError> {
+        let somewhere = self
+            .inner
+            .clusters
+            .values()
+            .any(|watched| allows(&who.grants, Permission::ReadAudit, Some(watched.place())));
+        if !somewhere {
+            self.may_read_audit(who, None).await?;
+        }
+        entries::size(&self.inner.audit.read).await.map_err(reading)
+    }
+
+    /// Records a refused request that never reached a use case (forged origin, no sign-in…).
+    /// Floods are cut: what strangers send must not fill the disk.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`.
+    pub async fn record_refusal(
+        &self,
+        action: &str,
+        text: &str,
+        source: &Source,
+    ) -> Result<(), ControlError> {
+        let peer = source.peer.as_deref().unwrap_or_default();
+        if !self.inner.flood.admits(action, peer) {
+            metrics::counter!("quorate_audit_suppressed_total").increment(1);
+            return Ok(());
+        }
+        let mut draft = Draft::new(
+            EntryKind::Refusal,
+            action,
+            nobody("nobody signed in"),
+            source.clone(),
+            text,
+        );
+        draft.outcome = Some(Outcome::Refused);
+        self.inner.audit.append(draft).await.map(|_| ())
+    }
+
+    /// Limits the log's file to `pages` pages of 4 KiB, so that a full disk can be rehearsed.
+    /// Holds until the console ends.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`.
+    #[doc(hidden)]
+    pub async fn rehearse_full_audit(&self, pages: u32) -> Result<(), ControlError> {
+        self.inner.audit.limit_pages(pages).await
+    }
+
+    /// Records a refusal as far as it can be; the caller is refused either way.
+    pub(crate) async fn refused(&self, draft: Draft) {
+        if let Err(error) = self.inner.audit.append(draft).await {
+            tracing::error!(%error, "a refusal could not be recorded");
+        }
+    }
+
+    /// `NotAllowed`, recorded: `who` wanted `permission` (called `action` in the log).
+    pub(crate) async fn not_allowed(
+        &self,
+        who: &Operator,
+        permission: Permission,
+        action: &str,
+        cluster: Option<&ClusterName>,
+    ) -> ControlError {
+        let needs = crate::wording::roles(permission);
+        let mut draft = Draft::refusal(
+            who,
+            action,
+            crate::wording::not_allowed(action, cluster, &needs),
+        );
+        draft.cluster = cluster.cloned();
+        self.refused(draft).await;
+        ControlError::NotAllowed { needs }
+    }
+
+    async fn may_read_audit(
+        &self,
+        who: &Operator,
+        cluster: Option<&str>,
+    ) -> Result<(), ControlError> {
+        let name = cluster.map(ClusterName::from);
+        let of_cluster = name.as_ref().is_some_and(|name| {
+            let tags = self
+                .inner
+                .clusters
+                .get(name)
+                .map(|watched| watched.place().1);
+            allows(
+                &who.grants,
+                Permission::ReadAudit,
+                Some((name, tags.unwrap_or_default())),
+            )
+        });
+        if of_cluster || allows(&who.grants, Permission::ReadAudit, None) {
+            return Ok(());
+        }
+        Err(self
+            .not_allowed(who, Permission::ReadAudit, "read_audit", name.as_ref())
+            .await)
+    }
+}
+
+fn row(entry: &[u8], answer: Option<&[u8]>) -> sqlx::Result<Row> {
+    Ok(Row {
+        entry: entries::read_back(entry)?,
+        outcome: answer.map(entries::read_back).transpose()?,
+    })
+}
+
+/// A page of at most `limit` of `items`, with the last one's number as the cursor.
+fn page<T>(mut items: Vec<T>, limit: u32, number: impl Fn(&T) -> u64) -> Page<T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items
+        .last()
+        .filter(|_| more)
+        .map(|item| number(item).to_string());
+    Page { items, next }
+}

@@ -1,0 +1,140 @@
+//! What people are shown of the clusters they may see.
+
+use std::sync::Arc;
+
+use quorate_domain::{
+    cluster::ClusterName,
+    event::Event,
+    health::Verdict,
+    permission::{Permission, allows},
+    view::{ClusterSummary, ClusterView, summary},
+};
+use tokio::sync::watch;
+
+use super::{FRESH_MS, LOOK_DEADLINE};
+use crate::{Control, ControlError, Operator};
+
+impl Control {
+    /// The clusters `who` may see, least tolerance first.
+    #[must_use]
+    pub fn fleet(&self, who: &Operator) -> Vec<ClusterSummary> {
+        let now = self.now();
+        let mut views: Vec<ClusterView> = self
+            .inner
+            .clusters
+            .values()
+            .filter(|watched| allows(&who.grants, Permission::View, Some(watched.place())))
+            .map(|watched| {
+                watched.interest();
+                watched.view(now)
+            })
+            .collect();
+        views.sort_by(|a, b| {
+            urgency(a)
+                .cmp(&urgency(b))
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        views.iter().map(summary).collect()
+    }
+
+    /// The view as it stands now; looks anew first if the last look is older than a second
+    /// (bounded by one status call).
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see.
+    pub async fn view(&self, who: &Operator, name: &str) -> Result<ClusterView, ControlError> {
+        let watched = Arc::clone(self.visible(who, name)?);
+        watched.interest();
+        let view = watched.view(self.now());
+        if view.age_ms.is_some_and(|age| age <= FRESH_MS) {
+            return Ok(view);
+        }
+        watched.look(LOOK_DEADLINE).await;
+        Ok(watched.view(self.now()))
+    }
+
+    /// Looks anew where the last look is older than a second, at one cluster or at all that
+    /// `who` may see, and waits for it (bounded by one look): for readers who get one answer and
+    /// no stream.
+    pub async fn refresh(&self, who: &Operator, name: Option<&str>) {
+        let now = self.now();
+        let old = self.inner.clusters.values().filter(|watched| {
+            name.is_none_or(|name| watched.name().as_str() == name)
+                && allows(&who.grants, Permission::View, Some(watched.place()))
+                && watched.age(now).is_none_or(|age| age > FRESH_MS)
+        });
+        futures::future::join_all(old.map(|watched| async {
+            watched.interest();
+            watched.look(LOOK_DEADLINE).await
+        }))
+        .await;
+    }
+
+    /// The view as it stands now, without looking anew; marks the cluster as looked at.
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see.
+    pub fn view_now(&self, who: &Operator, name: &str) -> Result<ClusterView, ControlError> {
+        let watched = self.visible(who, name)?;
+        watched.interest();
+        Ok(watched.view(self.now()))
+    }
+
+    /// Ticks whenever anything about the cluster (or, without a name, any cluster or change)
+    /// may have changed. The receiver should still re-render about every 500 ms for ages.
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see.
+    pub fn ticks(
+        &self,
+        who: &Operator,
+        name: Option<&str>,
+    ) -> Result<watch::Receiver<u64>, ControlError> {
+        let Some(name) = name else {
+            for watched in self.inner.clusters.values() {
+                watched.interest();
+            }
+            return Ok(self.inner.tick.subscribe());
+        };
+        let watched = self.visible(who, name)?;
+        watched.interest();
+        Ok(watched.tick.subscribe())
+    }
+
+    /// "What happened", newest first.
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see.
+    pub async fn events(
+        &self,
+        who: &Operator,
+        cluster: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Event>, ControlError> {
+        let names: Vec<ClusterName> = match cluster {
+            Some(name) => vec![self.visible(who, name)?.name().clone()],
+            None => self
+                .inner
+                .clusters
+                .values()
+                .filter(|watched| allows(&who.grants, Permission::View, Some(watched.place())))
+                .map(|watched| watched.name().clone())
+                .collect(),
+        };
+        self.inner
+            .events
+            .newest(&self.inner.store, &names, limit)
+            .await
+    }
+}
+
+/// Least tolerance first; what nobody can judge is the least.
+fn urgency(view: &ClusterView) -> (std::cmp::Reverse<Verdict>, i64) {
+    let unjudged = i64::MIN;
+    let lost = matches!(view.verdict, Verdict::Unknown | Verdict::NoQuorum);
+    let verdict = if lost { view.verdict } else { Verdict::Ok };
+    (
+        std::cmp::Reverse(verdict),
+        view.quorum.tolerates.unwrap_or(unjudged),
+    )
+}
