@@ -11,8 +11,8 @@ use std::{
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-env-changed=QUORATE_SITE");
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
-    let site = env::var_os("QUORATE_SITE")
-        .map_or_else(|| manifest.join("../target/site"), PathBuf::from);
+    let site =
+        env::var_os("QUORATE_SITE").map_or_else(|| manifest.join("../target/site"), PathBuf::from);
     // Without `site.json` the site is missing or half built; its folder is watched only where it
     // is whole, because cargo takes a missing path for a changed one.
     let named = site.join("site.json");
@@ -22,7 +22,11 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed=build.rs");
     }
     let out = PathBuf::from(variable("OUT_DIR")?).join("site.rs");
-    let table = if named.is_file() { table(&site)? } else { empty() };
+    let table = if named.is_file() {
+        table(&site)?
+    } else {
+        empty()
+    };
     if fs::read_to_string(&out).ok().as_deref() == Some(&table) {
         return Ok(());
     }
@@ -45,7 +49,12 @@ fn table(site: &Path) -> io::Result<String> {
         .collect();
     names.sort();
     let site = site.canonicalize()?;
-    let include = |name: &str| format!("include_bytes!({:?})", site.join(name).display().to_string());
+    let include = |name: &str| {
+        format!(
+            "include_bytes!({:?})",
+            site.join(name).display().to_string()
+        )
+    };
     let mut out = format!(
         "pub const MANIFEST: &str = include_str!({:?});\npub const FILES: &[File] = &[\n",
         site.join("site.json").display().to_string()
@@ -57,7 +66,11 @@ fn table(site: &Path) -> io::Result<String> {
         let twin = |extension: &str| {
             let twin = format!("{name}.{extension}");
             let there = names.contains(&twin);
-            if there { format!("Some({})", include(&twin)) } else { "None".to_owned() }
+            if there {
+                format!("Some({})", include(&twin))
+            } else {
+                "None".to_owned()
+            }
         };
         let _ = writeln!(
             out,

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use axum::{
     body::Body,
     extract::Path,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -37,7 +37,10 @@ mod table {
 pub fn names() -> Assets {
     let manifest: Value = serde_json::from_str(table::MANIFEST).unwrap_or_default();
     let path = |key: &str, default: String| {
-        manifest.get(key).and_then(Value::as_str).map_or(default, |name| format!("/assets/{name}"))
+        manifest
+            .get(key)
+            .and_then(Value::as_str)
+            .map_or(default, |name| format!("/assets/{name}"))
     };
     let default = Assets::default();
     Assets {
@@ -46,6 +49,12 @@ pub fn names() -> Assets {
         wasm: path("wasm", default.wasm),
         ..default
     }
+}
+
+/// Whether this build has a site. Without one (a bare `cargo build`) pages have no scripts.
+#[must_use]
+pub fn is_built_in() -> bool {
+    !table::FILES.is_empty()
 }
 
 /// `GET /assets/{name}`.
@@ -57,14 +66,23 @@ pub async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
 }
 
 fn answer(index: usize, headers: &HeaderMap) -> Response {
-    let Some(file) = table::FILES.get(index) else { return Fault::not_found().into_response() };
+    let Some(file) = table::FILES.get(index) else {
+        return Fault::not_found().into_response();
+    };
     let (body, encoding) = choose(file, headers);
-    let etag = format!("\"{}{}\"", tag(index), encoding.map_or("", |encoding| encoding.mark));
+    let etag = format!(
+        "\"{}{}\"",
+        tag(index),
+        encoding.map_or("", |encoding| encoding.mark)
+    );
     let known = headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|tags| tags.to_str().ok())
-        .any(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+        .any(|tags| {
+            tags.split(',')
+                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+        });
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -76,13 +94,17 @@ fn answer(index: usize, headers: &HeaderMap) -> Response {
         "public, max-age=300, must-revalidate"
     };
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind(file.name)));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(kind(file.name)),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    // Says that this answer must not be compressed again, even where it goes out as it is.
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     if let Some(encoding) = encoding {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding.name));
+        headers.insert(
+            header::CONTENT_ENCODING,
+            HeaderValue::from_static(encoding.name),
+        );
     }
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(header::ETAG, etag);
@@ -106,8 +128,20 @@ fn choose(file: &File, headers: &HeaderMap) -> (&'static [u8], Option<Encoding>)
         .collect();
     let accepts = |name: &str| accepted.iter().any(|item| takes(item, name));
     match (file.brotli, file.gzip) {
-        (Some(body), _) if accepts("br") => (body, Some(Encoding { name: "br", mark: "-br" })),
-        (_, Some(body)) if accepts("gzip") => (body, Some(Encoding { name: "gzip", mark: "-gz" })),
+        (Some(body), _) if accepts("br") => (
+            body,
+            Some(Encoding {
+                name: "br",
+                mark: "-br",
+            }),
+        ),
+        (_, Some(body)) if accepts("gzip") => (
+            body,
+            Some(Encoding {
+                name: "gzip",
+                mark: "-gz",
+            }),
+        ),
         _ => (file.plain, None),
     }
 }
@@ -115,9 +149,12 @@ fn choose(file: &File, headers: &HeaderMap) -> (&'static [u8], Option<Encoding>)
 /// Whether one item of `Accept-Encoding` (`br`, `gzip;q=0.5`) takes the encoding `name`.
 fn takes(item: &str, name: &str) -> bool {
     let mut parts = item.split(';').map(str::trim);
-    let named = parts.next().is_some_and(|encoding| encoding.eq_ignore_ascii_case(name));
+    let named = parts
+        .next()
+        .is_some_and(|encoding| encoding.eq_ignore_ascii_case(name));
     let refused = parts.any(|part| {
-        part.strip_prefix("q=").is_some_and(|weight| weight.trim_matches(['0', '.']).is_empty())
+        part.strip_prefix("q=")
+            .is_some_and(|weight| weight.trim_matches(['0', '.']).is_empty())
     });
     named && !refused
 }
@@ -126,7 +163,13 @@ fn tag(index: usize) -> &'static str {
     static TAGS: OnceLock<Vec<String>> = OnceLock::new();
     let tags = TAGS.get_or_init(|| {
         let digest = |file: &File| Sha256::digest(file.plain);
-        let hex = |file| digest(file).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hex = |file| {
+            digest(file)
+                .iter()
+                .take(8)
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        };
         table::FILES.iter().map(hex).collect()
     });
     tags.get(index).map_or("", String::as_str)

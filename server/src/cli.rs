@@ -67,7 +67,11 @@ pub fn run() -> Exit {
 
 /// Runs a command that waits for things.
 fn wait_for(work: impl Future<Output = anyhow::Result<Exit>>) -> Exit {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(work));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let done = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(work));
     done.unwrap_or_else(|error| output::failed(&error))
 }

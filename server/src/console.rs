@@ -33,6 +33,8 @@ use crate::{
 pub const ADDRESS_FILE: &str = "address";
 /// Answers under way may take this long to end once the console stops.
 const DRAIN: Duration = Duration::from_secs(2);
+/// And the records of running changes this long: together less than people wait before they kill.
+const RECORD: Duration = Duration::from_secs(7);
 
 /// What a console starts from.
 pub struct Settings {
@@ -103,14 +105,23 @@ impl Application {
         if let Err(error) = std::fs::write(data_dir.join(ADDRESS_FILE), external.as_str()) {
             tracing::warn!("cannot note the console's address: {error}");
         }
-        Ok(Self { console, socket, external, session_absolute: settings.session_absolute })
+        Ok(Self {
+            console,
+            socket,
+            external,
+            session_absolute: settings.session_absolute,
+        })
     }
 
     /// The address people open, ending in a slash.
     #[must_use]
     pub fn address(&self) -> String {
         let address = self.external.as_str();
-        if address.ends_with('/') { address.to_owned() } else { format!("{address}/") }
+        if address.ends_with('/') {
+            address.to_owned()
+        } else {
+            format!("{address}/")
+        }
     }
 
     /// 0 on a Unix socket.
@@ -152,7 +163,14 @@ impl Application {
             }
         };
         stopping.abort();
-        self.console.control.stop().await;
+        if tokio::time::timeout(RECORD, self.console.control.stop())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "running changes are left open; they are looked at after the next start"
+            );
+        }
         served
     }
 }
@@ -207,7 +225,8 @@ where
     Peer: for<'a> Connected<IncomingStream<'a, L>>,
 {
     let make = service.into_make_service_with_connect_info::<Peer>();
-    let server = axum::serve(listener, make).with_graceful_shutdown(closing.clone().cancelled_owned());
+    let server =
+        axum::serve(listener, make).with_graceful_shutdown(closing.clone().cancelled_owned());
     let drained = async {
         closing.cancelled().await;
         tokio::time::sleep(DRAIN).await;

@@ -25,15 +25,24 @@ pub async fn by_session(
 /// The file as an attachment.
 pub async fn content(console: &Console, who: &Operator, id: &str) -> Result<Response, Fault> {
     let path = console.control.snapshot_file(who, id).await?;
-    let file = tokio::fs::File::open(&path).await.map_err(|error| gone(&error))?;
+    let file = tokio::fs::File::open(&path)
+        .await
+        .map_err(|error| gone(&error))?;
     let length = file.metadata().await.map_err(|error| gone(&error))?.len();
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let mut response = Body::from_stream(ReaderStream::new(file)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    headers
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    let attachment = format!("attachment; filename=\"{}\"", safe(&name.unwrap_or_default()));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    let attachment = format!(
+        "attachment; filename=\"{}\"",
+        safe(&name.unwrap_or_default())
+    );
     if let Ok(attachment) = HeaderValue::from_str(&attachment) {
         headers.insert(header::CONTENT_DISPOSITION, attachment);
     }
@@ -53,6 +62,12 @@ fn gone(error: &std::io::Error) -> Fault {
 /// A file name that needs no quoting anywhere.
 fn safe(name: &str) -> String {
     name.chars()
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect()
 }

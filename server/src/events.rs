@@ -43,7 +43,9 @@ pub async fn page(
         let (source, topic) = (source.clone(), topic.clone());
         let future: futures::future::BoxFuture<'static, _> = Box::pin(async move {
             let who = standing(&console, &carried, source).await?;
-            let state = page_state(&console.control, &who, &topic).await.map_err(|error| end(&error))?;
+            let state = page_state(&console.control, &who, &topic)
+                .await
+                .map_err(|error| end(&error))?;
             serde_json::to_value(&state).map_err(|_| End::Broken)
         });
         future
@@ -63,7 +65,11 @@ async fn standing(
         Ok(false) => return Err(End::SignedOut),
         Err(error) => return Err(end(&error)),
     }
-    match console.control.operator(&carried.account, &carried.hash, source).await {
+    match console
+        .control
+        .operator(&carried.account, &carried.hash, source)
+        .await
+    {
         Ok(Some(who)) => Ok(who),
         Ok(None) => Err(End::SignedOut),
         Err(error) => Err(end(&error)),
@@ -78,5 +84,8 @@ fn end(error: &ControlError) -> End {
 }
 
 fn unknown_topic() -> Fault {
-    Fault::malformed("There is no such stream.", "Ask for `page=fleet`, or for a cluster by name.")
+    Fault::malformed(
+        "There is no such stream.",
+        "Ask for `page=fleet`, or for a cluster by name.",
+    )
 }

@@ -39,7 +39,10 @@ fn not_ready(why: &str) -> Response {
 }
 
 pub async fn metrics(State(console): State<Console>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let kind = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     (kind, without_clusters(&console.metrics.render())).into_response()
 }
 

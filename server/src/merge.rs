@@ -46,7 +46,11 @@ pub fn same_but_ages(old: &Value, new: &Value) -> bool {
                 })
         }
         (Value::Array(old), Value::Array(new)) => {
-            old.len() == new.len() && old.iter().zip(new).all(|(old, new)| same_but_ages(old, new))
+            old.len() == new.len()
+                && old
+                    .iter()
+                    .zip(new)
+                    .all(|(old, new)| same_but_ages(old, new))
         }
         _ => old == new,
     }
@@ -61,16 +65,25 @@ mod tests {
     #[test]
     fn applying_the_patch_gives_the_new_document() {
         let cases = [
-            (json!({"a": 1, "b": {"c": 2}}), json!({"a": 1, "b": {"c": 3, "d": [1]}})),
+            (
+                json!({"a": 1, "b": {"c": 2}}),
+                json!({"a": 1, "b": {"c": 3, "d": [1]}}),
+            ),
             (json!({"a": {"b": 1}}), json!({"a": "text"})),
             (json!({"a": "text"}), json!({"a": {"b": 1}})),
             (json!({"a": 1, "gone": 2}), json!({"a": 1})),
-            (json!({"list": [1, {"x": null}]}), json!({"list": [{"x": null}]})),
+            (
+                json!({"list": [1, {"x": null}]}),
+                json!({"list": [{"x": null}]}),
+            ),
             (json!({}), json!({"a": {"b": {"c": 1}}})),
         ];
         for (old, new) in cases {
             let mut document = old.clone();
-            json_patch::merge(&mut document, &patch(&old, &new).unwrap_or_else(|| json!({})));
+            json_patch::merge(
+                &mut document,
+                &patch(&old, &new).unwrap_or_else(|| json!({})),
+            );
             assert_eq!(document, new, "from {old}");
         }
     }
@@ -83,8 +96,14 @@ mod tests {
     #[test]
     fn ages_alone_are_no_difference() {
         let old = json!({"members": [{"id": "a", "age_ms": 1}]});
-        assert!(same_but_ages(&old, &json!({"members": [{"id": "a", "age_ms": 9}]})));
-        assert!(!same_but_ages(&old, &json!({"members": [{"id": "b", "age_ms": 1}]})));
+        assert!(same_but_ages(
+            &old,
+            &json!({"members": [{"id": "a", "age_ms": 9}]})
+        ));
+        assert!(!same_but_ages(
+            &old,
+            &json!({"members": [{"id": "b", "age_ms": 1}]})
+        ));
         assert!(!same_but_ages(&old, &json!({"members": []})));
     }
 }

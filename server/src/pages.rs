@@ -41,7 +41,11 @@ pub async fn page(
         return to_sign_in(&console, &request);
     }
     if visitor.0.is_some() && path == "/sign-in" {
-        return (StatusCode::SEE_OTHER, [(header::LOCATION, console.path("/"))]).into_response();
+        return (
+            StatusCode::SEE_OTHER,
+            [(header::LOCATION, console.path("/"))],
+        )
+            .into_response();
     }
     render(&console, &visitor, request).await
 }
@@ -90,10 +94,17 @@ async fn whole(response: Response<Body>) -> Response<Body> {
 }
 
 fn to_sign_in(console: &Console, request: &Request) -> Response {
-    let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
+    let asked = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |asked| asked.as_str());
     let to = match crate::sign_in::inside(asked).as_str() {
         "/" => "/sign-in".to_owned(),
         next => format!("/sign-in?next={}", segment(next)),
     };
-    (StatusCode::SEE_OTHER, [(header::LOCATION, console.path(&to))]).into_response()
+    (
+        StatusCode::SEE_OTHER,
+        [(header::LOCATION, console.path(&to))],
+    )
+        .into_response()
 }

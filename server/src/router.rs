@@ -8,7 +8,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use leptos_axum::{AxumRouteListing, generate_route_list};
-use tower_http::compression::CompressionLayer;
+use tower_http::{compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
     assets, downloads, events,
@@ -30,11 +30,19 @@ pub struct Route {
 
 impl Route {
     pub const fn get(path: &'static str, handler: MethodRouter<Console>) -> Self {
-        Self { method: "GET", path, handler }
+        Self {
+            method: "GET",
+            path,
+            handler,
+        }
     }
 
     pub const fn post(path: &'static str, handler: MethodRouter<Console>) -> Self {
-        Self { method: "POST", path, handler }
+        Self {
+            method: "POST",
+            path,
+            handler,
+        }
     }
 
     pub const fn name(&self) -> (&'static str, &'static str) {
@@ -74,9 +82,16 @@ fn carried() -> Vec<Route> {
 /// Method and path of every route of the console, for the tests that hold each against a table.
 #[must_use]
 pub fn listed() -> Vec<(&'static str, String)> {
-    let own = open().into_iter().chain(carried()).map(|route| (route.method, route.path.to_owned()));
-    let rest = rest::listed().into_iter().map(|(method, path)| (method, format!("/api/v1{path}")));
-    let functions = server_functions::paths().into_iter().map(|path| ("POST", path.to_owned()));
+    let own = open()
+        .into_iter()
+        .chain(carried())
+        .map(|route| (route.method, route.path.to_owned()));
+    let rest = rest::listed()
+        .into_iter()
+        .map(|(method, path)| (method, format!("/api/v1{path}")));
+    let functions = server_functions::paths()
+        .into_iter()
+        .map(|path| ("POST", path.to_owned()));
     let pages = page_paths().into_iter().map(|path| ("GET", path));
     let mut all: Vec<_> = own.chain(rest).chain(functions).chain(pages).collect();
     all.sort();
@@ -89,6 +104,7 @@ pub fn build(console: &Console, life: std::time::Duration) -> Router {
         .nest("/api/v1", rest::routes(console))
         .merge(with_session(console, life))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .layer(CompressionLayer::new())
         .layer(from_fn(problems::shape))
         .layer(from_fn_with_state(console.clone(), headers::secure))
@@ -129,7 +145,11 @@ pub fn below(base: &str) -> impl Fn(Request) -> Request + Clone + Send + Sync + 
     move |mut request: Request| {
         let inside = base.strip(request.uri().path());
         if inside != request.uri().path() {
-            let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+            let query = request
+                .uri()
+                .query()
+                .map(|query| format!("?{query}"))
+                .unwrap_or_default();
             if let Ok(uri) = format!("{inside}{query}").parse::<Uri>() {
                 *request.uri_mut() = uri;
             }

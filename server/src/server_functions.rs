@@ -13,7 +13,9 @@ use crate::{guards::problems::Fault, pages, state::Console};
 /// Every registered function's path.
 #[must_use]
 pub fn paths() -> Vec<&'static str> {
-    let mut paths: Vec<_> = server_fn::axum::server_fn_paths().map(|(path, _)| path).collect();
+    let mut paths: Vec<_> = server_fn::axum::server_fn_paths()
+        .map(|(path, _)| path)
+        .collect();
     paths.sort_unstable();
     paths
 }
@@ -35,7 +37,9 @@ pub async fn call(
     let context = pages::context(&console, &visitor);
     // A browser that goes away must not cut a change off between its record and its request.
     let answer = tokio::spawn(async move {
-        leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
+        leptos_axum::handle_server_fns_with_context(context, request)
+            .await
+            .into_response()
     });
     match answer.await {
         Ok(response) => response,

@@ -34,7 +34,11 @@ pub fn hash(id: Id) -> String {
 }
 
 /// The layer that reads and writes the session cookie.
-pub fn layer(control: &Control, secure: bool, life: std::time::Duration) -> SessionManagerLayer<Store> {
+pub fn layer(
+    control: &Control,
+    secure: bool,
+    life: std::time::Duration,
+) -> SessionManagerLayer<Store> {
     let life = time::Duration::try_from(life).unwrap_or(time::Duration::HOUR);
     SessionManagerLayer::new(Store(control.clone()))
         .with_name(cookie_name(secure))
@@ -73,11 +77,17 @@ impl std::fmt::Debug for Store {
 impl SessionStore for Store {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
         let stored = to_stored(record);
-        self.0.session_insert(&hash(record.id), stored).await.map_err(|error| failed(&error))
+        self.0
+            .session_insert(&hash(record.id), stored)
+            .await
+            .map_err(|error| failed(&error))
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
-        let updated = self.0.session_update(&hash(record.id), to_stored(record)).await;
+        let updated = self
+            .0
+            .session_update(&hash(record.id), to_stored(record))
+            .await;
         match updated {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::Backend("the session has ended".to_owned())),
@@ -86,12 +96,19 @@ impl SessionStore for Store {
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
-        let stored = self.0.session_load(&hash(*id)).await.map_err(|error| failed(&error))?;
+        let stored = self
+            .0
+            .session_load(&hash(*id))
+            .await
+            .map_err(|error| failed(&error))?;
         Ok(stored.map(|stored| to_record(*id, stored)))
     }
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
-        self.0.session_delete(&hash(*id)).await.map_err(|error| failed(&error))
+        self.0
+            .session_delete(&hash(*id))
+            .await
+            .map_err(|error| failed(&error))
     }
 }
 
@@ -100,8 +117,11 @@ fn failed(error: &quorate_control::ControlError) -> Error {
 }
 
 fn to_stored(record: &Record) -> SessionRecord {
-    let mut data: BTreeMap<String, Value> =
-        record.data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut data: BTreeMap<String, Value> = record
+        .data
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     let mut text = |key: &str| match data.remove(key) {
         Some(Value::String(text)) => Some(text),
         _ => None,
@@ -117,13 +137,21 @@ fn to_stored(record: &Record) -> SessionRecord {
 
 fn to_record(id: Id, stored: SessionRecord) -> Record {
     let mut data: HashMap<String, Value> = stored.data.into_iter().collect();
-    let texts = [(ACCOUNT, stored.account), (PEER, stored.peer), (USER_AGENT, stored.user_agent)];
+    let texts = [
+        (ACCOUNT, stored.account),
+        (PEER, stored.peer),
+        (USER_AGENT, stored.user_agent),
+    ];
     for (key, text) in texts {
         if let Some(text) = text {
             data.insert(key.to_owned(), Value::String(text));
         }
     }
-    Record { id, data, expiry_date: to_moment(stored.expires_at) }
+    Record {
+        id,
+        data,
+        expiry_date: to_moment(stored.expires_at),
+    }
 }
 
 fn to_timestamp(moment: OffsetDateTime) -> Timestamp {

@@ -51,7 +51,11 @@ pub async fn by_link(
     Extension(source): Extension<Source>,
     Path(secret): Path<String>,
 ) -> Result<Response, Fault> {
-    match console.control.sign_in_by_link(Secret::new(secret), &source).await {
+    match console
+        .control
+        .sign_in_by_link(Secret::new(secret), &source)
+        .await
+    {
         Ok(account) => {
             open(&session, &account, &source, "sign_in_link").await?;
             Ok(see_other(&console, "/"))
@@ -100,7 +104,11 @@ pub async fn password(
         return Ok(back(&console, "/access", "malformed", ""));
     };
     let current = (!form.current.is_empty()).then(|| Secret::new(form.current));
-    match console.control.password_set(&who, current, Secret::new(form.new)).await {
+    match console
+        .control
+        .password_set(&who, current, Secret::new(form.new))
+        .await
+    {
         Ok(()) if form.next.is_empty() => Ok(see_other(&console, "/access?password=set")),
         Ok(()) => Ok(see_other(&console, &inside(&form.next))),
         Err(error) => Ok(failed(&console, "/access", &error, "")),
@@ -117,9 +125,15 @@ async fn open(
     session.flush().await.map_err(unusable)?;
     // Flushing alone would store the new session under the old id again.
     session.cycle_id().await.map_err(unusable)?;
-    session.insert(sessions::ACCOUNT, &account.id).await.map_err(unusable)?;
+    session
+        .insert(sessions::ACCOUNT, &account.id)
+        .await
+        .map_err(unusable)?;
     session.insert("means", means).await.map_err(unusable)?;
-    let texts = [(sessions::PEER, &source.peer), (sessions::USER_AGENT, &source.user_agent)];
+    let texts = [
+        (sessions::PEER, &source.peer),
+        (sessions::USER_AGENT, &source.user_agent),
+    ];
     for (key, text) in texts {
         if let Some(text) = text {
             session.insert(key, text).await.map_err(unusable)?;
@@ -144,7 +158,11 @@ fn failed(console: &Console, page: &str, error: &ControlError, next: &str) -> Re
 
 fn back(console: &Console, page: &str, code: &str, next: &str) -> Response {
     let next = inside(next);
-    let next = if next == "/" { String::new() } else { format!("&next={}", segment(&next)) };
+    let next = if next == "/" {
+        String::new()
+    } else {
+        format!("&next={}", segment(&next))
+    };
     see_other(console, &format!("{page}?problem={}{next}", segment(code)))
 }
 
@@ -160,8 +178,13 @@ pub fn inside(next: &str) -> String {
         && !next.starts_with("//")
         && !next.contains(['\\', '\r', '\n', '\t'])
         && next.bytes().all(|byte| byte.is_ascii_graphic())
-        && !next.starts_with("/sign-in");
-    if plain { next.to_owned() } else { "/".to_owned() }
+        // Neither around in a circle, nor with a one-time link's secret in the address.
+        && !next.contains("/sign-in");
+    if plain {
+        next.to_owned()
+    } else {
+        "/".to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -170,7 +193,15 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_to_another_site_after_signing_in() {
-        for next in ["//evil.example", "https://evil.example", "/\\evil", "", "/a\r\nb", "/sign-in"] {
+        for next in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil",
+            "",
+            "/a\r\nb",
+            "/sign-in",
+            "/q/sign-in/link/x",
+        ] {
             assert_eq!(inside(next), "/", "{next:?}");
         }
         assert_eq!(inside("/clusters/a?x=1"), "/clusters/a?x=1");

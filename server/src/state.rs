@@ -31,7 +31,12 @@ pub struct Shared {
 }
 
 impl Console {
-    pub fn new(control: Control, external: &Url, assets: Assets, metrics: PrometheusHandle) -> Self {
+    pub fn new(
+        control: Control,
+        external: &Url,
+        assets: Assets,
+        metrics: PrometheusHandle,
+    ) -> Self {
         Self(Arc::new(Shared {
             control,
             base: BasePath(external.path().trim_end_matches('/').to_owned()),

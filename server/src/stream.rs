@@ -49,9 +49,18 @@ pub fn open(
     ticks: watch::Receiver<u64>,
     render: Render,
 ) -> Result<Response, Fault> {
-    let place = console.streams.clone().try_acquire_owned().map_err(|_| too_many())?;
+    let place = console
+        .streams
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| too_many())?;
     let (sender, receiver) = mpsc::channel(AHEAD);
-    let feed = Feed { id: last_seen(headers), sent: None, sent_at: Instant::now(), sender };
+    let feed = Feed {
+        id: last_seen(headers),
+        sent: None,
+        sent_at: Instant::now(),
+        sender,
+    };
     let closing = console.closing.clone();
     tokio::spawn(async move {
         let gone = feed.sender.clone();
@@ -67,7 +76,9 @@ pub fn open(
     let mut response = stream.into_response();
     // Proxies that gather answers would hold events back.
     let gather = HeaderName::from_static("x-accel-buffering");
-    response.headers_mut().insert(gather, HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert(gather, HeaderValue::from_static("no"));
     Ok(response)
 }
 
@@ -120,7 +131,10 @@ impl Feed {
 
     async fn send(&mut self, event: &str, data: String) -> bool {
         self.id = self.id.saturating_add(1);
-        let event = Event::default().event(event).id(self.id.to_string()).data(data);
+        let event = Event::default()
+            .event(event)
+            .id(self.id.to_string())
+            .data(data);
         self.sender.send(Ok(event)).await.is_ok()
     }
 }

@@ -24,7 +24,11 @@ pub struct Carried {
 }
 
 /// Puts [`Visitor`] into the request, and [`Carried`] when somebody is signed in.
-pub async fn identify(State(console): State<Console>, mut request: Request, next: Next) -> Response {
+pub async fn identify(
+    State(console): State<Console>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let session = request.extensions().get::<Session>().cloned();
     let visitor = match session {
         Some(session) => match signed_in(&console, &session, &mut request).await {
@@ -42,13 +46,22 @@ async fn signed_in(
     session: &Session,
     request: &mut Request,
 ) -> Result<Option<Operator>, Fault> {
-    let account = session.get::<String>(sessions::ACCOUNT).await.map_err(|error| {
-        tracing::error!("cannot read a session: {error}");
-        Fault::internal()
-    })?;
-    let (Some(account), Some(id)) = (account, session.id()) else { return Ok(None) };
+    let account = session
+        .get::<String>(sessions::ACCOUNT)
+        .await
+        .map_err(|error| {
+            tracing::error!("cannot read a session: {error}");
+            Fault::internal()
+        })?;
+    let (Some(account), Some(id)) = (account, session.id()) else {
+        return Ok(None);
+    };
     let hash = sessions::hash(id);
-    let mut source = request.extensions().get::<Source>().cloned().unwrap_or_default();
+    let mut source = request
+        .extensions()
+        .get::<Source>()
+        .cloned()
+        .unwrap_or_default();
     source.session = hash.get(..SHOWN).map(str::to_owned);
     request.extensions_mut().insert(source.clone());
     let operator = console.control.operator(&account, &hash, source).await?;

@@ -49,7 +49,11 @@ impl User {
         match self.what {
             What::Add { name, roles } => {
                 let (account, link) = control.account_create(&who, &name, roles.grants()).await?;
-                output::say(format!("{}: {}", account.name, place::shown(&account.grants)));
+                output::say(format!(
+                    "{}: {}",
+                    account.name,
+                    place::shown(&account.grants)
+                ));
                 output::say(here.link(link.reveal()));
             }
             What::Link { name } => {
@@ -76,7 +80,11 @@ fn list(accounts: &[quorate_control::Account], json: bool) {
             (false, true) => "",
             (false, false) => "no password yet",
         };
-        vec![account.name.clone(), place::shown(&account.grants), state.to_owned()]
+        vec![
+            account.name.clone(),
+            place::shown(&account.grants),
+            state.to_owned(),
+        ]
     };
     output::table(&accounts.iter().map(row).collect::<Vec<_>>());
 }

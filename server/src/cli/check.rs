@@ -32,8 +32,16 @@ async fn check(configuration: Configuration) -> anyhow::Result<Exit> {
         for line in lines {
             good &= line.ok;
             let mark = if line.ok { "ok  " } else { "FAIL" };
-            let hint = line.hint.map(|hint| format!(" — {hint}")).unwrap_or_default();
-            output::say(format!("{mark}  {}  {}: {}{hint}", cluster.name(), line.code, line.text));
+            let hint = line
+                .hint
+                .map(|hint| format!(" — {hint}"))
+                .unwrap_or_default();
+            output::say(format!(
+                "{mark}  {}  {}: {}{hint}",
+                cluster.name(),
+                line.code,
+                line.text
+            ));
         }
     }
     if configuration.clusters.is_empty() {

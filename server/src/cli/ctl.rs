@@ -14,7 +14,12 @@ use client::Client;
 #[derive(Debug, Args)]
 pub struct Ctl {
     /// The console's address
-    #[arg(long, env = "QUORATE_URL", value_name = "URL", default_value = "http://127.0.0.1:7878/")]
+    #[arg(
+        long,
+        env = "QUORATE_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7878/"
+    )]
     url: String,
     /// PEM file with authorities to trust in addition to the system's
     #[arg(long, env = "QUORATE_CA_FILE", value_name = "FILE")]
@@ -161,26 +166,55 @@ async fn answer(client: &Client, what: What) -> Exit {
         What::Show { cluster, read } => show::cluster(client, &cluster, &read).await,
         What::Watch { cluster, read } => follow::cluster(client, &cluster, &read).await,
         What::Changes { cluster, read } => show::changes(client, cluster.as_deref(), &read).await,
-        What::Audit { from, to, cluster, actor, read } => {
-            let asked = [("from", from), ("to", to), ("cluster", cluster), ("actor", actor)];
+        What::Audit {
+            from,
+            to,
+            cluster,
+            actor,
+            read,
+        } => {
+            let asked = [
+                ("from", from),
+                ("to", to),
+                ("cluster", cluster),
+                ("actor", actor),
+            ];
             show::audit(client, asked, &read).await
         }
-        What::AddLearner { cluster, address, id, how } => {
+        What::AddLearner {
+            cluster,
+            address,
+            id,
+            how,
+        } => {
             let mut fields = vec![("address", address)];
             fields.extend(id.map(|id| ("member", id)));
             change::ask(client, &cluster, "add_learner", fields, &how).await
         }
-        What::Promote { cluster, member, how } => {
-            change::ask(client, &cluster, "promote", vec![("member", member)], &how).await
-        }
-        What::Demote { cluster, member, how } => {
-            change::ask(client, &cluster, "demote", vec![("member", member)], &how).await
-        }
-        What::Remove { cluster, member, how } => {
-            change::ask(client, &cluster, "remove", vec![("member", member)], &how).await
-        }
-        What::Transfer { cluster, member, how } => {
-            let fields = member.map(|member| ("member", member)).into_iter().collect();
+        What::Promote {
+            cluster,
+            member,
+            how,
+        } => change::ask(client, &cluster, "promote", vec![("member", member)], &how).await,
+        What::Demote {
+            cluster,
+            member,
+            how,
+        } => change::ask(client, &cluster, "demote", vec![("member", member)], &how).await,
+        What::Remove {
+            cluster,
+            member,
+            how,
+        } => change::ask(client, &cluster, "remove", vec![("member", member)], &how).await,
+        What::Transfer {
+            cluster,
+            member,
+            how,
+        } => {
+            let fields = member
+                .map(|member| ("member", member))
+                .into_iter()
+                .collect();
             change::ask(client, &cluster, "transfer", fields, &how).await
         }
         What::Snapshot { cluster, how } => {

@@ -35,8 +35,9 @@ use crate::{
 const CLUSTER: &str = "demo";
 const ACCOUNT: &str = "admin";
 const USUAL_PORT: u16 = 7878;
-/// Everything has ended by then, whatever hangs.
-const STOP_WITHIN: Duration = Duration::from_secs(9);
+/// Together less than 10 s, whatever hangs.
+const CONSOLE_ENDS_WITHIN: Duration = Duration::from_millis(4_500);
+const NODES_END_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -78,9 +79,14 @@ impl Demo {
             cluster = starting => cluster?,
             () = stop.cancelled() => return Ok(Exit::Done),
         };
-        let ended = with_console(&cluster, &data, listen, &stop).await;
-        let stopped = tokio::time::timeout(STOP_WITHIN, cluster.stop()).await;
-        if stopped.is_err() {
+        let ended = tokio::select! {
+            ended = with_console(&cluster, &data, listen, &stop) => ended,
+            () = after(&stop, CONSOLE_ENDS_WITHIN) => Ok(()),
+        };
+        if tokio::time::timeout(NODES_END_WITHIN, cluster.stop())
+            .await
+            .is_err()
+        {
             tracing::warn!("nodes were still ending; they end with this process");
         }
         ended.map(|()| Exit::Done)
@@ -96,6 +102,12 @@ impl Demo {
             node_program: std::env::current_exe().context("cannot find this program's file")?,
         })
     }
+}
+
+/// Some time after the console was told to stop.
+async fn after(stop: &CancellationToken, time: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(time).await;
 }
 
 /// The port asked for, or the usual one, or any.
@@ -168,11 +180,17 @@ fn setup(cluster: &supervisor::Demo) -> anyhow::Result<ClusterSetup> {
 /// A sign-in link for the first account, which is made if it is not there.
 async fn first_link(control: &Control) -> anyhow::Result<Secret> {
     let who = control.command_line_operator();
-    let there = control.accounts(&who).await?.iter().any(|account| account.name == ACCOUNT);
+    let there = control
+        .accounts(&who)
+        .await?
+        .iter()
+        .any(|account| account.name == ACCOUNT);
     if there {
         return Ok(control.account_link(&who, ACCOUNT).await?);
     }
-    let (_, secret) = control.account_create(&who, ACCOUNT, everywhere(&[Duty::Admin])).await?;
+    let (_, secret) = control
+        .account_create(&who, ACCOUNT, everywhere(&[Duty::Admin]))
+        .await?;
     Ok(secret)
 }
 

@@ -38,7 +38,10 @@ impl Place {
         let (data_dir, configured) = match (&self.config, &self.data) {
             (Some(file), _) => {
                 let configuration = Configuration::read(file)?;
-                (configuration.data_dir, configuration.external_url.map(String::from))
+                (
+                    configuration.data_dir,
+                    configuration.external_url.map(String::from),
+                )
             }
             (None, Some(data)) => (data.clone(), None),
             (None, None) => anyhow::bail!("name the console: --config FILE or --data DIR"),
@@ -56,7 +59,10 @@ impl Place {
 impl Here {
     /// A one-time sign-in link; only its path where the address is not known.
     pub fn link(&self, secret: &str) -> String {
-        let address = self.address.as_deref().map_or("", |address| address.trim_end_matches('/'));
+        let address = self
+            .address
+            .as_deref()
+            .map_or("", |address| address.trim_end_matches('/'));
         format!("{address}/sign-in/link/{secret}")
     }
 }
@@ -79,8 +85,11 @@ pub struct Roles {
 
 impl Roles {
     pub fn grants(&self) -> Vec<Grant> {
-        let grant =
-            |role| Grant { role, clusters: self.clusters.clone(), tags: Vec::new() };
+        let grant = |role| Grant {
+            role,
+            clusters: self.clusters.clone(),
+            tags: Vec::new(),
+        };
         self.roles.iter().copied().map(grant).collect()
     }
 }

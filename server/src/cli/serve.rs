@@ -84,5 +84,9 @@ pub fn drivers(configuration: &Configuration) -> anyhow::Result<Vec<Arc<dyn Driv
             Err(error) => problems.push(format!("cluster {name}: {error}")),
         }
     }
-    if problems.is_empty() { Ok(drivers) } else { Err(ConfigurationError { problems }.into()) }
+    if problems.is_empty() {
+        Ok(drivers)
+    } else {
+        Err(ConfigurationError { problems }.into())
+    }
 }

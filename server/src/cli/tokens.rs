@@ -50,11 +50,19 @@ impl Token {
         let here = self.place.open().await?;
         let (control, who) = (&here.control, here.control.command_line_operator());
         match self.what {
-            What::Create { name, roles, expires } => {
-                let (token, secret) =
-                    control.token_create(&who, &name, roles.grants(), expires).await?;
+            What::Create {
+                name,
+                roles,
+                expires,
+            } => {
+                let (token, secret) = control
+                    .token_create(&who, &name, roles.grants(), expires)
+                    .await?;
                 let grants = place::shown(&token.grants);
-                output::say(format!("{}: {grants}, until {}", token.name, token.expires_at));
+                output::say(format!(
+                    "{}: {grants}, until {}",
+                    token.name, token.expires_at
+                ));
                 output::say(secret.reveal());
             }
             What::Revoke { name } => {
@@ -72,9 +80,17 @@ fn list(tokens: &[quorate_control::Token], json: bool) {
         return output::json(&tokens);
     }
     let row = |token: &quorate_control::Token| {
-        let until =
-            if token.revoked { "revoked".to_owned() } else { format!("until {}", token.expires_at) };
-        vec![token.id.clone(), token.name.clone(), place::shown(&token.grants), until]
+        let until = if token.revoked {
+            "revoked".to_owned()
+        } else {
+            format!("until {}", token.expires_at)
+        };
+        vec![
+            token.id.clone(),
+            token.name.clone(),
+            place::shown(&token.grants),
+            until,
+        ]
     };
     output::table(&tokens.iter().map(row).collect::<Vec<_>>());
 }

@@ -41,7 +41,11 @@ impl Cluster {
             name: self.name().to_owned(),
             kind: self.registration.kind,
             seeds: self.seeds.clone(),
-            token: self.token_file.as_deref().map(|path| self.secret("token_file", path)).transpose()?,
+            token: self
+                .token_file
+                .as_deref()
+                .map(|path| self.secret("token_file", path))
+                .transpose()?,
             ca_pem: match self.ca_file.as_deref() {
                 Some(path) => Some(self.file("ca_file", path)?),
                 None => None,
@@ -55,10 +59,16 @@ impl Cluster {
     }
 
     fn client_pem(&self) -> Result<Option<Secret>, String> {
-        let (Some(cert), Some(key)) = (&self.cert_file, &self.key_file) else { return Ok(None) };
+        let (Some(cert), Some(key)) = (&self.cert_file, &self.key_file) else {
+            return Ok(None);
+        };
         let chain = self.secret("cert_file", cert)?;
         let key = self.secret("key_file", key)?;
-        Ok(Some(Secret::new(format!("{}\n{}\n", chain.reveal(), key.reveal()))))
+        Ok(Some(Secret::new(format!(
+            "{}\n{}\n",
+            chain.reveal(),
+            key.reveal()
+        ))))
     }
 
     fn secret(&self, key: &str, path: &str) -> Result<Secret, String> {
@@ -79,13 +89,19 @@ impl Cluster {
 
 /// All clusters of the file.
 pub fn read(table: &Table, problems: &mut Vec<String>) -> Vec<Cluster> {
-    let blocks = table.get("clusters").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let blocks = table
+        .get("clusters")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
     let mut clusters: Vec<Cluster> = Vec::new();
     for (index, block) in blocks.iter().filter_map(Value::as_table).enumerate() {
         let path = format!("clusters[{index}]");
         if let Some(cluster) = one(block, &path, problems) {
             if clusters.iter().any(|other| other.name() == cluster.name()) {
-                problems.push(format!("{path}.name: \"{}\" is there twice", cluster.name()));
+                problems.push(format!(
+                    "{path}.name: \"{}\" is there twice",
+                    cluster.name()
+                ));
             }
             clusters.push(cluster);
         }
@@ -99,11 +115,16 @@ fn one(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Cluster>
     let kind = kind(block, path, problems);
     let seeds = texts(block, "seeds");
     check_seeds(&seeds, kind, path, problems);
-    let both = [block.contains_key("cert_file"), block.contains_key("key_file")];
+    let both = [
+        block.contains_key("cert_file"),
+        block.contains_key("key_file"),
+    ];
     if both[0] != both[1] {
         problems.push(format!("{path}: cert_file and key_file belong together"));
     }
-    let (Some(name), Some(kind)) = (name, kind) else { return None };
+    let (Some(name), Some(kind)) = (name, kind) else {
+        return None;
+    };
     (problems.len() == before).then(|| Cluster {
         registration: Registration {
             name: ClusterName(name),
@@ -111,7 +132,10 @@ fn one(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Cluster>
             tags: texts(block, "tags"),
             zones: zones(block),
             thresholds: thresholds(block),
-            read_only: block.get("read_only").and_then(Value::as_bool).unwrap_or(false),
+            read_only: block
+                .get("read_only")
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
         },
         join_allowed: texts(block, "join_allowed"),
         seeds,
@@ -130,7 +154,9 @@ fn name(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<String>
     };
     let good = !name.is_empty()
         && name.len() <= NAME_LIMIT
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         && name.chars().any(|c| c.is_ascii_alphanumeric());
     if !good {
         problems.push(format!(
@@ -149,7 +175,10 @@ fn kind(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Kind> {
         Some("agent") => Some(Kind::Agent),
         Some("simulated") => Some(Kind::Simulated),
         Some(kind @ ("etcd" | "openziti" | "raftadmin")) => {
-            problems.push(format!("{path}.kind \"{kind}\": {}", crate::NOT_IN_THIS_VERSION));
+            problems.push(format!(
+                "{path}.kind \"{kind}\": {}",
+                crate::NOT_IN_THIS_VERSION
+            ));
             None
         }
         found => {
@@ -164,11 +193,16 @@ fn kind(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Kind> {
 
 fn check_seeds(seeds: &[String], kind: Option<Kind>, path: &str, problems: &mut Vec<String>) {
     if seeds.is_empty() && kind != Some(Kind::Simulated) {
-        problems.push(format!("{path}.seeds: missing; name at least one address to begin with"));
+        problems.push(format!(
+            "{path}.seeds: missing; name at least one address to begin with"
+        ));
     }
     for seed in seeds {
         if seed.starts_with("srv:") || seed.starts_with("consul:") {
-            problems.push(format!("{path}.seeds \"{seed}\": {}", crate::NOT_IN_THIS_VERSION));
+            problems.push(format!(
+                "{path}.seeds \"{seed}\": {}",
+                crate::NOT_IN_THIS_VERSION
+            ));
         }
     }
 }
@@ -205,5 +239,9 @@ fn text(block: &Table, key: &str) -> Option<String> {
 
 fn texts(block: &Table, key: &str) -> Vec<String> {
     let list = block.get(key).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }

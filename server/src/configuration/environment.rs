@@ -11,8 +11,13 @@ use super::{
 
 const PREFIX: &str = "QUORATE_";
 /// Variables of other commands and of the build.
-const OTHERS: [&str; 5] =
-    ["QUORATE_URL", "QUORATE_TOKEN", "QUORATE_SITE", "QUORATE_LOG", "QUORATE_CA_FILE"];
+const OTHERS: [&str; 5] = [
+    "QUORATE_URL",
+    "QUORATE_TOKEN",
+    "QUORATE_SITE",
+    "QUORATE_LOG",
+    "QUORATE_CA_FILE",
+];
 
 /// Whether a variable gives a key of the configuration.
 pub fn is_ours(name: &str) -> bool {
@@ -32,7 +37,9 @@ pub fn apply(
         .filter_map(|(name, text)| {
             let path = name.strip_prefix(PREFIX)?.to_lowercase();
             let path: Vec<&str> = path.split("__").collect();
-            set(table, ROOT, &path, &text).err().map(|problem| format!("{name}: {problem}"))
+            set(table, ROOT, &path, &text)
+                .err()
+                .map(|problem| format!("{name}: {problem}"))
         })
         .collect()
 }
@@ -49,13 +56,22 @@ fn set(table: &mut Table, keys: &[Key], path: &[&str], text: &str) -> Result<(),
     })?;
     match key.holds {
         Holds::Table(inner) => {
-            let value = table.entry(*name).or_insert_with(|| Value::Table(Table::new()));
+            let value = table
+                .entry(*name)
+                .or_insert_with(|| Value::Table(Table::new()));
             let table = value.as_table_mut().ok_or("the file has no table there")?;
             set(table, inner, rest, text)
         }
         Holds::Tables(inner) => {
-            let value = table.entry(*name).or_insert_with(|| Value::Array(Vec::new()));
-            set(nth_table(value, rest.first().copied())?, inner, rest.get(1..).unwrap_or(&[]), text)
+            let value = table
+                .entry(*name)
+                .or_insert_with(|| Value::Array(Vec::new()));
+            set(
+                nth_table(value, rest.first().copied())?,
+                inner,
+                rest.get(1..).unwrap_or(&[]),
+                text,
+            )
         }
         _ if !rest.is_empty() => Err(format!("\"{name}\" is not a table")),
         holds => {
@@ -73,9 +89,9 @@ fn nth_table<'a>(value: &'a mut Value, index: Option<&str>) -> Result<&'a mut Ta
     if index == list.len() {
         list.push(Value::Table(Table::new()));
     }
-    list.get_mut(index).and_then(Value::as_table_mut).ok_or_else(|| {
-        format!("there is no block {index}; blocks are counted from 0 without gaps")
-    })
+    list.get_mut(index)
+        .and_then(Value::as_table_mut)
+        .ok_or_else(|| format!("there is no block {index}; blocks are counted from 0 without gaps"))
 }
 
 fn value_of(holds: Holds, text: &str) -> Result<Value, String> {
@@ -89,7 +105,10 @@ fn value_of(holds: Holds, text: &str) -> Result<Value, String> {
                 .map(Value::from)
                 .collect(),
         )),
-        _ => format!("it = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("it")),
+        _ => format!("it = {text}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("it")),
     };
     value.ok_or_else(|| format!("expected {}", holds.expected()))
 }

@@ -55,7 +55,13 @@ const fn key(
     example: &'static str,
     about: &'static str,
 ) -> Key {
-    Key { name, holds, default, example, about }
+    Key {
+        name,
+        holds,
+        default,
+        example,
+        about,
+    }
 }
 
 const fn later(name: &'static str) -> Key {
@@ -70,9 +76,27 @@ pub const ROOT: &[Key] = &[
         "",
         "Takes every change away from everybody; looking stays possible.",
     ),
-    key("server", Holds::Table(SERVER), None, "", "Where the console listens and keeps its data."),
-    key("identity", Holds::Table(IDENTITY), None, "", "Who may come in."),
-    key("clusters", Holds::Tables(CLUSTER), None, "", "A cluster to watch; one block each."),
+    key(
+        "server",
+        Holds::Table(SERVER),
+        None,
+        "",
+        "Where the console listens and keeps its data.",
+    ),
+    key(
+        "identity",
+        Holds::Table(IDENTITY),
+        None,
+        "",
+        "Who may come in.",
+    ),
+    key(
+        "clusters",
+        Holds::Tables(CLUSTER),
+        None,
+        "",
+        "A cluster to watch; one block each.",
+    ),
     later("database"),
     later("notify"),
     later("audit"),
@@ -138,8 +162,20 @@ const IDENTITY: &[Key] = &[
 ];
 
 pub const CLUSTER: &[Key] = &[
-    key("name", Holds::Text, None, "\"vault-eu\"", "What the console calls it."),
-    key("kind", Holds::Text, None, "\"openbao\"", "openbao, vault, agent or simulated."),
+    key(
+        "name",
+        Holds::Text,
+        None,
+        "\"vault-eu\"",
+        "What the console calls it.",
+    ),
+    key(
+        "kind",
+        Holds::Text,
+        None,
+        "\"openbao\"",
+        "openbao, vault, agent or simulated.",
+    ),
     key(
         "seeds",
         Holds::Texts,
@@ -147,7 +183,13 @@ pub const CLUSTER: &[Key] = &[
         "[\"https://bao-eu1-a.example:8200\"]",
         "Where to begin; the other members are learned from the cluster.",
     ),
-    key("token_file", Holds::Text, None, "\"/run/secrets/bao\"", "File with the backend's token."),
+    key(
+        "token_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/bao\"",
+        "File with the backend's token.",
+    ),
     key(
         "cert_file",
         Holds::Text,
@@ -155,7 +197,13 @@ pub const CLUSTER: &[Key] = &[
         "\"/etc/quorate/client.pem\"",
         "Client certificate; together with key_file.",
     ),
-    key("key_file", Holds::Text, None, "\"/run/secrets/client.key\"", "Its private key."),
+    key(
+        "key_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/client.key\"",
+        "Its private key.",
+    ),
     key(
         "ca_file",
         Holds::Text,
@@ -170,7 +218,13 @@ pub const CLUSTER: &[Key] = &[
         "\"https://{host}:8200\"",
         "Where a member's API is, if the cluster does not tell.",
     ),
-    key("tags", Holds::Texts, Some("[]"), "", "Words to grant roles by."),
+    key(
+        "tags",
+        Holds::Texts,
+        Some("[]"),
+        "",
+        "Words to grant roles by.",
+    ),
     key(
         "zones",
         Holds::TextsByName,
@@ -185,7 +239,13 @@ pub const CLUSTER: &[Key] = &[
         "",
         "Where a new member may be: \"https://10.20.0.0/16:8200\" or an exact address; empty: nowhere.",
     ),
-    key("read_only", Holds::YesNo, Some("false"), "", "Takes every change of this cluster away."),
+    key(
+        "read_only",
+        Holds::YesNo,
+        Some("false"),
+        "",
+        "Takes every change of this cluster away.",
+    ),
     key(
         "thresholds",
         Holds::Table(THRESHOLDS),

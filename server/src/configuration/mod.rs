@@ -28,13 +28,17 @@ pub struct ConfigurationError {
 
 impl ConfigurationError {
     fn one(problem: impl Into<String>) -> Self {
-        Self { problems: vec![problem.into()] }
+        Self {
+            problems: vec![problem.into()],
+        }
     }
 
     /// Whether all that is wrong is that a later version will know it.
     #[must_use]
     pub fn is_not_yet(&self) -> bool {
-        self.problems.iter().all(|problem| problem.ends_with(crate::NOT_IN_THIS_VERSION))
+        self.problems
+            .iter()
+            .all(|problem| problem.ends_with(crate::NOT_IN_THIS_VERSION))
     }
 }
 
@@ -65,7 +69,10 @@ impl Configuration {
         let text = std::fs::read_to_string(file).map_err(|error| {
             ConfigurationError::one(format!("cannot read {}: {error}", file.display()))
         })?;
-        Self::parse(&text, std::env::vars().filter(|(name, _)| environment::is_ours(name)))
+        Self::parse(
+            &text,
+            std::env::vars().filter(|(name, _)| environment::is_ours(name)),
+        )
     }
 
     /// Reads `text` with `environment` over it.
@@ -91,15 +98,21 @@ impl Configuration {
         let mut problems = Vec::new();
         let server = Section::of(table, "server");
         let listen = listen(server.text("listen").unwrap_or(keys::LISTEN), &mut problems);
-        let external_url =
-            server.text("external_url").and_then(|text| external_url(text, &mut problems));
+        let external_url = server
+            .text("external_url")
+            .and_then(|text| external_url(text, &mut problems));
         let data_dir = PathBuf::from(server.text("data_dir").unwrap_or(keys::DATA_DIR));
-        let mode = Section::of(table, "identity").text("mode").unwrap_or("local");
+        let mode = Section::of(table, "identity")
+            .text("mode")
+            .unwrap_or("local");
         identity(mode, &mut problems);
         let clusters = clusters::read(table, &mut problems);
         match listen {
             Some(listen) if problems.is_empty() => Ok(Self {
-                read_only: table.get("read_only").and_then(Value::as_bool).unwrap_or(false),
+                read_only: table
+                    .get("read_only")
+                    .and_then(Value::as_bool)
+                    .unwrap_or(false),
                 listen,
                 external_url,
                 data_dir,
@@ -118,9 +131,18 @@ impl Configuration {
         let connections = self
             .clusters
             .iter()
-            .filter_map(|cluster| cluster.connection().map_err(|error| problems.push(error)).ok())
+            .filter_map(|cluster| {
+                cluster
+                    .connection()
+                    .map_err(|error| problems.push(error))
+                    .ok()
+            })
             .collect();
-        if problems.is_empty() { Ok(connections) } else { Err(ConfigurationError { problems }) }
+        if problems.is_empty() {
+            Ok(connections)
+        } else {
+            Err(ConfigurationError { problems })
+        }
     }
 }
 
@@ -175,9 +197,14 @@ fn identity(mode: &str, problems: &mut Vec<String>) {
     match mode {
         "local" => {}
         "jwt-header" | "trusted-header" | "oidc" => {
-            problems.push(format!("identity.mode \"{mode}\": {}", crate::NOT_IN_THIS_VERSION));
+            problems.push(format!(
+                "identity.mode \"{mode}\": {}",
+                crate::NOT_IN_THIS_VERSION
+            ));
         }
-        other => problems.push(format!("identity.mode: expected \"local\"; found \"{other}\"")),
+        other => problems.push(format!(
+            "identity.mode: expected \"local\"; found \"{other}\""
+        )),
     }
 }
 

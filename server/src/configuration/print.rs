@@ -10,8 +10,10 @@ pub fn printed() -> String {
          # variable instead: QUORATE_SERVER__LISTEN, QUORATE_CLUSTERS__0__NAME.\n\
          # A key behind `#` has no default; its value is an example.\n\n",
     );
-    let (tables, plain): (Vec<_>, Vec<_>) =
-        ROOT.iter().filter(|key| key.holds != Holds::Later).partition(|key| is_table(key));
+    let (tables, plain): (Vec<_>, Vec<_>) = ROOT
+        .iter()
+        .filter(|key| key.holds != Holds::Later)
+        .partition(|key| is_table(key));
     for key in plain {
         line(&mut out, key, "");
     }
@@ -38,8 +40,10 @@ fn table(out: &mut String, key: &Key, keys: &[Key]) {
 /// No cluster is watched by default, so the whole block stands behind `#`.
 fn clusters(out: &mut String, key: &Key) {
     out.push_str(&format!("\n# {}\n#[[{}]]\n", key.about, key.name));
-    let (tables, plain): (Vec<_>, Vec<_>) =
-        CLUSTER.iter().filter(|key| key.holds != Holds::Later).partition(|key| is_table(key));
+    let (tables, plain): (Vec<_>, Vec<_>) = CLUSTER
+        .iter()
+        .filter(|key| key.holds != Holds::Later)
+        .partition(|key| is_table(key));
     for key in plain {
         line(out, key, "#");
     }

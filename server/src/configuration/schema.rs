@@ -33,7 +33,12 @@ fn check_value(value: &Value, holds: Holds, path: &str, problems: &mut Vec<Strin
         }
         (Holds::Tables(keys), Value::Array(list)) => {
             for (index, item) in list.iter().enumerate() {
-                check_value(item, Holds::Table(keys), &format!("{path}[{index}]"), problems);
+                check_value(
+                    item,
+                    Holds::Table(keys),
+                    &format!("{path}[{index}]"),
+                    problems,
+                );
             }
             return;
         }
@@ -44,7 +49,11 @@ fn check_value(value: &Value, holds: Holds, path: &str, problems: &mut Vec<Strin
         _ => false,
     };
     if !fits {
-        problems.push(format!("{path}: expected {}, found {}", holds.expected(), found(value)));
+        problems.push(format!(
+            "{path}: expected {}, found {}",
+            holds.expected(),
+            found(value)
+        ));
     }
 }
 
@@ -65,7 +74,9 @@ fn unknown(path: &str, name: &str, keys: &[Key]) -> String {
 /// The known name that was probably meant: a slip of the keys, or the beginning of a longer name.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let longer = |candidate: &str| {
-        candidate.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'))
+        candidate
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('_'))
     };
     let distance = |candidate: &str| match longer(candidate) {
         true => 1,
@@ -92,5 +103,9 @@ fn found(value: &Value) -> String {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }

@@ -10,8 +10,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use quorate_domain::audit::Source;
 use quorate_app::session::Visitor;
+use quorate_domain::audit::Source;
 
 use super::problems::{self, Fault};
 use crate::state::Console;
@@ -36,10 +36,20 @@ pub async fn refuse(State(console): State<Console>, request: Request, next: Next
         _ => from == From::Here,
     };
     if !allowed {
-        let signed_in =
-            request.extensions().get::<Visitor>().is_some_and(|visitor| visitor.0.is_some());
-        let source = request.extensions().get::<Source>().cloned().unwrap_or_default();
-        let text = format!("{} {} from another site", request.method(), request.uri().path());
+        let signed_in = request
+            .extensions()
+            .get::<Visitor>()
+            .is_some_and(|visitor| visitor.0.is_some());
+        let source = request
+            .extensions()
+            .get::<Source>()
+            .cloned()
+            .unwrap_or_default();
+        let text = format!(
+            "{} {} from another site",
+            request.method(),
+            request.uri().path()
+        );
         record(&console, signed_in, &text, &source).await;
         return refused();
     }
@@ -72,22 +82,40 @@ fn origin(headers: &HeaderMap, own: &str) -> From {
 
 /// Forms post one type, server functions another; anything else is refused.
 fn wrong_body(request: &Request) -> Option<&'static str> {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    ) {
         return None;
     }
     let is_function = request.uri().path().starts_with("/api/");
-    let expected =
-        if is_function { "application/json" } else { "application/x-www-form-urlencoded" };
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let given = given.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    let expected = if is_function {
+        "application/json"
+    } else {
+        "application/x-www-form-urlencoded"
+    };
+    let given = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let given = given
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default()
+        .trim();
     (!given.eq_ignore_ascii_case(expected)).then_some(expected)
 }
 
 /// Only where somebody is signed in: strangers must not be able to fill the audit log.
 async fn record(console: &Console, signed_in: bool, text: &str, source: &Source) {
-    tracing::warn!(request_id = source.request_id, "refused a request of another site");
+    tracing::warn!(
+        request_id = source.request_id,
+        "refused a request of another site"
+    );
     if signed_in
-        && let Err(error) = console.control.record_refusal("cross_site", text, source).await
+        && let Err(error) = console
+            .control
+            .record_refusal("cross_site", text, source)
+            .await
     {
         tracing::error!("cannot record a refusal: {error}");
     }
@@ -122,14 +150,22 @@ mod tests {
         assert_eq!(from(&[("sec-fetch-site", "same-origin")]), From::Here);
         assert_eq!(from(&[("sec-fetch-site", "none")]), From::Nowhere);
         for site in ["same-site", "cross-site", "anything"] {
-            assert_eq!(from(&[("sec-fetch-site", site), ("origin", OWN)]), From::Elsewhere);
+            assert_eq!(
+                from(&[("sec-fetch-site", site), ("origin", OWN)]),
+                From::Elsewhere
+            );
         }
     }
 
     #[test]
     fn without_it_the_origin_must_be_exactly_the_configured_one() {
         assert_eq!(from(&[("origin", OWN)]), From::Here);
-        for origin in ["http://raft.example", "https://raft.example:8443", "https://raft.example.evil", "null"] {
+        for origin in [
+            "http://raft.example",
+            "https://raft.example:8443",
+            "https://raft.example.evil",
+            "null",
+        ] {
             assert_eq!(from(&[("origin", origin)]), From::Elsewhere, "{origin}");
         }
         assert_eq!(from(&[("origin", OWN), ("origin", OWN)]), From::Elsewhere);

@@ -31,8 +31,16 @@ pub async fn secure(State(console): State<Console>, request: Request, next: Next
     put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(headers, header::REFERRER_POLICY, "no-referrer");
     put(headers, header::X_FRAME_OPTIONS, "DENY");
-    put(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    put(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    put(
+        headers,
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    put(
+        headers,
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
     put(
         headers,
         HeaderName::from_static("permissions-policy"),
@@ -48,7 +56,10 @@ pub async fn secure(State(console): State<Console>, request: Request, next: Next
     if !headers.contains_key(header::CACHE_CONTROL) {
         put(headers, header::CACHE_CONTROL, "no-store");
     }
-    headers.append(header::VARY, HeaderValue::from_static("Sec-Fetch-Site, Origin"));
+    headers.append(
+        header::VARY,
+        HeaderValue::from_static("Sec-Fetch-Site, Origin"),
+    );
     response
 }
 

@@ -14,11 +14,11 @@ use serde::Serialize;
 
 /// A problem as an answer. [`shape`] writes its body, once the request's id is known.
 #[derive(Clone, Debug)]
-pub struct Fault(pub Problem);
+pub struct Fault(pub Box<Problem>);
 
 impl Fault {
     pub fn new(status: StatusCode, code: &str, title: impl Into<String>, hint: &str) -> Self {
-        Self(Problem::new(status.as_u16(), code, title, hint))
+        Self(Box::new(Problem::new(status.as_u16(), code, title, hint)))
     }
 
     pub fn malformed(title: impl Into<String>, hint: &str) -> Self {
@@ -68,7 +68,7 @@ impl From<ControlError> for Fault {
         if problem.status >= 500 {
             tracing::error!(code = problem.code, causes = causes(&error), "{error}");
         }
-        Self(problem)
+        Self(Box::new(problem))
     }
 }
 
@@ -96,8 +96,10 @@ impl IntoResponse for Fault {
 /// Writes the body of every [`Fault`]; below `/api/` also of errors that came without one
 /// (an unknown path, a wrong method, a body too long).
 pub async fn shape(request: Request, next: Next) -> Response {
-    let request_id =
-        request.extensions().get::<Source>().and_then(|source| source.request_id.clone());
+    let request_id = request
+        .extensions()
+        .get::<Source>()
+        .and_then(|source| source.request_id.clone());
     let is_api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
     let failed = response.status().is_client_error() || response.status().is_server_error();
@@ -121,7 +123,11 @@ struct Document<'a> {
 /// Keeps status and headers (`Retry-After`, `Allow`) of `response`.
 fn write(response: Response, problem: &Problem) -> Response {
     let (mut parts, _) = response.into_parts();
-    let document = Json(Document { r#type: "about:blank", problem }).into_response();
+    let document = Json(Document {
+        r#type: "about:blank",
+        problem,
+    })
+    .into_response();
     parts.headers.remove(header::CONTENT_LENGTH);
     let problem_json = HeaderValue::from_static("application/problem+json");
     parts.headers.insert(header::CONTENT_TYPE, problem_json);
@@ -133,7 +139,10 @@ fn write(response: Response, problem: &Problem) -> Response {
 }
 
 fn is_json(response: &Response) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.contains("json"))
 }
 

@@ -72,7 +72,13 @@ pub async fn receive(mut request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    note(&id, method.as_str(), &path, response.status(), began.elapsed());
+    note(
+        &id,
+        method.as_str(),
+        &path,
+        response.status(),
+        began.elapsed(),
+    );
     response
 }
 
@@ -82,9 +88,23 @@ fn note(id: &str, method: &str, path: &str, status: StatusCode, took: Duration) 
     metrics::counter!("quorate_requests_total", "status" => status.to_string()).increment(1);
     metrics::histogram!("quorate_request_seconds").record(took.as_secs_f64());
     if status >= 500 {
-        tracing::error!(request_id = id, method, path, status, milliseconds, "request");
+        tracing::error!(
+            request_id = id,
+            method,
+            path,
+            status,
+            milliseconds,
+            "request"
+        );
     } else {
-        tracing::debug!(request_id = id, method, path, status, milliseconds, "request");
+        tracing::debug!(
+            request_id = id,
+            method,
+            path,
+            status,
+            milliseconds,
+            "request"
+        );
     }
 }
 
@@ -100,7 +120,10 @@ fn timed_out() -> Response {
 
 fn source(request: &Request) -> Source {
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
-    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = request
+        .headers()
+        .get(header::USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
     Source {
         peer: peer.map(|ConnectInfo(Peer(peer))| peer.clone()),
         user_agent: agent.map(|agent| agent.chars().take(USER_AGENT_LIMIT).collect()),
@@ -117,8 +140,11 @@ fn new_id() -> String {
 
 fn drop_identity(request: &mut Request) {
     let headers = request.headers_mut();
-    let claims: Vec<HeaderName> =
-        headers.keys().filter(|name| claims_identity(name.as_str())).cloned().collect();
+    let claims: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| claims_identity(name.as_str()))
+        .cloned()
+        .collect();
     for name in claims {
         headers.remove(name);
     }
@@ -127,7 +153,9 @@ fn drop_identity(request: &mut Request) {
 fn claims_identity(name: &str) -> bool {
     let folded = name.replace('_', "-");
     IDENTITY.contains(&folded.as_str())
-        || IDENTITY_FAMILIES.iter().any(|family| folded.starts_with(family))
+        || IDENTITY_FAMILIES
+            .iter()
+            .any(|family| folded.starts_with(family))
 }
 
 /// The path as it may stand in a log: the secret of a one-time link does not.
@@ -151,7 +179,12 @@ mod tests {
 
     #[test]
     fn headers_of_other_identity_modes_are_known_in_every_spelling() {
-        for name in ["remote_user", "X-Forwarded-User", "x-amzn-oidc-data", "oidc_claim_sub"] {
+        for name in [
+            "remote_user",
+            "X-Forwarded-User",
+            "x-amzn-oidc-data",
+            "oidc_claim_sub",
+        ] {
             assert!(claims_identity(&name.to_lowercase()), "{name}");
         }
         assert!(!claims_identity("user-agent"));

@@ -15,8 +15,10 @@ pub async fn list(
     Extension(who): Extension<Operator>,
     request: Request,
 ) -> Result<Response, Fault> {
-    let asked =
-        Asked::of(&request, &["from", "to", "cluster", "actor", "change", "after", "limit"])?;
+    let asked = Asked::of(
+        &request,
+        &["from", "to", "cluster", "actor", "change", "after", "limit"],
+    )?;
     let filter = Filter {
         from: asked.time("from")?,
         to: asked.time("to")?,
@@ -26,5 +28,10 @@ pub async fn list(
         ..Filter::default()
     };
     let after = asked.number("after")?.unwrap_or(0);
-    Ok(page::page(console.control.audit(&who, &filter, after, asked.limit()?).await?))
+    Ok(page::page(
+        console
+            .control
+            .audit(&who, &filter, after, asked.limit()?)
+            .await?,
+    ))
 }

@@ -12,11 +12,19 @@ use quorate_drivers::Secret;
 use crate::{guards::problems::Fault, state::Console};
 
 /// Puts the token's [`quorate_control::Operator`] into the request, or refuses it.
-pub async fn identify(State(console): State<Console>, mut request: Request, next: Next) -> Response {
+pub async fn identify(
+    State(console): State<Console>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let Some(token) = token(request.headers()) else {
         return Fault::not_signed_in().into_response();
     };
-    let source = request.extensions().get::<Source>().cloned().unwrap_or_default();
+    let source = request
+        .extensions()
+        .get::<Source>()
+        .cloned()
+        .unwrap_or_default();
     match console.control.operator_by_token(&token, source).await {
         Ok(who) => {
             request.extensions_mut().insert(who);
@@ -29,7 +37,9 @@ pub async fn identify(State(console): State<Console>, mut request: Request, next
 /// Exactly one header, with exactly one token of ours.
 fn token(headers: &HeaderMap) -> Option<Secret> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, None) = (given.next()?.to_str().ok()?, given.next()) else { return None };
+    let (value, None) = (given.next()?.to_str().ok()?, given.next()) else {
+        return None;
+    };
     let (scheme, token) = value.split_once(' ')?;
     let ours = scheme.eq_ignore_ascii_case("bearer") && token.starts_with("qt_");
     ours.then(|| Secret::new(token.trim()))
@@ -42,7 +52,10 @@ mod tests {
     fn is_token(values: &[&'static str]) -> bool {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(header::AUTHORIZATION, header::HeaderValue::from_static(value));
+            headers.append(
+                header::AUTHORIZATION,
+                header::HeaderValue::from_static(value),
+            );
         }
         token(&headers).is_some()
     }
@@ -51,7 +64,13 @@ mod tests {
     fn only_one_bearer_value_that_begins_like_our_tokens_is_taken_for_one() {
         assert!(is_token(&["Bearer qt_abc"]));
         assert!(is_token(&["bearer qt_abc"]));
-        for values in [&["Bearer abc"][..], &["Basic qt_abc"], &["qt_abc"], &["Bearer qt_a", "Bearer qt_b"], &[]] {
+        for values in [
+            &["Bearer abc"][..],
+            &["Basic qt_abc"],
+            &["qt_abc"],
+            &["Bearer qt_a", "Bearer qt_b"],
+            &[],
+        ] {
             assert!(!is_token(values), "{values:?}");
         }
     }

@@ -20,17 +20,23 @@ impl Fields {
     /// # Errors
     /// 415 for another type, 413 for too long a body, 400 for anything but a JSON object.
     pub async fn of(request: Request) -> Result<Self, Fault> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
+        let kind = kind
+            .and_then(|kind| kind.split(';').next())
+            .unwrap_or_default()
+            .trim();
         if !kind.eq_ignore_ascii_case("application/json") {
             return Err(problems::wrong_type("application/json"));
         }
-        let body = Bytes::from_request(request, &()).await.map_err(|rejection| {
-            match rejection.into_response().status() {
+        let body = Bytes::from_request(request, &())
+            .await
+            .map_err(|rejection| match rejection.into_response().status() {
                 StatusCode::PAYLOAD_TOO_LARGE => problems::too_large(),
                 _ => Fault::malformed("The body did not arrive whole.", "Send it again."),
-            }
-        })?;
+            })?;
         match serde_json::from_slice(&body) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
             _ => Err(Fault::malformed(

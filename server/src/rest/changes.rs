@@ -46,12 +46,17 @@ pub async fn submit(
     let (action, wish) = match read(&headers, request).await {
         Ok(read) => read,
         // Whoever may change nothing is told that before anything about the body.
-        Err(fault) => return Err(if may_change(&who) { fault } else { not_allowed() }),
+        Err(fault) => {
+            return Err(if may_change(&who) {
+                fault
+            } else {
+                not_allowed()
+            });
+        }
     };
     // A caller that goes away must not cut a change off between its record and its request.
-    let submitted = tokio::spawn(async move {
-        console.control.submit(&who, &name, &action, &wish).await
-    });
+    let submitted =
+        tokio::spawn(async move { console.control.submit(&who, &name, &action, &wish).await });
     let change = submitted.await.map_err(|error| {
         tracing::error!("a change's request failed: {error}");
         Fault::internal()
@@ -78,14 +83,23 @@ fn accepted(change: &Change) -> Response {
     let body = Json(json!({ "id": change.id, "state": change.state }));
     let mut response = (StatusCode::ACCEPTED, body).into_response();
     if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/changes/{}", change.id)) {
-        response.headers_mut().insert(header::CONTENT_LOCATION, place);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LOCATION, place);
     }
     response
 }
 
 const ACTION_FIELDS: &[&str] = &["action", "member", "address"];
-const CHANGE_FIELDS: &[&str] =
-    &["action", "member", "address", "revision", "fingerprint", "reason", "ticket"];
+const CHANGE_FIELDS: &[&str] = &[
+    "action",
+    "member",
+    "address",
+    "revision",
+    "fingerprint",
+    "reason",
+    "ticket",
+];
 
 fn action(fields: &mut Fields) -> Result<Action, Fault> {
     let name = fields.text("action")?.unwrap_or_default();
@@ -93,7 +107,10 @@ fn action(fields: &mut Fields) -> Result<Action, Fault> {
     let verb = verb.ok_or_else(|| {
         let names: Vec<&str> = Verb::ALL.iter().map(|verb| verb.as_str()).collect();
         Fault::malformed(
-            format!("`action` is \"{}\", which is not known.", page::short(&name)),
+            format!(
+                "`action` is \"{}\", which is not known.",
+                page::short(&name)
+            ),
             &format!("Known actions are: {}.", names.join(", ")),
         )
     })?;
@@ -102,9 +119,9 @@ fn action(fields: &mut Fields) -> Result<Action, Fault> {
         _ => fields.text("member")?.map(MemberId),
     };
     let needed = |member: Option<MemberId>| {
-        member.filter(|member| !member.as_str().is_empty()).ok_or_else(|| {
-            Fault::malformed("`member` is missing.", "Name the member it is about.")
-        })
+        member
+            .filter(|member| !member.as_str().is_empty())
+            .ok_or_else(|| Fault::malformed("`member` is missing.", "Name the member it is about."))
     };
     Ok(match verb {
         Verb::AddLearner => Action::AddLearner {
@@ -113,16 +130,24 @@ fn action(fields: &mut Fields) -> Result<Action, Fault> {
             })?,
             member,
         },
-        Verb::Promote => Action::Promote { member: needed(member)? },
-        Verb::Demote => Action::Demote { member: needed(member)? },
-        Verb::Remove => Action::Remove { member: needed(member)? },
+        Verb::Promote => Action::Promote {
+            member: needed(member)?,
+        },
+        Verb::Demote => Action::Demote {
+            member: needed(member)?,
+        },
+        Verb::Remove => Action::Remove {
+            member: needed(member)?,
+        },
         Verb::Transfer => Action::Transfer { member },
         Verb::Snapshot => Action::Snapshot,
     })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(key) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
     key.to_str()
         .ok()
         .filter(|key| !key.is_empty() && key.len() <= KEY_LIMIT)
@@ -168,5 +193,10 @@ pub async fn list(
 ) -> Result<Response, Fault> {
     let asked = Asked::of(&request, &["cluster", "after", "limit"])?;
     let (cluster, after) = (asked.text("cluster"), asked.text("after"));
-    Ok(page::page(console.control.changes(&who, cluster, after, asked.limit()?).await?))
+    Ok(page::page(
+        console
+            .control
+            .changes(&who, cluster, after, asked.limit()?)
+            .await?,
+    ))
 }

@@ -58,7 +58,13 @@ pub async fn list(
 ) -> Result<Response, Fault> {
     let asked = Asked::of(&request, &["limit", "after"])?;
     let limit = usize::try_from(asked.limit()?).unwrap_or(usize::MAX);
-    let mut lines: Vec<Line> = console.control.fleet(&who).into_iter().map(Line::from).collect();
+    console.control.refresh(&who, None).await;
+    let mut lines: Vec<Line> = console
+        .control
+        .fleet(&who)
+        .into_iter()
+        .map(Line::from)
+        .collect();
     let Some(after) = asked.text("after") else {
         return Ok(paged(lines, limit));
     };
@@ -70,7 +76,10 @@ pub async fn list(
 fn paged(mut lines: Vec<Line>, limit: usize) -> Response {
     let more = lines.len() > limit;
     lines.truncate(limit);
-    let next = lines.last().filter(|_| more).map(|line| line.name.0.clone());
+    let next = lines
+        .last()
+        .filter(|_| more)
+        .map(|line| line.name.0.clone());
     Json(page::Items { items: lines, next }).into_response()
 }
 

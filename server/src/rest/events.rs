@@ -22,8 +22,12 @@ pub async fn stream(
 ) -> Result<Response, Fault> {
     console.control.view_now(&who, &name)?;
     let ticks = console.control.ticks(&who, Some(&name))?;
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = token.and_then(|value| value.split_once(' ')).map(|(_, token)| Secret::new(token.trim()));
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let token = token
+        .and_then(|value| value.split_once(' '))
+        .map(|(_, token)| Secret::new(token.trim()));
     let token = token.ok_or_else(Fault::not_signed_in)?;
     let watched = console.clone();
     let render = Box::new(move || {
@@ -33,7 +37,10 @@ pub async fn stream(
             // A revoked token or a changed role counts at once.
             let who = console.control.operator_by_token(&token, source).await;
             let who = who.map_err(|error| end(&error))?;
-            let view = console.control.view_now(&who, &name).map_err(|error| end(&error))?;
+            let view = console
+                .control
+                .view_now(&who, &name)
+                .map_err(|error| end(&error))?;
             serde_json::to_value(&view).map_err(|_| End::Broken)
         });
         future

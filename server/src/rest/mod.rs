@@ -50,7 +50,11 @@ fn guarded() -> Vec<Route> {
 #[must_use]
 pub fn listed() -> Vec<(&'static str, &'static str)> {
     let described = ("GET", "/openapi.json");
-    guarded().iter().map(Route::name).chain([described]).collect()
+    guarded()
+        .iter()
+        .map(Route::name)
+        .chain([described])
+        .collect()
 }
 
 /// The router for `/api/v1`.

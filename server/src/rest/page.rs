@@ -30,7 +30,11 @@ pub fn whole<T: Serialize>(items: Vec<T>) -> Response {
 
 /// One page of a list.
 pub fn page<T: Serialize>(page: Page<T>) -> Response {
-    Json(Items { items: page.items, next: page.next }).into_response()
+    Json(Items {
+        items: page.items,
+        next: page.next,
+    })
+    .into_response()
 }
 
 /// A request's query, each name once, only names that are known here.
@@ -54,16 +58,27 @@ impl Asked {
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
     }
 
     /// # Errors
     /// If it is no whole number from 1 to [`LIMIT`].
     pub fn limit(&self) -> Result<u32, Fault> {
-        let Some(text) = self.text("limit") else { return Ok(DEFAULT_LIMIT) };
-        text.parse().ok().filter(|limit| (1..=LIMIT).contains(limit)).ok_or_else(|| {
-            Fault::malformed("`limit` is not understood.", "Give a whole number from 1 to 1000.")
-        })
+        let Some(text) = self.text("limit") else {
+            return Ok(DEFAULT_LIMIT);
+        };
+        text.parse()
+            .ok()
+            .filter(|limit| (1..=LIMIT).contains(limit))
+            .ok_or_else(|| {
+                Fault::malformed(
+                    "`limit` is not understood.",
+                    "Give a whole number from 1 to 1000.",
+                )
+            })
     }
 
     /// # Errors
@@ -72,7 +87,10 @@ impl Asked {
         self.text(name)
             .map(|text| {
                 text.parse().map_err(|_| {
-                    Fault::malformed(format!("`{name}` is not understood."), "Give a whole number.")
+                    Fault::malformed(
+                        format!("`{name}` is not understood."),
+                        "Give a whole number.",
+                    )
                 })
             })
             .transpose()
@@ -96,7 +114,8 @@ impl Asked {
 
 /// A name given twice could be read differently by whoever stands in front: refused everywhere.
 pub async fn refuse_repeated(request: Request, next: Next) -> Response {
-    let count = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).count();
+    let count =
+        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).count();
     if count != pairs(&request).len() {
         let title = "A name stands in the query twice.";
         return Fault::malformed(title, "Give each name once.").into_response();

@@ -46,7 +46,9 @@ async fn every_route_answers_every_role_as_the_table_says() {
             let request = request(&console, method, &example, credentials.as_ref());
             let status = request.send().await.unwrap().status().as_u16().to_string();
             if Some(&status) != expected.get(column) {
-                wrong.push(format!("{method} {path} as {name}: {status}, not {expected:?}"));
+                wrong.push(format!(
+                    "{method} {path} as {name}: {status}, not {expected:?}"
+                ));
             }
         }
     }
@@ -54,7 +56,10 @@ async fn every_route_answers_every_role_as_the_table_says() {
 }
 
 async fn credentials(console: &Running, duty: Duty) -> Credentials {
-    Credentials { token: console.token(duty).await, cookie: console.session(duty).await }
+    Credentials {
+        token: console.token(duty).await,
+        cookie: console.session(duty).await,
+    }
 }
 
 fn request(
@@ -63,14 +68,16 @@ fn request(
     example: &Example,
     credentials: Option<&Credentials>,
 ) -> RequestBuilder {
-    let mut request =
-        console.call(method, &example.path).header("sec-fetch-site", "same-origin");
+    let mut request = console
+        .call(method, &example.path)
+        .header("sec-fetch-site", "same-origin");
     if let Some(body) = &example.json {
         request = request.json(body);
     }
     if let Some(form) = example.form {
-        request =
-            request.header("content-type", "application/x-www-form-urlencoded").body(form);
+        request = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
     }
     match credentials {
         Some(known) if example.path.starts_with("/api/v1/") => request.bearer_auth(&known.token),
@@ -83,18 +90,60 @@ fn request(
 async fn every_role_may_ask_for_exactly_its_actions() {
     let console = Running::start().await;
     for (duty, cases) in [
-        (Duty::Viewer, [("promote", 403), ("transfer", 403), ("demote", 403), ("remove", 403)]),
-        (Duty::Approver, [("promote", 403), ("transfer", 403), ("demote", 403), ("remove", 403)]),
-        (Duty::Auditor, [("promote", 403), ("transfer", 403), ("demote", 403), ("remove", 403)]),
-        (Duty::Operator, [("promote", 409), ("transfer", 409), ("demote", 403), ("remove", 403)]),
-        (Duty::Admin, [("promote", 409), ("transfer", 409), ("demote", 409), ("remove", 409)]),
+        (
+            Duty::Viewer,
+            [
+                ("promote", 403),
+                ("transfer", 403),
+                ("demote", 403),
+                ("remove", 403),
+            ],
+        ),
+        (
+            Duty::Approver,
+            [
+                ("promote", 403),
+                ("transfer", 403),
+                ("demote", 403),
+                ("remove", 403),
+            ],
+        ),
+        (
+            Duty::Auditor,
+            [
+                ("promote", 403),
+                ("transfer", 403),
+                ("demote", 403),
+                ("remove", 403),
+            ],
+        ),
+        (
+            Duty::Operator,
+            [
+                ("promote", 409),
+                ("transfer", 409),
+                ("demote", 403),
+                ("remove", 403),
+            ],
+        ),
+        (
+            Duty::Admin,
+            [
+                ("promote", 409),
+                ("transfer", 409),
+                ("demote", 409),
+                ("remove", 409),
+            ],
+        ),
     ] {
         let token = console.token(duty).await;
         for (action, expected) in cases {
             let body = serde_json::json!({
                 "action": action, "member": "n2", "revision": "stale", "reason": "test"
             });
-            let asked = console.call("POST", "/api/v1/clusters/sim/changes").json(&body);
+            let asked = console
+                .call("POST", "/api/v1/clusters/sim/changes")
+                .json(&body);
             let status = asked.bearer_auth(&token).send().await.unwrap().status();
             assert_eq!(status, expected, "{duty:?} {action}");
         }

@@ -12,7 +12,11 @@ const TABLE: &str = include_str!("audit.txt");
 
 async fn actions(console: &Running) -> Vec<String> {
     let who = console.control.command_line_operator();
-    let log = console.control.audit(&who, &Filter::default(), 0, 1_000).await.unwrap();
+    let log = console
+        .control
+        .audit(&who, &Filter::default(), 0, 1_000)
+        .await
+        .unwrap();
     log.items.into_iter().map(|entry| entry.action).collect()
 }
 
@@ -27,8 +31,9 @@ async fn every_route_that_changes_something_leaves_its_line() {
     let mut wrong = Vec::new();
     for (number, ((method, path), expected)) in table.iter().enumerate() {
         let unique = format!("a{number}");
-        let mut example =
-            examples::of(&console, &known, method, path, &unique).await.expect("an example");
+        let mut example = examples::of(&console, &known, method, path, &unique)
+            .await
+            .expect("an example");
         if path == "/sign-in/link/{secret}" {
             let secret = console.account(&unique, Duty::Viewer).await;
             example.path = format!("/sign-in/link/{secret}");
@@ -41,13 +46,16 @@ async fn every_route_that_changes_something_leaves_its_line() {
         request = request.header("sec-fetch-site", "same-origin");
         request = match (&example.json, example.form) {
             (Some(body), _) => request.json(body),
-            (_, Some(form)) => {
-                request.header("content-type", "application/x-www-form-urlencoded").body(form)
-            }
+            (_, Some(form)) => request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form),
             _ => request,
         };
         request = if path.starts_with("/api/v1/") {
             request.bearer_auth(&token)
+        } else if path.starts_with("/sign-in") {
+            // Signing in as somebody else would end the session the others need.
+            request
         } else {
             request.header("cookie", &cookie)
         };
@@ -75,8 +83,10 @@ async fn every_route_that_changes_something_leaves_its_line() {
 /// Until no change runs any more: its outcome belongs to the request before.
 async fn settled(console: &Running) {
     let who = console.control.command_line_operator();
-    crate::support::until("the change's end", async || console.control.running_changes(&who) == 0)
-        .await;
+    crate::support::until("the change's end", async || {
+        console.control.running_changes(&who) == 0
+    })
+    .await;
 }
 
 /// A change that can be carried out now; leadership moves back and forth.
@@ -85,9 +95,19 @@ async fn fresh(console: &Running, path: &str, unique: &str) -> serde_json::Value
 
     let who = console.control.command_line_operator();
     let view = console.control.view(&who, CLUSTER).await.unwrap();
-    let to = if view.leader.member.unwrap().as_str() == "n1" { "n2" } else { "n1" };
-    let action = Action::Transfer { member: Some(to.into()) };
-    let preview = console.control.preview(&who, CLUSTER, &action).await.unwrap();
+    let to = if view.leader.member.unwrap().as_str() == "n1" {
+        "n2"
+    } else {
+        "n1"
+    };
+    let action = Action::Transfer {
+        member: Some(to.into()),
+    };
+    let preview = console
+        .control
+        .preview(&who, CLUSTER, &action)
+        .await
+        .unwrap();
     if path.starts_with("/api/v1/") {
         return serde_json::json!({
             "action": "transfer", "member": to, "fingerprint": preview.fingerprint,

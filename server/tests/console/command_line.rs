@@ -8,8 +8,13 @@ use crate::support::Running;
 
 fn quorate(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
-    command.args(arguments).env_remove("QUORATE_URL").env_remove("QUORATE_TOKEN");
-    command.envs(environment.iter().copied()).stdin(std::process::Stdio::null());
+    command
+        .args(arguments)
+        .env_remove("QUORATE_URL")
+        .env_remove("QUORATE_TOKEN");
+    command
+        .envs(environment.iter().copied())
+        .stdin(std::process::Stdio::null());
     command.output().unwrap()
 }
 
@@ -34,7 +39,11 @@ fn commands_of_later_versions_say_so() {
     ] {
         let output = quorate(arguments, &[("QUORATE_TOKEN", "qt_x")]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert_eq!(stderr(&output).trim(), "not in this version", "{arguments:?}");
+        assert_eq!(
+            stderr(&output).trim(),
+            "not in this version",
+            "{arguments:?}"
+        );
     }
 }
 
@@ -52,7 +61,11 @@ fn wrong_usage_ends_with_2() {
         &["serve", "--config", "/nonexistent/quorate.toml"],
         &["check", "--config", "/nonexistent/quorate.toml"],
     ] {
-        assert_eq!(quorate(arguments, &[]).status.code(), Some(2), "{arguments:?}");
+        assert_eq!(
+            quorate(arguments, &[]).status.code(),
+            Some(2),
+            "{arguments:?}"
+        );
     }
 }
 
@@ -60,7 +73,10 @@ fn wrong_usage_ends_with_2() {
 fn the_printed_configuration_is_printed_and_nothing_else() {
     let output = quorate(&["serve", "--print-config"], &[]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(stdout(&output).trim_end(), quorate::configuration::printed().trim_end());
+    assert_eq!(
+        stdout(&output).trim_end(),
+        quorate::configuration::printed().trim_end()
+    );
     assert_eq!(stderr(&output), "");
 }
 
@@ -70,12 +86,20 @@ async fn accounts_and_tokens_are_made_beside_a_running_console() {
     let data = console.data.path().join("data").display().to_string();
     let local = |arguments: &[&str]| {
         let output = quorate(&[arguments, &["--data", &data]].concat(), &[]);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?} {}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?} {}",
+            stderr(&output)
+        );
         stdout(&output)
     };
     let added = local(&["user", "add", "anna", "--role", "operator"]);
     let link = added.lines().last().unwrap();
-    assert!(link.starts_with(&format!("{}/sign-in/link/", console.address)), "{link}");
+    assert!(
+        link.starts_with(&format!("{}/sign-in/link/", console.address)),
+        "{link}"
+    );
     let response = console.http.get(link).send().await.unwrap();
     assert_eq!(response.headers()["location"], "/");
     assert!(local(&["user", "list"]).contains("anna  operator on *"));
@@ -100,7 +124,10 @@ async fn the_remote_client_ends_as_its_answers_say() {
     let admin = console.token(Duty::Admin).await;
     let viewer = console.token(Duty::Viewer).await;
     let run = |arguments: &[&str], token: &str| {
-        let environment = [("QUORATE_URL", console.address.as_str()), ("QUORATE_TOKEN", token)];
+        let environment = [
+            ("QUORATE_URL", console.address.as_str()),
+            ("QUORATE_TOKEN", token),
+        ];
         quorate(&[&["ctl"], arguments].concat(), &environment)
     };
     for (arguments, token, code) in [
@@ -108,35 +135,69 @@ async fn the_remote_client_ends_as_its_answers_say() {
         (&["show", "sim"], &viewer, 0),
         (&["show", "nowhere"], &viewer, 1),
         (&["clusters"], &"qt_wrong".to_owned(), 7),
-        (&["promote", "sim", "n4", "--reason", "x", "--yes"], &viewer, 7),
+        (
+            &["promote", "sim", "n4", "--reason", "x", "--yes"],
+            &viewer,
+            7,
+        ),
         (&["promote", "sim", "n4", "--dry-run"], &admin, 0),
-        (&["remove", "sim", "n1", "--reason", "x", "--yes"], &admin, 3),
+        (
+            &["remove", "sim", "n1", "--reason", "x", "--yes"],
+            &admin,
+            3,
+        ),
         (&["remove", "sim", "n1", "--dry-run"], &admin, 3),
         (&["promote", "sim", "n4", "--reason", "x"], &admin, 2),
-        (&["promote", "sim", "n4", "--reason", "x", "--yes", "--wait"], &admin, 0),
+        (
+            &["promote", "sim", "n4", "--reason", "x", "--yes", "--wait"],
+            &admin,
+            0,
+        ),
         (&["audit"], &viewer, 7),
         (&["audit"], &admin, 0),
         (&["changes"], &viewer, 0),
     ] {
         let output = run(arguments, token);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?} {}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?} {}",
+            stderr(&output)
+        );
     }
     assert_eq!(console.cluster.sent().len(), 1);
-    let nobody = [("QUORATE_URL", "http://127.0.0.1:1"), ("QUORATE_TOKEN", "qt_x")];
-    assert_eq!(quorate(&["ctl", "clusters"], &nobody).status.code(), Some(6));
+    let nobody = [
+        ("QUORATE_URL", "http://127.0.0.1:1"),
+        ("QUORATE_TOKEN", "qt_x"),
+    ];
+    assert_eq!(
+        quorate(&["ctl", "clusters"], &nobody).status.code(),
+        Some(6)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_give_the_consoles_own_json() {
     let console = Running::start().await;
     let token = console.token(Duty::Admin).await;
-    let environment = [("QUORATE_URL", console.address.as_str()), ("QUORATE_TOKEN", token.as_str())];
-    for arguments in [&["clusters"][..], &["show", "sim"], &["changes"], &["audit"]] {
+    let environment = [
+        ("QUORATE_URL", console.address.as_str()),
+        ("QUORATE_TOKEN", token.as_str()),
+    ];
+    for arguments in [
+        &["clusters"][..],
+        &["show", "sim"],
+        &["changes"],
+        &["audit"],
+    ] {
         let output = quorate(&[&["ctl"], arguments, &["--json"]].concat(), &environment);
         let parsed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(parsed.is_object(), "{arguments:?}");
     }
-    let preview = quorate(&["ctl", "promote", "sim", "n4", "--dry-run", "--json"], &environment);
+    let preview = quorate(
+        &["ctl", "promote", "sim", "n4", "--dry-run", "--json"],
+        &environment,
+    );
     let preview: serde_json::Value = serde_json::from_slice(&preview.stdout).unwrap();
     assert!(preview["fingerprint"].is_string());
 }
@@ -152,5 +213,11 @@ fn a_check_names_what_is_wrong_and_ends_with_1() {
     .unwrap();
     let output = quorate(&["check", "--config", file.to_str().unwrap()], &[]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    assert!(stdout(&output).lines().any(|line| line.starts_with("FAIL  gone")), "{}", stdout(&output));
+    assert!(
+        stdout(&output)
+            .lines()
+            .any(|line| line.starts_with("FAIL  gone")),
+        "{}",
+        stdout(&output)
+    );
 }

@@ -3,67 +3,158 @@
 use quorate::configuration::{Configuration, Listen, printed};
 
 fn problems(text: &str) -> Vec<String> {
-    Configuration::parse(text, []).expect_err("an error").problems
+    Configuration::parse(text, [])
+        .expect_err("an error")
+        .problems
 }
 
 fn from_environment(text: &str, pairs: &[(&str, &str)]) -> Result<Configuration, Vec<String>> {
-    let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Configuration::parse(text, pairs).map_err(|error| error.problems)
 }
 
 #[test]
 fn every_mistake_is_named_with_its_key_and_what_is_expected() {
-    let cluster = |line: &str| format!("[[clusters]]\nname = \"a\"\nkind = \"simulated\"\n{line}\n");
+    let cluster =
+        |line: &str| format!("[[clusters]]\nname = \"a\"\nkind = \"simulated\"\n{line}\n");
     for (text, expected) in [
-        ("read_onyl = true", "read_onyl: unknown key; did you mean \"read_only\"?"),
-        ("read_only = \"yes\"", "read_only: expected true or false, found a text"),
-        ("[server]\nlisten = 7878", "server.listen: expected a text in quotes, found 7878"),
-        ("[server]\nlisten = \"7878\"", "server.listen: expected an address and port"),
-        ("[server]\nlisten = \"unix:quorate.sock\"", "server.listen: expected"),
-        ("[server]\nlissten = \"\"", "server.lissten: unknown key; did you mean \"listen\"?"),
-        ("[server]\nexternal_url = \"ftp://a\"", "server.external_url: expected an address"),
-        ("[server]\nexternal_url = \"http://u:p@a/\"", "server.external_url: expected an address"),
+        (
+            "read_onyl = true",
+            "read_onyl: unknown key; did you mean \"read_only\"?",
+        ),
+        (
+            "read_only = \"yes\"",
+            "read_only: expected true or false, found a text",
+        ),
+        (
+            "[server]\nlisten = 7878",
+            "server.listen: expected a text in quotes, found 7878",
+        ),
+        (
+            "[server]\nlisten = \"7878\"",
+            "server.listen: expected an address and port",
+        ),
+        (
+            "[server]\nlisten = \"unix:quorate.sock\"",
+            "server.listen: expected",
+        ),
+        (
+            "[server]\nlissten = \"\"",
+            "server.lissten: unknown key; did you mean \"listen\"?",
+        ),
+        (
+            "[server]\nexternal_url = \"ftp://a\"",
+            "server.external_url: expected an address",
+        ),
+        (
+            "[server]\nexternal_url = \"http://u:p@a/\"",
+            "server.external_url: expected an address",
+        ),
         ("[servr]", "servr: unknown key; did you mean \"server\"?"),
         ("server = 3", "server: expected a table, found 3"),
-        ("[identity]\nmode = \"oidc\"", "identity.mode \"oidc\": not in this version"),
-        ("[identity]\nmode = \"ldap\"", "identity.mode: expected \"local\"; found \"ldap\""),
-        ("[identity]\nissuer = \"x\"", "identity.issuer: not in this version"),
-        ("[server]\ndatabase = \"postgres://x\"", "server.database: not in this version"),
-        ("[[clusters]]\nkind = \"simulated\"", "clusters[0].name: missing"),
-        ("[[clusters]]\nname = \"a b\"\nkind = \"simulated\"", "clusters[0].name: expected letters"),
-        ("[[clusters]]\nname = \"a\"\nkind = \"etcd\"\nseeds = [\"x\"]", "clusters[0].kind \"etcd\": not in this version"),
-        ("[[clusters]]\nname = \"a\"\nkind = \"bao\"\nseeds = [\"x\"]", "clusters[0].kind: expected openbao"),
-        ("[[clusters]]\nname = \"a\"\nkind = \"openbao\"", "clusters[0].seeds: missing"),
-        ("[[clusters]]\nname = \"a\"\nkind = \"openbao\"\nseeds = [\"srv:_raft\"]", "clusters[0].seeds \"srv:_raft\": not in this version"),
-        (&cluster("tags = \"a\""), "clusters[0].tags: expected a list of texts"),
-        (&cluster("zones = { a = 1 }"), "clusters[0].zones: expected a table of texts"),
-        (&cluster("token = \"s.secret\""), "clusters[0].token: unknown key; did you mean"),
-        (&cluster("cert_file = \"x\""), "clusters[0]: cert_file and key_file belong together"),
-        (&cluster("[clusters.thresholds]\nlag_warn = -1"), "clusters[0].thresholds.lag_warn: expected a whole number, 0 or more, found -1"),
-        (&cluster("[clusters.thresholds]\nlag_warm = 1"), "clusters[0].thresholds.lag_warm: unknown key; did you mean \"lag_warn\"?"),
-        (&format!("{0}{0}", cluster("")), "clusters[1].name: \"a\" is there twice"),
+        (
+            "[identity]\nmode = \"oidc\"",
+            "identity.mode \"oidc\": not in this version",
+        ),
+        (
+            "[identity]\nmode = \"ldap\"",
+            "identity.mode: expected \"local\"; found \"ldap\"",
+        ),
+        (
+            "[identity]\nissuer = \"x\"",
+            "identity.issuer: not in this version",
+        ),
+        (
+            "[server]\ndatabase = \"postgres://x\"",
+            "server.database: not in this version",
+        ),
+        (
+            "[[clusters]]\nkind = \"simulated\"",
+            "clusters[0].name: missing",
+        ),
+        (
+            "[[clusters]]\nname = \"a b\"\nkind = \"simulated\"",
+            "clusters[0].name: expected letters",
+        ),
+        (
+            "[[clusters]]\nname = \"a\"\nkind = \"etcd\"\nseeds = [\"x\"]",
+            "clusters[0].kind \"etcd\": not in this version",
+        ),
+        (
+            "[[clusters]]\nname = \"a\"\nkind = \"bao\"\nseeds = [\"x\"]",
+            "clusters[0].kind: expected openbao",
+        ),
+        (
+            "[[clusters]]\nname = \"a\"\nkind = \"openbao\"",
+            "clusters[0].seeds: missing",
+        ),
+        (
+            "[[clusters]]\nname = \"a\"\nkind = \"openbao\"\nseeds = [\"srv:_raft\"]",
+            "clusters[0].seeds \"srv:_raft\": not in this version",
+        ),
+        (
+            &cluster("tags = \"a\""),
+            "clusters[0].tags: expected a list of texts",
+        ),
+        (
+            &cluster("zones = { a = 1 }"),
+            "clusters[0].zones: expected a table of texts",
+        ),
+        (
+            &cluster("token = \"s.secret\""),
+            "clusters[0].token: unknown key; did you mean",
+        ),
+        (
+            &cluster("cert_file = \"x\""),
+            "clusters[0]: cert_file and key_file belong together",
+        ),
+        (
+            &cluster("[clusters.thresholds]\nlag_warn = -1"),
+            "clusters[0].thresholds.lag_warn: expected a whole number, 0 or more, found -1",
+        ),
+        (
+            &cluster("[clusters.thresholds]\nlag_warm = 1"),
+            "clusters[0].thresholds.lag_warm: unknown key; did you mean \"lag_warn\"?",
+        ),
+        (
+            &format!("{0}{0}", cluster("")),
+            "clusters[1].name: \"a\" is there twice",
+        ),
         ("read_only = ", "line 1: this is not TOML"),
     ] {
         let problems = problems(text);
-        assert!(problems.iter().any(|line| line.starts_with(expected)), "{text}\n{problems:#?}");
+        assert!(
+            problems.iter().any(|line| line.starts_with(expected)),
+            "{text}\n{problems:#?}"
+        );
     }
 }
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    assert_eq!(problems("read_onyl = true\n[server]\nlisten = 1\n[identity]\nmdoe = \"local\"").len(), 3);
+    assert_eq!(
+        problems("read_onyl = true\n[server]\nlisten = 1\n[identity]\nmdoe = \"local\"").len(),
+        3
+    );
 }
 
 #[test]
 fn no_value_of_a_misplaced_secret_is_repeated() {
     let text = "[[clusters]]\nname = \"a\"\nkind = \"simulated\"\ntoken = \"hvs.hunter2\"\nseeds = \"hvs.hunter2\"";
     assert!(!problems(text).join("\n").contains("hunter2"));
-    assert!(!problems("token = 'hvs.hunter2\n").join("\n").contains("hunter2"));
+    assert!(
+        !problems("token = 'hvs.hunter2\n")
+            .join("\n")
+            .contains("hunter2")
+    );
 }
 
 #[test]
 fn the_environment_overrides_the_file() {
-    let file = "[server]\nlisten = \"127.0.0.1:1\"\n[[clusters]]\nname = \"a\"\nkind = \"simulated\"";
+    let file =
+        "[server]\nlisten = \"127.0.0.1:1\"\n[[clusters]]\nname = \"a\"\nkind = \"simulated\"";
     let configuration = from_environment(
         file,
         &[
@@ -87,12 +178,32 @@ fn the_environment_overrides_the_file() {
 #[test]
 fn a_wrong_variable_is_named() {
     for (name, value, expected) in [
-        ("QUORATE_SERVER__LISTEM", "x", "QUORATE_SERVER__LISTEM: unknown key \"listem\"; did you mean \"listen\"?"),
-        ("QUORATE_READ_ONLY", "maybe", "QUORATE_READ_ONLY: expected true or false"),
+        (
+            "QUORATE_SERVER__LISTEM",
+            "x",
+            "QUORATE_SERVER__LISTEM: unknown key \"listem\"; did you mean \"listen\"?",
+        ),
+        (
+            "QUORATE_READ_ONLY",
+            "maybe",
+            "QUORATE_READ_ONLY: expected true or false",
+        ),
         ("QUORATE_SERVER", "x", "QUORATE_SERVER: names a table"),
-        ("QUORATE_CLUSTERS__X__NAME", "x", "QUORATE_CLUSTERS__X__NAME: expected a number next"),
-        ("QUORATE_CLUSTERS__3__NAME", "x", "QUORATE_CLUSTERS__3__NAME: there is no block 3"),
-        ("QUORATE_IDENTITY__ISSUER", "x", "QUORATE_IDENTITY__ISSUER: not in this version"),
+        (
+            "QUORATE_CLUSTERS__X__NAME",
+            "x",
+            "QUORATE_CLUSTERS__X__NAME: expected a number next",
+        ),
+        (
+            "QUORATE_CLUSTERS__3__NAME",
+            "x",
+            "QUORATE_CLUSTERS__3__NAME: there is no block 3",
+        ),
+        (
+            "QUORATE_IDENTITY__ISSUER",
+            "x",
+            "QUORATE_IDENTITY__ISSUER: not in this version",
+        ),
     ] {
         let problems = from_environment("", &[(name, value)]).unwrap_err();
         assert!(problems[0].starts_with(expected), "{problems:?}");
@@ -117,7 +228,10 @@ fn the_printed_examples_can_be_used_once_their_marks_are_taken_away() {
         .collect();
     let configuration = Configuration::parse(&text.join("\n"), []).unwrap();
     assert_eq!(configuration.clusters[0].name(), "vault-eu");
-    assert_eq!(configuration.external_url.unwrap().as_str(), "http://127.0.0.1:7878/");
+    assert_eq!(
+        configuration.external_url.unwrap().as_str(),
+        "http://127.0.0.1:7878/"
+    );
 }
 
 #[test]
@@ -133,6 +247,9 @@ fn an_empty_secret_is_no_secret() {
     assert!(configuration.connections().unwrap_err().problems[0].ends_with("is empty"));
     std::fs::write(&file, " hvs.secret \n").unwrap();
     let connections = configuration.connections().unwrap();
-    assert_eq!(connections[0].token.as_ref().unwrap().reveal(), "hvs.secret");
+    assert_eq!(
+        connections[0].token.as_ref().unwrap().reveal(),
+        "hvs.secret"
+    );
     assert!(!format!("{connections:?}").contains("hvs.secret"));
 }

@@ -24,7 +24,11 @@ async fn only_the_consoles_own_page_may_post() {
     ];
     for (headers, allowed) in cases {
         for (path, kind, body) in [
-            ("/api/ui/page", "application/json", r#"{"topic":{"page":"fleet"}}"#),
+            (
+                "/api/ui/page",
+                "application/json",
+                r#"{"topic":{"page":"fleet"}}"#,
+            ),
             ("/password", FORM, "new=short"),
         ] {
             let mut request = console.call("POST", path).header("cookie", &cookie);
@@ -51,8 +55,15 @@ async fn a_form_of_another_type_is_not_taken_for_the_pages_own() {
         ("/sign-out", "application/json"),
         ("/sign-out", "multipart/form-data; boundary=x"),
     ] {
-        let request = console.post(path).header("cookie", &cookie).header("content-type", kind);
-        assert_eq!(request.body("{}").send().await.unwrap().status(), 415, "{path} {kind}");
+        let request = console
+            .post(path)
+            .header("cookie", &cookie)
+            .header("content-type", kind);
+        assert_eq!(
+            request.body("{}").send().await.unwrap().status(),
+            415,
+            "{path} {kind}"
+        );
     }
 }
 
@@ -67,7 +78,11 @@ async fn streams_and_downloads_are_not_for_other_sites() {
             assert_eq!(response.status(), 403, "{path} {site}");
         }
         let request = console.get(path).header("cookie", &cookie);
-        let response = request.header("sec-fetch-site", "same-origin").send().await.unwrap();
+        let response = request
+            .header("sec-fetch-site", "same-origin")
+            .send()
+            .await
+            .unwrap();
         assert_ne!(response.status(), 403, "{path}");
     }
 }
@@ -76,11 +91,22 @@ async fn streams_and_downloads_are_not_for_other_sites() {
 async fn a_refused_request_of_somebody_signed_in_is_on_record_and_a_strangers_is_not() {
     let console = Running::start().await;
     let cookie = console.session(Duty::Admin).await;
-    let forged = || console.call("POST", "/sign-out").header("origin", "https://evil.example");
+    let forged = || {
+        console
+            .call("POST", "/sign-out")
+            .header("origin", "https://evil.example")
+    };
     let count = async || {
         let who = console.control.command_line_operator();
-        let log = console.control.audit(&who, &Filter::default(), 0, 1_000).await.unwrap();
-        log.items.iter().filter(|entry| entry.text.contains("another site")).count()
+        let log = console
+            .control
+            .audit(&who, &Filter::default(), 0, 1_000)
+            .await
+            .unwrap();
+        log.items
+            .iter()
+            .filter(|entry| entry.text.contains("another site"))
+            .count()
     };
     forged().send().await.unwrap();
     assert_eq!(count().await, 0);

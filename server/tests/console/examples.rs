@@ -27,21 +27,37 @@ impl Known {
         use quorate_domain::action::Action;
 
         let who = console.control.command_line_operator();
-        let preview = console.control.preview(&who, CLUSTER, &Action::Snapshot).await.unwrap();
+        let preview = console
+            .control
+            .preview(&who, CLUSTER, &Action::Snapshot)
+            .await
+            .unwrap();
         let request = quorate_control::Request {
             fingerprint: Some(preview.fingerprint),
             reason: "an example".to_owned(),
             ..Default::default()
         };
-        let change = console.control.submit(&who, CLUSTER, &Action::Snapshot, &request).await;
+        let change = console
+            .control
+            .submit(&who, CLUSTER, &Action::Snapshot, &request)
+            .await;
         let id = change.unwrap().id.0;
         crate::support::until("the snapshot", async || {
-            console.control.change(&who, &id).await.unwrap().state.is_final()
+            console
+                .control
+                .change(&who, &id)
+                .await
+                .unwrap()
+                .state
+                .is_final()
         })
         .await;
         let change = console.control.change(&who, &id).await.unwrap();
         let snapshot = change.snapshot.clone();
-        Self { snapshot: snapshot.unwrap_or_else(|| panic!("{change:?}")), change: id }
+        Self {
+            snapshot: snapshot.unwrap_or_else(|| panic!("{change:?}")),
+            change: id,
+        }
     }
 }
 
@@ -57,14 +73,31 @@ pub async fn of(
     let path = route
         .replace("{secret}", "no-such-secret")
         .replace("{group}", "1")
-        .replace("{name}", if route.contains("assets") { "none.css" } else { CLUSTER })
+        .replace(
+            "{name}",
+            if route.contains("assets") {
+                "none.css"
+            } else {
+                CLUSTER
+            },
+        )
         .replace("{seq}", "1")
-        .replace("{id}", if route.contains("snapshots") { &known.snapshot } else { &known.change });
+        .replace(
+            "{id}",
+            if route.contains("snapshots") {
+                &known.snapshot
+            } else {
+                &known.change
+            },
+        );
     let promote = json!({ "action": "promote", "member": "n4" });
     let stale = "q1.stale";
     let body = match (method, route) {
         ("GET", "/events") => {
-            return Some(Example { path: "/events?page=fleet".to_owned(), ..Example::default() });
+            return Some(Example {
+                path: "/events?page=fleet".to_owned(),
+                ..Example::default()
+            });
         }
         ("GET", _) => None,
         ("POST", "/sign-in") => return form(path, "name=nobody&password=wrong-password"),
@@ -113,11 +146,19 @@ pub async fn of(
         }
         _ => return None,
     };
-    Some(Example { path, json: body, form: None })
+    Some(Example {
+        path,
+        json: body,
+        form: None,
+    })
 }
 
 fn form(path: String, form: &'static str) -> Option<Example> {
-    Some(Example { path, json: None, form: Some(form) })
+    Some(Example {
+        path,
+        json: None,
+        form: Some(form),
+    })
 }
 
 /// An account something can be done to.
@@ -130,22 +171,42 @@ async fn victim(console: &Running, what: &str, unique: &str) -> String {
 async fn token_to_revoke(console: &Running, unique: &str) -> String {
     let who = console.control.command_line_operator();
     let life = std::time::Duration::from_secs(60);
-    let (name, grants) = (format!("revoked-{unique}"), quorate_control::everywhere(&[Duty::Viewer]));
-    console.control.token_create(&who, &name, grants, life).await.unwrap().0.id
+    let (name, grants) = (
+        format!("revoked-{unique}"),
+        quorate_control::everywhere(&[Duty::Viewer]),
+    );
+    console
+        .control
+        .token_create(&who, &name, grants, life)
+        .await
+        .unwrap()
+        .0
+        .id
 }
 
 async fn session_to_end(console: &Running, unique: &str) -> String {
     let name = format!("session-{unique}");
     let secret = console.account(&name, Duty::Viewer).await;
-    console.get(&format!("/sign-in/link/{secret}")).send().await.unwrap();
+    console
+        .get(&format!("/sign-in/link/{secret}"))
+        .send()
+        .await
+        .unwrap();
     let who = console.control.command_line_operator();
     let sessions = console.control.sessions(&who).await.unwrap();
-    sessions.into_iter().find(|session| session.account == name).unwrap().hash
+    sessions
+        .into_iter()
+        .find(|session| session.account == name)
+        .unwrap()
+        .hash
 }
 
 /// A table checked in beside the tests: `METHOD path  word word …`, `#` begins a comment.
 pub fn table(text: &str) -> BTreeMap<(String, String), Vec<String>> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
             let mut words = line.split_whitespace().map(str::to_owned);
@@ -161,8 +222,20 @@ pub fn must_cover_every_route(table: &BTreeMap<(String, String), Vec<String>>) {
         .into_iter()
         .map(|(method, path)| (method.to_owned(), path))
         .collect();
-    let missing: Vec<_> = routes.iter().filter(|route| !table.contains_key(*route)).collect();
-    let gone: Vec<_> = table.keys().filter(|route| !routes.contains(*route)).collect();
-    assert!(missing.is_empty(), "routes without a line in the table: {missing:#?}");
-    assert!(gone.is_empty(), "lines in the table without a route: {gone:#?}");
+    let missing: Vec<_> = routes
+        .iter()
+        .filter(|route| !table.contains_key(*route))
+        .collect();
+    let gone: Vec<_> = table
+        .keys()
+        .filter(|route| !routes.contains(*route))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "routes without a line in the table: {missing:#?}"
+    );
+    assert!(
+        gone.is_empty(),
+        "lines in the table without a route: {gone:#?}"
+    );
 }

@@ -9,16 +9,46 @@ async fn the_nonce_of_a_page_stands_in_nonce_attributes_only() {
     let console = Running::start().await;
     let cookie = console.session(Duty::Admin).await;
     let mut nonces = Vec::new();
-    for path in ["/", "/clusters/sim", "/changes", "/audit", "/access", "/problems", "/nowhere"] {
-        let response = console.get(path).header("cookie", &cookie).send().await.unwrap();
-        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
-        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    for path in [
+        "/",
+        "/clusters/sim",
+        "/changes",
+        "/audit",
+        "/access",
+        "/problems",
+        "/nowhere",
+    ] {
+        let response = console
+            .get(path)
+            .header("cookie", &cookie)
+            .send()
+            .await
+            .unwrap();
+        let policy = response.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        let nonce = policy
+            .split("'nonce-")
+            .nth(1)
+            .unwrap()
+            .split('\'')
+            .next()
+            .unwrap()
+            .to_owned();
         let html = response.text().await.unwrap();
         assert!(nonce.len() >= 22, "{nonce}");
-        assert_eq!(html.matches(&nonce).count(), html.matches(&format!("nonce=\"{nonce}\"")).count());
+        assert_eq!(
+            html.matches(&nonce).count(),
+            html.matches(&format!("nonce=\"{nonce}\"")).count()
+        );
         assert!(html.contains(&format!("nonce=\"{nonce}\"")), "{path}");
         let scripts = html.matches("<script").count();
-        assert_eq!(scripts, html.matches(&format!("nonce=\"{nonce}\"")).count(), "{path}");
+        assert_eq!(
+            scripts,
+            html.matches(&format!("nonce=\"{nonce}\"")).count(),
+            "{path}"
+        );
         nonces.push(nonce);
     }
     nonces.sort();
@@ -30,9 +60,16 @@ async fn the_nonce_of_a_page_stands_in_nonce_attributes_only() {
 async fn the_policy_of_a_page_allows_nothing_unsafe() {
     let console = Running::start().await;
     let response = console.get("/sign-in").send().await.unwrap();
-    let policy = response.headers()["content-security-policy"].to_str().unwrap();
+    let policy = response.headers()["content-security-policy"]
+        .to_str()
+        .unwrap();
     assert!(policy.starts_with("default-src 'none';"));
-    for needed in ["base-uri 'none'", "object-src 'none'", "frame-ancestors 'none'", "form-action 'self'"] {
+    for needed in [
+        "base-uri 'none'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+        "form-action 'self'",
+    ] {
         assert!(policy.contains(needed), "{policy}");
     }
     assert!(!policy.contains("unsafe-inline"));
@@ -43,7 +80,15 @@ async fn the_policy_of_a_page_allows_nothing_unsafe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_carries_the_headers_that_keep_browsers_safe() {
     let console = Running::start().await;
-    for path in ["/sign-in", "/", "/api/v1/clusters", "/api/v1/openapi.json", "/healthz", "/assets/none.css", "/api/nothing"] {
+    for path in [
+        "/sign-in",
+        "/",
+        "/api/v1/clusters",
+        "/api/v1/openapi.json",
+        "/healthz",
+        "/assets/none.css",
+        "/api/nothing",
+    ] {
         let response = console.get(path).send().await.unwrap();
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
@@ -53,11 +98,23 @@ async fn every_answer_carries_the_headers_that_keep_browsers_safe() {
             ("cross-origin-resource-policy", "same-origin"),
             ("cache-control", "no-store"),
         ] {
-            assert_eq!(response.headers().get(name).unwrap(), value, "{path} {name}");
+            assert_eq!(
+                response.headers().get(name).unwrap(),
+                value,
+                "{path} {name}"
+            );
         }
-        assert!(response.headers().contains_key("content-security-policy"), "{path}");
+        assert!(
+            response.headers().contains_key("content-security-policy"),
+            "{path}"
+        );
         assert!(response.headers().contains_key("x-request-id"), "{path}");
-        assert!(!response.headers().contains_key("access-control-allow-origin"), "{path}");
+        assert!(
+            !response
+                .headers()
+                .contains_key("access-control-allow-origin"),
+            "{path}"
+        );
     }
 }
 
@@ -84,13 +141,27 @@ async fn a_page_is_sent_compressed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_that_claim_an_identity_change_nothing() {
     let console = Running::start().await;
-    let names = ["x-forwarded-user", "remote-user", "remote_user", "x-pomerium-jwt-assertion",
-        "cf-access-jwt-assertion", "x-authentik-username", "x-auth-request-user", "x-amzn-oidc-data",
-        "tailscale-user-login", "x-webauth-user"];
+    let names = [
+        "x-forwarded-user",
+        "remote-user",
+        "remote_user",
+        "x-pomerium-jwt-assertion",
+        "cf-access-jwt-assertion",
+        "x-authentik-username",
+        "x-auth-request-user",
+        "x-amzn-oidc-data",
+        "tailscale-user-login",
+        "x-webauth-user",
+    ];
     for name in names {
         let response = console.get("/").header(name, "admin").send().await.unwrap();
         assert_eq!(response.status(), 303, "{name}");
-        let response = console.get("/api/v1/clusters").header(name, "admin").send().await.unwrap();
+        let response = console
+            .get("/api/v1/clusters")
+            .header(name, "admin")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 401, "{name}");
     }
 }

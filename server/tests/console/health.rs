@@ -13,7 +13,10 @@ async fn strangers_learn_nothing_about_clusters() {
         let response = console.get(path).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         let text = response.text().await.unwrap();
-        assert!(!text.contains("sim") && !text.contains("n1"), "{path}: {text}");
+        assert!(
+            !text.contains("sim") && !text.contains("n1"),
+            "{path}: {text}"
+        );
     }
 }
 
@@ -21,8 +24,18 @@ async fn strangers_learn_nothing_about_clusters() {
 async fn the_console_counts_its_requests() {
     let console = Running::start().await;
     console.get("/healthz").send().await.unwrap();
-    let text = console.get("/metrics").send().await.unwrap().text().await.unwrap();
-    assert!(text.contains("quorate_requests_total{status=\"200\"}"), "{text}");
+    let text = console
+        .get("/metrics")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        text.contains("quorate_requests_total{status=\"200\"}"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

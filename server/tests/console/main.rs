@@ -5,6 +5,7 @@
 mod support;
 
 mod access_coverage;
+mod assets;
 mod audit_coverage;
 mod base_path;
 mod command_line;

@@ -25,8 +25,12 @@ fn every_described_call_is_routed_and_every_routed_call_is_described() {
 fn every_reference_in_the_description_leads_somewhere() {
     let document = quorate::rest::document();
     let text = document.to_string();
-    let references = text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let broken: BTreeSet<&str> =
-        references.filter(|pointer| document.pointer(pointer).is_none()).collect();
+    let references = text
+        .split("\"$ref\":\"#")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap());
+    let broken: BTreeSet<&str> = references
+        .filter(|pointer| document.pointer(pointer).is_none())
+        .collect();
     assert!(broken.is_empty(), "{broken:?}");
 }

@@ -12,11 +12,17 @@ struct Caller<'a> {
 
 impl<'a> Caller<'a> {
     async fn new(console: &'a Running, duty: Duty) -> Self {
-        Self { console, token: console.token(duty).await }
+        Self {
+            console,
+            token: console.token(duty).await,
+        }
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
-        let request = self.console.get(&format!("/api/v1{path}")).bearer_auth(&self.token);
+        let request = self
+            .console
+            .get(&format!("/api/v1{path}"))
+            .bearer_auth(&self.token);
         let response = request.send().await.unwrap();
         (response.status().as_u16(), json(response).await)
     }
@@ -26,7 +32,12 @@ impl<'a> Caller<'a> {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let response = request.bearer_auth(&self.token).json(body).send().await.unwrap();
+        let response = request
+            .bearer_auth(&self.token)
+            .json(body)
+            .send()
+            .await
+            .unwrap();
         (response.status().as_u16(), json(response).await)
     }
 }
@@ -40,32 +51,117 @@ async fn every_error_is_a_problem_with_code_hint_and_request_id() {
     let changes = "/api/v1/clusters/sim/changes";
     let json_type = ("content-type", "application/json");
     let cases = [
-        (console.call("GET", "/api/v1/clusters"), 401, "not-signed-in"),
-        (console.call("GET", "/api/v1/clusters").bearer_auth("qt_wrong"), 401, "not-signed-in"),
-        (console.call("GET", "/api/v1/clusters").bearer_auth("other"), 401, "not-signed-in"),
+        (
+            console.call("GET", "/api/v1/clusters"),
+            401,
+            "not-signed-in",
+        ),
+        (
+            console
+                .call("GET", "/api/v1/clusters")
+                .bearer_auth("qt_wrong"),
+            401,
+            "not-signed-in",
+        ),
+        (
+            console.call("GET", "/api/v1/clusters").bearer_auth("other"),
+            401,
+            "not-signed-in",
+        ),
         (call("GET", "/api/v1/nothing"), 404, "not-found"),
         (call("GET", "/api/nothing"), 303, ""),
         (call("GET", "/api/v1/clusters/nowhere"), 404, "not-found"),
         (call("GET", "/api/v1/changes/nothing"), 404, "not-found"),
-        (call("GET", "/api/v1/clusters/sim/groups"), 404, "not-in-this-version"),
-        (call("POST", "/api/v1/changes/x/approve"), 404, "not-in-this-version"),
-        (call("DELETE", "/api/v1/clusters"), 405, "method-not-allowed"),
+        (
+            call("GET", "/api/v1/clusters/sim/groups"),
+            404,
+            "not-in-this-version",
+        ),
+        (
+            call("POST", "/api/v1/changes/x/approve"),
+            404,
+            "not-in-this-version",
+        ),
+        (
+            call("DELETE", "/api/v1/clusters"),
+            405,
+            "method-not-allowed",
+        ),
         (call("POST", "/api/v1/clusters"), 405, "method-not-allowed"),
         (call("GET", "/api/v1/clusters?limit=0"), 400, "malformed"),
         (call("GET", "/api/v1/clusters?limit=1001"), 400, "malformed"),
-        (call("GET", "/api/v1/clusters?limit=1&limit=2"), 400, "malformed"),
+        (
+            call("GET", "/api/v1/clusters?limit=1&limit=2"),
+            400,
+            "malformed",
+        ),
         (call("GET", "/api/v1/audit?form=x"), 400, "malformed"),
-        (call("GET", "/api/v1/audit?from=yesterday"), 400, "malformed"),
+        (
+            call("GET", "/api/v1/audit?from=yesterday"),
+            400,
+            "malformed",
+        ),
         (call("POST", changes), 415, "unsupported-media-type"),
-        (call("POST", changes).body("{}"), 415, "unsupported-media-type"),
-        (call("POST", changes).header(json_type.0, json_type.1).body("{"), 400, "malformed"),
-        (call("POST", changes).header(json_type.0, json_type.1).body("[]"), 400, "malformed"),
-        (call("POST", changes).header(json_type.0, json_type.1).body(long), 413, "body-too-large"),
-        (call("POST", changes).json(&body!({"action": "explode"})), 400, "malformed"),
-        (call("POST", changes).json(&body!({"action": "promote"})), 400, "malformed"),
-        (call("POST", changes).json(&body!({"action": 1})), 400, "malformed"),
-        (call("POST", changes).json(&body!({"action": "snapshot", "member": "n1", "reason": "x"})), 400, "malformed"),
-        (call("POST", changes).json(&body!({"action": "promote", "member": "n4", "resaon": "x"})), 400, "malformed"),
+        (
+            call("POST", changes).body("{}"),
+            415,
+            "unsupported-media-type",
+        ),
+        (
+            call("POST", changes)
+                .header(json_type.0, json_type.1)
+                .body("{"),
+            400,
+            "malformed",
+        ),
+        (
+            call("POST", changes)
+                .header(json_type.0, json_type.1)
+                .body("[]"),
+            400,
+            "malformed",
+        ),
+        (
+            call("POST", changes)
+                .header(json_type.0, json_type.1)
+                .body(long.clone()),
+            413,
+            "body-too-large",
+        ),
+        (
+            call("POST", "/api/ui/page")
+                .header(json_type.0, json_type.1)
+                .body(long.clone()),
+            413,
+            "body-too-large",
+        ),
+        (
+            call("POST", changes).json(&body!({"action": "explode"})),
+            400,
+            "malformed",
+        ),
+        (
+            call("POST", changes).json(&body!({"action": "promote"})),
+            400,
+            "malformed",
+        ),
+        (
+            call("POST", changes).json(&body!({"action": 1})),
+            400,
+            "malformed",
+        ),
+        (
+            call("POST", changes)
+                .json(&body!({"action": "snapshot", "member": "n1", "reason": "x"})),
+            400,
+            "malformed",
+        ),
+        (
+            call("POST", changes)
+                .json(&body!({"action": "promote", "member": "n4", "resaon": "x"})),
+            400,
+            "malformed",
+        ),
     ];
     for (request, status, code) in cases {
         let response = request.send().await.unwrap();
@@ -74,14 +170,24 @@ async fn every_error_is_a_problem_with_code_hint_and_request_id() {
         if code.is_empty() {
             continue;
         }
-        assert_eq!(response.headers()["content-type"], "application/problem+json", "{url}");
-        let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json",
+            "{url}"
+        );
+        let id = response.headers()["x-request-id"]
+            .to_str()
+            .unwrap()
+            .to_owned();
         let problem = json(response).await;
         assert_eq!(problem["code"], code, "{url} {problem}");
         assert_eq!(problem["status"], status);
         assert_eq!(problem["request_id"], id.as_str());
         for field in ["title", "hint", "type"] {
-            assert!(!problem[field].as_str().unwrap().is_empty(), "{url} {problem}");
+            assert!(
+                !problem[field].as_str().unwrap().is_empty(),
+                "{url} {problem}"
+            );
         }
     }
 }
@@ -90,8 +196,13 @@ async fn every_error_is_a_problem_with_code_hint_and_request_id() {
 async fn whoever_may_change_nothing_is_told_so_before_anything_about_the_body() {
     let console = Running::start().await;
     let viewer = Caller::new(&console, Duty::Viewer).await;
-    let (status, problem) = viewer.post("/clusters/sim/changes", &body!({"nonsense": 1}), None).await;
-    assert_eq!((status, problem["code"].as_str()), (403, Some("not-allowed")));
+    let (status, problem) = viewer
+        .post("/clusters/sim/changes", &body!({"nonsense": 1}), None)
+        .await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (403, Some("not-allowed"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,23 +212,52 @@ async fn a_change_goes_from_preview_to_a_line_in_the_audit_log() {
     let action = body!({"action": "promote", "member": "n4"});
     let (status, preview) = admin.post("/clusters/sim/preview", &action, None).await;
     assert_eq!(status, 200, "{preview}");
-    for field in ["before", "after", "checks", "steps", "notes", "revision", "fingerprint"] {
+    for field in [
+        "before",
+        "after",
+        "checks",
+        "steps",
+        "notes",
+        "revision",
+        "fingerprint",
+    ] {
         assert!(preview.get(field).is_some(), "{field}");
     }
     let wish = body!({"action": "promote", "member": "n4", "reason": "more voters",
         "ticket": "OPS-1", "fingerprint": preview["fingerprint"]});
-    let (status, accepted) = admin.post("/clusters/sim/changes", &wish, Some("key-1")).await;
+    let (status, accepted) = admin
+        .post("/clusters/sim/changes", &wish, Some("key-1"))
+        .await;
     assert_eq!(status, 202, "{accepted}");
-    let (status, repeated) = admin.post("/clusters/sim/changes", &wish, Some("key-1")).await;
+    let (status, repeated) = admin
+        .post("/clusters/sim/changes", &wish, Some("key-1"))
+        .await;
     assert_eq!((status, &repeated["id"]), (202, &accepted["id"]));
     let path = format!("/changes/{}", accepted["id"].as_str().unwrap());
-    until("the change's end", async || admin.get(&path).await.1["state"] == "succeeded").await;
+    until("the change's end", async || {
+        admin.get(&path).await.1["state"] == "succeeded"
+    })
+    .await;
     let (_, view) = admin.get("/clusters/sim").await;
-    let n4 = view["members"].as_array().unwrap().iter().find(|member| member["id"] == "n4");
+    let n4 = view["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|member| member["id"] == "n4");
     assert_eq!(n4.unwrap()["role"], "voter");
     assert_eq!(console.cluster.sent().len(), 1);
-    let (_, log) = admin.get(&format!("/audit?change={}", accepted["id"].as_str().unwrap())).await;
-    let kinds: Vec<_> = log["items"].as_array().unwrap().iter().map(|entry| entry["kind"].clone()).collect();
+    let (_, log) = admin
+        .get(&format!(
+            "/audit?change={}",
+            accepted["id"].as_str().unwrap()
+        ))
+        .await;
+    let kinds: Vec<_> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["kind"].clone())
+        .collect();
     assert_eq!(kinds, ["intent", "outcome"]);
     let intent = &log["items"][0];
     assert_eq!(intent["reason"], "more voters");
@@ -138,7 +278,10 @@ async fn what_was_decided_on_an_older_picture_is_refused_with_what_moved() {
     .await;
     let wish = body!({"action": "promote", "member": "n4", "reason": "x", "fingerprint": preview["fingerprint"]});
     let (status, problem) = admin.post("/clusters/sim/changes", &wish, None).await;
-    assert_eq!((status, problem["code"].as_str()), (409, Some("cluster-moved")));
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (409, Some("cluster-moved"))
+    );
     assert!(!problem["moved"].as_array().unwrap().is_empty());
     assert!(console.cluster.sent().is_empty());
 }
@@ -148,11 +291,15 @@ async fn what_a_rule_refuses_names_the_rule() {
     let console = Running::start().await;
     let admin = Caller::new(&console, Duty::Admin).await;
     let (_, view) = admin.get("/clusters/sim").await;
-    let wish = body!({"action": "remove", "member": "n1", "reason": "x", "revision": view["revision"]});
+    let wish =
+        body!({"action": "remove", "member": "n1", "reason": "x", "revision": view["revision"]});
     let (status, problem) = admin.post("/clusters/sim/changes", &wish, None).await;
     assert_eq!((status, problem["code"].as_str()), (422, Some("refused")));
     let checks = problem["checks"].as_array().unwrap();
-    assert!(checks.iter().any(|check| check["code"] == "is-leader"), "{checks:?}");
+    assert!(
+        checks.iter().any(|check| check["code"] == "is-leader"),
+        "{checks:?}"
+    );
     assert!(console.cluster.sent().is_empty());
 }
 
@@ -163,13 +310,22 @@ async fn lists_have_one_shape_and_can_be_paged() {
     for path in ["/clusters", "/changes", "/snapshots", "/audit"] {
         let (status, list) = admin.get(path).await;
         assert_eq!(status, 200, "{path}");
-        assert!(list["items"].is_array() && list.get("next").is_some(), "{path} {list}");
+        assert!(
+            list["items"].is_array() && list.get("next").is_some(),
+            "{path} {list}"
+        );
     }
     let mut seen = Vec::new();
     let mut after = String::new();
     loop {
         let (_, page) = admin.get(&format!("/audit?limit=1{after}")).await;
-        seen.extend(page["items"].as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap()));
+        seen.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|entry| entry["seq"].as_u64().unwrap()),
+        );
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
             None => break,
@@ -192,14 +348,46 @@ async fn a_figure_that_is_not_known_is_null() {
     .await;
     let (_, view) = admin.get("/clusters/sim").await;
     let object = view.as_object().unwrap();
-    for field in ["name", "kind", "version", "revision", "observed_at", "age_ms", "sentence", "verdict",
-        "leader", "quorum", "members", "findings", "capabilities"] {
+    for field in [
+        "name",
+        "kind",
+        "version",
+        "revision",
+        "observed_at",
+        "age_ms",
+        "sentence",
+        "verdict",
+        "leader",
+        "quorum",
+        "members",
+        "findings",
+        "capabilities",
+    ] {
         assert!(object.contains_key(field), "{field}");
     }
     let member = view["members"][2].as_object().unwrap();
-    for field in ["id", "name", "address", "api_address", "zone", "role", "wanted_role", "state", "override",
-        "term", "last_index", "applied_index", "lag", "lag_source", "last_contact_ms", "age_ms",
-        "readiness", "names_leader", "findings", "actions"] {
+    for field in [
+        "id",
+        "name",
+        "address",
+        "api_address",
+        "zone",
+        "role",
+        "wanted_role",
+        "state",
+        "override",
+        "term",
+        "last_index",
+        "applied_index",
+        "lag",
+        "lag_source",
+        "last_contact_ms",
+        "age_ms",
+        "readiness",
+        "names_leader",
+        "findings",
+        "actions",
+    ] {
         assert!(member.contains_key(field), "{field}");
     }
     assert_eq!(member["zone"], Value::Null);

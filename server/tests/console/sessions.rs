@@ -10,7 +10,10 @@ const PASSWORD: &str = "correct-horse-battery-staple";
 
 async fn with_password(console: &Running) -> String {
     let cookie = console.session(Duty::Admin).await;
-    let set = console.post("/password").header("cookie", &cookie).form(&[("new", PASSWORD)]);
+    let set = console
+        .post("/password")
+        .header("cookie", &cookie)
+        .form(&[("new", PASSWORD)]);
     let response = set.send().await.unwrap();
     let place = response.headers()["location"].to_str().unwrap();
     assert!(!place.contains("problem"), "{place}");
@@ -18,7 +21,14 @@ async fn with_password(console: &Running) -> String {
 }
 
 async fn is_signed_in(console: &Running, cookie: &str) -> bool {
-    console.get("/").header("cookie", cookie).send().await.unwrap().status() == 200
+    console
+        .get("/")
+        .header("cookie", cookie)
+        .send()
+        .await
+        .unwrap()
+        .status()
+        == 200
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +40,12 @@ async fn a_one_time_link_signs_in_once() {
     assert_eq!(response.headers()["location"], "/");
     assert!(is_signed_in(&console, &cookie(&response)).await);
     let again = console.get(&link).send().await.unwrap();
-    assert!(again.headers()["location"].to_str().unwrap().starts_with("/sign-in?problem="));
+    assert!(
+        again.headers()["location"]
+            .to_str()
+            .unwrap()
+            .starts_with("/sign-in?problem=")
+    );
     assert!(again.headers().get("set-cookie").is_none());
 }
 
@@ -39,7 +54,9 @@ async fn a_password_signs_in_and_a_wrong_one_does_not() {
     let console = Running::start().await;
     with_password(&console).await;
     let sign_in = |password: &'static str, next: &'static str| {
-        console.post("/sign-in").form(&[("name", "admin"), ("password", password), ("next", next)])
+        console
+            .post("/sign-in")
+            .form(&[("name", "admin"), ("password", password), ("next", next)])
     };
     let response = sign_in(PASSWORD, "/clusters/sim").send().await.unwrap();
     assert_eq!(response.status(), 303);
@@ -47,7 +64,10 @@ async fn a_password_signs_in_and_a_wrong_one_does_not() {
     assert!(is_signed_in(&console, &cookie(&response)).await);
     let response = sign_in(PASSWORD, "//evil.example").send().await.unwrap();
     assert_eq!(response.headers()["location"], "/");
-    let response = sign_in("wrong-wrong-wrong", "/changes").send().await.unwrap();
+    let response = sign_in("wrong-wrong-wrong", "/changes")
+        .send()
+        .await
+        .unwrap();
     let place = response.headers()["location"].to_str().unwrap();
     assert_eq!(place, "/sign-in?problem=sign-in-failed&next=%2Fchanges");
     assert!(response.headers().get("set-cookie").is_none());
@@ -58,7 +78,11 @@ async fn signing_in_gives_a_new_id_and_ends_the_session_there_was() {
     let console = Running::start().await;
     let first = with_password(&console).await;
     let sign_in = console.post("/sign-in").header("cookie", &first);
-    let response = sign_in.form(&[("name", "admin"), ("password", PASSWORD)]).send().await.unwrap();
+    let response = sign_in
+        .form(&[("name", "admin"), ("password", PASSWORD)])
+        .send()
+        .await
+        .unwrap();
     let second = cookie(&response);
     assert_ne!(first, second);
     assert!(is_signed_in(&console, &second).await);
@@ -68,7 +92,12 @@ async fn signing_in_gives_a_new_id_and_ends_the_session_there_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_made_up_session_is_none() {
     let console = Running::start().await;
-    for made_up in ["quorate=AAAAAAAAAAAAAAAAAAAAAA", "quorate=", "quorate=../../x", "quorate=\"\""] {
+    for made_up in [
+        "quorate=AAAAAAAAAAAAAAAAAAAAAA",
+        "quorate=",
+        "quorate=../../x",
+        "quorate=\"\"",
+    ] {
         assert!(!is_signed_in(&console, made_up).await, "{made_up}");
     }
 }
@@ -77,11 +106,18 @@ async fn a_made_up_session_is_none() {
 async fn signing_out_ends_the_session_and_takes_the_cookie_away() {
     let console = Running::start().await;
     let cookie = console.session(Duty::Viewer).await;
-    let out = console.post("/sign-out").header("cookie", &cookie).form(&[]);
+    let out = console
+        .post("/sign-out")
+        .header("cookie", &cookie)
+        .form(&[]);
     let response = out.send().await.unwrap();
     assert_eq!(response.headers()["location"], "/sign-in");
     let removed = response.headers().get_all("set-cookie").iter();
-    assert!(removed.into_iter().any(|set| set == "quorate=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+    assert!(
+        removed
+            .into_iter()
+            .any(|set| set == "quorate=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
+    );
     assert!(!is_signed_in(&console, &cookie).await);
 }
 
@@ -92,14 +128,23 @@ async fn over_https_the_cookie_is_bound_to_the_host_and_removed_with_all_its_att
     })
     .await;
     let secret = console.account("anna", Duty::Viewer).await;
-    let response = console.get(&format!("/sign-in/link/{secret}")).send().await.unwrap();
-    let set = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let response = console
+        .get(&format!("/sign-in/link/{secret}"))
+        .send()
+        .await
+        .unwrap();
+    let set = response.headers()["set-cookie"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert!(set.starts_with("__Host-quorate="), "{set}");
     for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
         assert!(set.contains(attribute), "{set}");
     }
     assert!(!set.contains("Domain"), "{set}");
-    let out = console.post("/sign-out").header("cookie", cookie(&response));
+    let out = console
+        .post("/sign-out")
+        .header("cookie", cookie(&response));
     let response = out.form(&[]).send().await.unwrap();
     let mut removed = response.headers().get_all("set-cookie").iter();
     assert!(removed.any(|set| {
@@ -124,10 +169,14 @@ async fn a_session_ends_when_it_was_idle_too_long() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_after_its_time_however_busy_it_is() {
-    let console = Running::with(|settings| settings.session_absolute = Duration::from_secs(2)).await;
+    let console =
+        Running::with(|settings| settings.session_absolute = Duration::from_secs(2)).await;
     let cookie = console.session(Duty::Viewer).await;
     assert!(is_signed_in(&console, &cookie).await);
-    until("the session's end", async || !is_signed_in(&console, &cookie).await).await;
+    until("the session's end", async || {
+        !is_signed_in(&console, &cookie).await
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +188,11 @@ async fn a_disabled_account_is_out_at_once() {
     let mut events = Events::of(stream.send().await.unwrap());
     assert_eq!(events.next().await.unwrap().name, "snapshot");
     let who = console.control.command_line_operator();
-    console.control.account_disable(&who, "viewer", true).await.unwrap();
+    console
+        .control
+        .account_disable(&who, "viewer", true)
+        .await
+        .unwrap();
     assert!(!is_signed_in(&console, &cookie).await);
     let mut last = String::new();
     while let Some(event) = events.next().await {

@@ -9,7 +9,9 @@ use crate::support::{Events, Running};
 async fn a_death_reaches_the_reader_as_a_patch_of_what_it_has() {
     let console = Running::start().await;
     let token = console.token(Duty::Viewer).await;
-    let request = console.get("/api/v1/clusters/sim/events").bearer_auth(&token);
+    let request = console
+        .get("/api/v1/clusters/sim/events")
+        .bearer_auth(&token);
     let mut events = Events::of(request.send().await.unwrap());
     let first = events.next().await.unwrap();
     assert_eq!(first.name, "snapshot");
@@ -31,11 +33,19 @@ async fn a_death_reaches_the_reader_as_a_patch_of_what_it_has() {
 async fn a_reader_who_comes_back_gets_a_snapshot_with_a_higher_id() {
     let console = Running::start().await;
     let token = console.token(Duty::Viewer).await;
-    let ask = || console.get("/api/v1/clusters/sim/events").bearer_auth(&token);
+    let ask = || {
+        console
+            .get("/api/v1/clusters/sim/events")
+            .bearer_auth(&token)
+    };
     let again = ask().header("last-event-id", "41").send().await.unwrap();
     let event = Events::of(again).next().await.unwrap();
     assert_eq!((event.name.as_str(), event.id), ("snapshot", 42));
-    let nonsense = ask().header("last-event-id", "nonsense").send().await.unwrap();
+    let nonsense = ask()
+        .header("last-event-id", "nonsense")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(Events::of(nonsense).next().await.unwrap().name, "snapshot");
 }
 
@@ -43,11 +53,17 @@ async fn a_reader_who_comes_back_gets_a_snapshot_with_a_higher_id() {
 async fn a_revoked_token_ends_its_stream() {
     let console = Running::start().await;
     let token = console.token(Duty::Viewer).await;
-    let request = console.get("/api/v1/clusters/sim/events").bearer_auth(&token);
+    let request = console
+        .get("/api/v1/clusters/sim/events")
+        .bearer_auth(&token);
     let mut events = Events::of(request.send().await.unwrap());
     assert_eq!(events.next().await.unwrap().name, "snapshot");
     let who = console.control.command_line_operator();
-    console.control.token_revoke(&who, "viewer-token").await.unwrap();
+    console
+        .control
+        .token_revoke(&who, "viewer-token")
+        .await
+        .unwrap();
     let mut last = String::new();
     while let Some(event) = events.next().await {
         last = event.name;
@@ -60,8 +76,14 @@ async fn a_page_is_sent_what_it_shows_and_nothing_else() {
     let console = Running::start().await;
     let cookie = console.session(Duty::Viewer).await;
     let first = async |query: &str| {
-        let request = console.get(&format!("/events?{query}")).header("cookie", &cookie);
-        Events::of(request.send().await.unwrap()).next().await.unwrap().data
+        let request = console
+            .get(&format!("/events?{query}"))
+            .header("cookie", &cookie);
+        Events::of(request.send().await.unwrap())
+            .next()
+            .await
+            .unwrap()
+            .data
     };
     let fleet = first("page=fleet").await;
     assert_eq!(fleet["fleet"][0]["name"], "sim");
@@ -80,8 +102,18 @@ async fn a_stream_of_nothing_is_refused_before_it_begins() {
         ("page=everything", 400),
         ("", 400),
     ] {
-        let request = console.get(&format!("/events?{query}")).header("cookie", &cookie);
+        let request = console
+            .get(&format!("/events?{query}"))
+            .header("cookie", &cookie);
         assert_eq!(request.send().await.unwrap().status(), status, "{query}");
     }
-    assert_eq!(console.get("/events?page=fleet").send().await.unwrap().status(), 401);
+    assert_eq!(
+        console
+            .get("/events?page=fleet")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        401
+    );
 }

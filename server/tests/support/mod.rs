@@ -60,7 +60,10 @@ impl Running {
                 read_only: false,
             },
             driver: cluster.driver(),
-            join_allowed: vec!["10.0.0.0/8:7000".to_owned(), "http://10.0.0.0/8:7000".to_owned()],
+            join_allowed: vec![
+                "10.0.0.0/8:7000".to_owned(),
+                "http://10.0.0.0/8:7000".to_owned(),
+            ],
         }];
         change(&mut settings);
         let application = Application::build(settings).await.unwrap();
@@ -108,21 +111,30 @@ impl Running {
         let who = self.control.command_line_operator();
         let name = format!("{}-token", role.as_str());
         let life = Duration::from_secs(3_600);
-        let made = self.control.token_create(&who, &name, vec![Grant::everywhere(role)], life);
+        let made = self
+            .control
+            .token_create(&who, &name, vec![Grant::everywhere(role)], life);
         made.await.unwrap().1.reveal().to_owned()
     }
 
     /// An account that holds `role` everywhere, and its one-time link's secret.
     pub async fn account(&self, name: &str, role: Duty) -> String {
         let who = self.control.command_line_operator();
-        let made = self.control.account_create(&who, name, vec![Grant::everywhere(role)]).await;
+        let made = self
+            .control
+            .account_create(&who, name, vec![Grant::everywhere(role)])
+            .await;
         made.unwrap().1.reveal().to_owned()
     }
 
     /// The session cookie (`quorate=…`) of a new account that holds `role`.
     pub async fn session(&self, role: Duty) -> String {
         let secret = self.account(role.as_str(), role).await;
-        let response = self.get(&format!("/sign-in/link/{secret}")).send().await.unwrap();
+        let response = self
+            .get(&format!("/sign-in/link/{secret}"))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 303);
         cookie(&response)
     }
@@ -133,7 +145,9 @@ impl Running {
 
     /// As the console's own page posts.
     pub fn post(&self, path: &str) -> RequestBuilder {
-        self.http.post(format!("{}{path}", self.address)).header("sec-fetch-site", "same-origin")
+        self.http
+            .post(format!("{}{path}", self.address))
+            .header("sec-fetch-site", "same-origin")
     }
 
     pub fn call(&self, method: &str, path: &str) -> RequestBuilder {
@@ -151,8 +165,9 @@ impl Drop for Running {
 /// The session cookie of an answer, without its attributes.
 pub fn cookie(response: &Response) -> String {
     let set = response.headers().get_all("set-cookie").iter();
-    let pair = set.map(|set| set.to_str().unwrap().split(';').next().unwrap().to_owned());
-    pair.filter(|pair| !pair.ends_with('=')).last().expect("a session cookie")
+    let mut pair = set.map(|set| set.to_str().unwrap().split(';').next().unwrap().to_owned());
+    pair.rfind(|pair| !pair.ends_with('='))
+        .expect("a session cookie")
 }
 
 pub async fn json(response: Response) -> Value {
@@ -167,7 +182,9 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 /// One server-sent event.
@@ -187,9 +204,17 @@ pub struct Events {
 impl Events {
     pub fn of(response: Response) -> Self {
         assert_eq!(response.status(), 200);
-        let kind = response.headers().get("content-type").unwrap().to_str().unwrap();
+        let kind = response
+            .headers()
+            .get("content-type")
+            .unwrap()
+            .to_str()
+            .unwrap();
         assert!(kind.starts_with("text/event-stream"), "{kind}");
-        Self { response, text: String::new() }
+        Self {
+            response,
+            text: String::new(),
+        }
     }
 
     /// The next event; `None` at the stream's end.
@@ -198,9 +223,13 @@ impl Events {
             if let Some(at) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..at + 2).collect();
                 let field = |name: &str| {
-                    block.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+                    block
+                        .lines()
+                        .find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
                 };
-                let Some(name) = field("event:") else { continue };
+                let Some(name) = field("event:") else {
+                    continue;
+                };
                 let id = field("id:").unwrap().parse().unwrap();
                 let data = serde_json::from_str(&field("data:").unwrap()).unwrap();
                 return Some(Event { name, id, data });
@@ -218,7 +247,10 @@ pub trait Form {
 
 impl Form for RequestBuilder {
     fn form(self, fields: &[(&str, &str)]) -> RequestBuilder {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.header("content-type", "application/x-www-form-urlencoded").body(body)
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
     }
 }

@@ -54,7 +54,9 @@ pub async fn ask(
     for (name, value) in fields {
         body[name] = Value::String(value);
     }
-    let preview = client.post(&["clusters", cluster, "preview"], &body, None).await?;
+    let preview = client
+        .post(&["clusters", cluster, "preview"], &body, None)
+        .await?;
     let refused = is_refused(&preview);
     let talks = !how.json || how.dry_run;
     match (how.json, talks) {
@@ -113,13 +115,16 @@ async fn submit(client: &Client, cluster: &str, body: &Value, how: &How) -> Resu
 async fn until_final(client: &Client, id: &str, quiet: bool) -> Result<Value, Failure> {
     let mut shown = String::new();
     loop {
-        let change = client.get(&["changes", id], &[]).await.map_err(|failure| match failure {
-            Failure::NobodyAnswered(text) | Failure::NoAnswer(text) => Failure::Ended(
-                Exit::OutcomeUnknown,
-                format!("change {id} was accepted; how it ended is not known: {text}"),
-            ),
-            other => other,
-        })?;
+        let change = client
+            .get(&["changes", id], &[])
+            .await
+            .map_err(|failure| match failure {
+                Failure::NobodyAnswered(text) | Failure::NoAnswer(text) => Failure::Ended(
+                    Exit::OutcomeUnknown,
+                    format!("change {id} was accepted; how it ended is not known: {text}"),
+                ),
+                other => other,
+            })?;
         let state = show::text(&change, "/state");
         let more = ["/outcome", "/waiting_for"]
             .into_iter()
@@ -131,7 +136,10 @@ async fn until_final(client: &Client, id: &str, quiet: bool) -> Result<Value, Fa
             output::say(&line);
             shown = line;
         }
-        if matches!(state.as_str(), "succeeded" | "failed" | "unknown" | "cancelled") {
+        if matches!(
+            state.as_str(),
+            "succeeded" | "failed" | "unknown" | "cancelled"
+        ) {
             return Ok(change);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -141,13 +149,22 @@ async fn until_final(client: &Client, id: &str, quiet: bool) -> Result<Value, Fa
 fn show_preview(preview: &Value) {
     output::say(show::text(preview, "/title"));
     for side in ["before", "after"] {
-        output::say(format!("  {side:6}  {}", picture(preview.pointer(&format!("/{side}")))));
+        output::say(format!(
+            "  {side:6}  {}",
+            picture(preview.pointer(&format!("/{side}")))
+        ));
     }
     for check in list(preview, "/checks") {
-        output::say(format!("  {}  {}", show::text(check, "/level"), show::text(check, "/text")));
+        output::say(format!(
+            "  {}  {}",
+            show::text(check, "/level"),
+            show::text(check, "/text")
+        ));
     }
     for (number, step) in list(preview, "/steps").iter().enumerate() {
-        let step = ["/lead", "/rest"].map(|part| show::text(step, part)).join(" ");
+        let step = ["/lead", "/rest"]
+            .map(|part| show::text(step, part))
+            .join(" ");
         output::say(format!("  {}. {step}", number + 1));
     }
     for note in list(preview, "/notes") {
@@ -157,15 +174,23 @@ fn show_preview(preview: &Value) {
 
 /// `voters n1 n2 n3, learners n4; majority 2, may lose 1`
 fn picture(picture: Option<&Value>) -> String {
-    let Some(picture) = picture else { return "-".to_owned() };
+    let Some(picture) = picture else {
+        return "-".to_owned();
+    };
     let named = |role: &str| {
         let members = list(picture, "/members").iter();
         let names = members.filter(|member| show::text(member, "/role") == role);
-        names.map(|member| show::text(member, "/id")).collect::<Vec<_>>().join(" ")
+        names
+            .map(|member| show::text(member, "/id"))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     let learners = named("learner");
-    let learners =
-        if learners.is_empty() { String::new() } else { format!(", learners {learners}") };
+    let learners = if learners.is_empty() {
+        String::new()
+    } else {
+        format!(", learners {learners}")
+    };
     format!(
         "voters {}{learners}; majority {}, may lose {}",
         named("voter"),
@@ -175,11 +200,16 @@ fn picture(picture: Option<&Value>) -> String {
 }
 
 fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
-    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 fn is_refused(preview: &Value) -> bool {
-    list(preview, "/checks").iter().any(|check| show::text(check, "/level") == "refuse")
+    list(preview, "/checks")
+        .iter()
+        .any(|check| show::text(check, "/level") == "refuse")
 }
 
 /// Asks on the terminal; without one there is nobody to ask.

@@ -101,7 +101,11 @@ impl Client {
             .ok()
             .filter(|base| matches!(base.scheme(), "http" | "https") && base.has_host())
             .ok_or_else(|| format!("QUORATE_URL is no address of a console: {url}"))?;
-        Ok(Self { http: http(ca_file)?, base, token: Secret::new(token.trim()) })
+        Ok(Self {
+            http: http(ca_file)?,
+            base,
+            token: Secret::new(token.trim()),
+        })
     }
 
     /// A call; `path` is made of segments, so that no name can leave its place.
@@ -110,7 +114,9 @@ impl Client {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        self.http.request(method, url).bearer_auth(self.token.reveal())
+        self.http
+            .request(method, url)
+            .bearer_auth(self.token.reveal())
     }
 
     pub async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {
@@ -119,7 +125,8 @@ impl Client {
             let mut pairs = url::form_urlencoded::Serializer::new(String::new());
             pairs.extend_pairs(query);
             let (client, request) = call.build_split();
-            let mut request = request.map_err(|error| Failure::NobodyAnswered(error.to_string()))?;
+            let mut request =
+                request.map_err(|error| Failure::NobodyAnswered(error.to_string()))?;
             request.url_mut().set_query(Some(&pairs.finish()));
             call = RequestBuilder::from_parts(client, request);
         }

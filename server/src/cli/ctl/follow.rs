@@ -20,9 +20,14 @@ pub async fn cluster(client: &Client, name: &str, read: &Read) -> Result<Exit, F
     let mut view = Value::Null;
     let mut shown = String::new();
     loop {
-        let chunk = response.chunk().await.map_err(|error| Failure::NoAnswer(error.to_string()))?;
+        let chunk = response
+            .chunk()
+            .await
+            .map_err(|error| Failure::NoAnswer(error.to_string()))?;
         let Some(chunk) = chunk else {
-            return Err(Failure::NobodyAnswered("the console ended the stream".to_owned()));
+            return Err(Failure::NobodyAnswered(
+                "the console ended the stream".to_owned(),
+            ));
         };
         text.extend_from_slice(&chunk);
         if text.len() > LIMIT {
@@ -72,7 +77,11 @@ fn next_event(text: &mut Vec<u8>) -> Option<Event> {
         let block = String::from_utf8_lossy(&block);
         let field = |name: &str| {
             let value = |line: &str| Some(line.strip_prefix(name)?.trim_start().to_owned());
-            block.lines().filter_map(value).collect::<Vec<_>>().join("\n")
+            block
+                .lines()
+                .filter_map(value)
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let name = field("event:");
         if !name.is_empty() {
@@ -95,7 +104,10 @@ mod tests {
             text.push(*byte);
             names.extend(next_event(&mut text).map(|event| (event.name, event.data)));
         }
-        assert_eq!(names, [("snapshot".to_owned(), serde_json::json!({"a": 1}))]);
+        assert_eq!(
+            names,
+            [("snapshot".to_owned(), serde_json::json!({"a": 1}))]
+        );
         assert_eq!(text, b"event: de");
     }
 }

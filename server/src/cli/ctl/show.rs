@@ -12,7 +12,9 @@ use crate::{cli::output, exit::Exit};
 const PAGE: &str = "1000";
 
 pub async fn clusters(client: &Client, read: &Read) -> Result<Exit, Failure> {
-    let all = client.get(&["clusters"], &[("limit", PAGE.to_owned())]).await?;
+    let all = client
+        .get(&["clusters"], &[("limit", PAGE.to_owned())])
+        .await?;
     if read.json {
         output::json(&all);
         return Ok(Exit::Done);
@@ -41,15 +43,30 @@ pub async fn cluster(client: &Client, name: &str, read: &Read) -> Result<Exit, F
 
 /// A cluster's view in lines.
 pub fn lines(view: &Value) {
-    output::say(format!("{}: {}", text(view, "/name"), text(view, "/sentence")));
+    output::say(format!(
+        "{}: {}",
+        text(view, "/name"),
+        text(view, "/sentence")
+    ));
     output::say(text(view, "/leader_sentence"));
-    let heading = ["member", "role", "state", "term", "applied", "lag", "address"];
+    let heading = [
+        "member", "role", "state", "term", "applied", "lag", "address",
+    ];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     let leader = view.pointer("/leader/member").and_then(Value::as_str);
-    for member in view.pointer("/members").and_then(Value::as_array).into_iter().flatten() {
+    for member in view
+        .pointer("/members")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let leads = leader == member.pointer("/id").and_then(Value::as_str);
         rows.push(vec![
-            format!("{}{}", text(member, "/id"), if leads { " (leads)" } else { "" }),
+            format!(
+                "{}{}",
+                text(member, "/id"),
+                if leads { " (leads)" } else { "" }
+            ),
             text(member, "/role"),
             text(member, "/state"),
             text(member, "/term"),
@@ -59,16 +76,21 @@ pub fn lines(view: &Value) {
         ]);
     }
     output::table(&rows);
-    for finding in view.pointer("/findings").and_then(Value::as_array).into_iter().flatten() {
-        output::say(format!("{}  {}", text(finding, "/severity"), text(finding, "/text")));
+    for finding in view
+        .pointer("/findings")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        output::say(format!(
+            "{}  {}",
+            text(finding, "/severity"),
+            text(finding, "/text")
+        ));
     }
 }
 
-pub async fn changes(
-    client: &Client,
-    cluster: Option<&str>,
-    read: &Read,
-) -> Result<Exit, Failure> {
+pub async fn changes(client: &Client, cluster: Option<&str>, read: &Read) -> Result<Exit, Failure> {
     let mut query = vec![("limit", "100".to_owned())];
     query.extend(cluster.map(|cluster| ("cluster", cluster.to_owned())));
     let all = client.get(&["changes"], &query).await?;
@@ -95,8 +117,10 @@ pub async fn audit(
     asked: [(&str, Option<String>); 4],
     read: &Read,
 ) -> Result<Exit, Failure> {
-    let mut query: Vec<(&str, String)> =
-        asked.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let mut query: Vec<(&str, String)> = asked
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
     query.push(("limit", PAGE.to_owned()));
     let mut after: Option<String> = None;
     let mut entries = Vec::new();
@@ -130,7 +154,9 @@ pub async fn audit(
 }
 
 fn items(list: &Value) -> &[Value] {
-    list.pointer("/items").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    list.pointer("/items")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 /// A field for people: `-` where it is not known.
