@@ -117,6 +117,25 @@ pub fn use_live() -> Live {
         .unwrap_or_else(|| Live::new(PageState::default(), None, Timestamp::default()))
 }
 
+/// The document for a page that is opened now: what it shows is looked at anew first, so that it
+/// is true also where nobody has watched and no stream follows.
+///
+/// # Errors
+/// As [`page_state`].
+#[cfg(feature = "ssr")]
+pub async fn opening_state(
+    control: &quorate_control::Control,
+    who: &quorate_control::Operator,
+    topic: &Topic,
+) -> Result<PageState, quorate_control::ControlError> {
+    match topic {
+        Topic::Cluster { name } => control.refresh(who, Some(name)).await,
+        Topic::Fleet | Topic::Change { .. } => control.refresh(who, None).await,
+        Topic::Changes | Topic::Rail => {}
+    }
+    page_state(control, who, topic).await
+}
+
 /// Builds the document as it stands now.
 ///
 /// # Errors

@@ -56,7 +56,7 @@ mod render {
     use super::{Opening, PageState, Problem, Session, Theme, Timestamp};
     use crate::{
         base::BasePath,
-        live::{Topic, page_state},
+        live::{Topic, opening_state, page_state},
         session::Visitor,
     };
 
@@ -96,7 +96,7 @@ mod render {
         who: &Operator,
         topic: &Topic,
     ) -> Result<PageState, (PageState, Problem)> {
-        match page_state(control, who, topic).await {
+        match opening_state(control, who, topic).await {
             Ok(state) => Ok(state),
             Err(error) => {
                 let rail = page_state(control, who, &Topic::Rail).await.unwrap_or_default();

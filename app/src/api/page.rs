@@ -15,7 +15,7 @@ use crate::live::{PageState, Topic};
 #[server(name = LoadPage, prefix = "/api/ui", endpoint = "page", input = Json)]
 pub async fn load(topic: Topic) -> Result<PageState, Failure> {
     let caller = Caller::here()?;
-    crate::live::page_state(&caller.control, &caller.who, &topic)
+    crate::live::opening_state(&caller.control, &caller.who, &topic)
         .await
         .map_err(|error| caller.failed(&error))
 }
