@@ -228,7 +228,7 @@ fn accident_22_a_snapshot_is_proved_by_its_receipt_and_taken_from_an_agreed_lead
         refusals(&view, &Action::Snapshot),
         [ReasonCode::NoAgreedLeader]
     );
-    let preview = preview(&Stage::voters(3).view(), &Action::Snapshot);
+    let preview = preview(&Stage::voters(3).openbao().view(), &Action::Snapshot);
     let check = preview.steps.last().expect("a check");
     assert_eq!(
         check.rest,

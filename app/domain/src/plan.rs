@@ -240,7 +240,7 @@ fn steps(view: &ClusterView, action: &Action) -> Vec<StepText> {
     vec![
         step(&text::ask(view.backend()), text::request(view, action)),
         step(text::WAIT, text::waiting(view, action, patience_ms(action))),
-        step(text::CHECK, text::final_check(action)),
+        step(text::CHECK, text::final_check(view, action)),
     ]
 }
 

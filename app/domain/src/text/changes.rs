@@ -117,6 +117,9 @@ pub fn waiting(view: &ClusterView, action: &Action, patience_ms: u64) -> String 
             )
         }
         Action::Transfer { member: None } => "until a majority agrees on another leader".to_owned(),
+        Action::Snapshot if kept_by_backend(view) => {
+            "until the leader has written and kept it".to_owned()
+        }
         Action::Snapshot => "until it has arrived whole".to_owned(),
     };
     format!("{until}, at most {}", duration_in_seconds(patience_ms))
@@ -130,10 +133,18 @@ fn duration_in_seconds(milliseconds: u64) -> String {
     }
 }
 
+/// Programs with an agent keep their snapshots themselves; only OpenBao hands its own over.
+const fn kept_by_backend(view: &ClusterView) -> bool {
+    matches!(view.kind, Kind::Agent)
+}
+
 /// What is checked at the end, after "Check".
 #[must_use]
-pub fn final_check(action: &Action) -> String {
+pub fn final_check(view: &ClusterView, action: &Action) -> String {
     match action {
+        Action::Snapshot if kept_by_backend(view) => {
+            "that the leader names it and the index it reaches; its contents stay there".to_owned()
+        }
         Action::Snapshot => "its contents to the end against its own checksums".to_owned(),
         _ => "that majority and leader are as foreseen".to_owned(),
     }
@@ -158,11 +169,16 @@ pub fn notes(view: &ClusterView, action: &Action, may_choose: bool) -> Vec<Strin
         }
         Action::Remove { member } => {
             let name = view.name_of(member);
-            vec![
-                format!("Afterwards stop the process of {name} and delete its data."),
+            let back = if openbao {
+                "To come back it needs an empty data directory; then add it anew.".to_owned()
+            } else {
                 format!(
                     "To come back it needs an empty data directory and a fresh id, not {member}."
-                ),
+                )
+            };
+            vec![
+                format!("Afterwards stop the process of {name} and delete its data."),
+                back,
             ]
         }
         Action::Transfer { .. } if !may_choose => {
