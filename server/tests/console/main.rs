@@ -11,6 +11,7 @@ mod base_path;
 mod command_line;
 mod configuration;
 mod cross_site;
+mod demo;
 mod examples;
 mod headers;
 mod health;

@@ -44,8 +44,6 @@ impl Running {
 
     /// A console whose settings `change` has seen.
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        // An error only says that another test was first.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let cluster = Cluster::healthy(3, 1);
         let listen = Listen::Tcp((Ipv4Addr::LOCALHOST, 0).into());
@@ -71,11 +69,7 @@ impl Running {
         let control = application.control().clone();
         let stop = CancellationToken::new();
         let running = tokio::spawn(application.run_until_stopped(stop.clone()));
-        let http = Client::builder()
-            .redirect(redirect::Policy::none())
-            .timeout(PATIENCE)
-            .build()
-            .unwrap();
+        let http = client();
         let console = Self {
             control,
             address: origin.clone(),
@@ -154,6 +148,16 @@ impl Running {
         let method: Method = method.parse().unwrap();
         self.http.request(method, format!("{}{path}", self.address))
     }
+}
+
+/// A client that follows no redirect.
+pub fn client() -> Client {
+    // An error only says that another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder()
+        .redirect(redirect::Policy::none())
+        .timeout(PATIENCE);
+    client.build().unwrap()
 }
 
 impl Drop for Running {
