@@ -102,10 +102,14 @@ impl Job {
                 Some(Ending::unknown(text, Some(exchange)))
             }
             How::Accepted { member, .. } => {
-                self.edit(|change| steps::advance(change, self.control.now()));
-                let expected = expectation(&change.plan.expectation, member);
-                let looked = self.look_for(&expected, patience).await;
-                self.judge(change, looked, None)
+                let mut change = change.clone();
+                change.plan.expectation = expectation(&change.plan.expectation, member);
+                self.edit(|shown| {
+                    shown.plan.expectation = change.plan.expectation.clone();
+                    steps::advance(shown, self.control.now());
+                });
+                let looked = self.look_for(&change.plan.expectation, patience).await;
+                self.judge(&change, looked, None)
                     .map(|ending| ending.with(exchange))
             }
             How::Lost { text } => {

@@ -47,7 +47,13 @@ impl Openbao {
         let request = sent(&Method::POST, &url, &without_certificate(&body));
         let call = self.client.post(&url, &body).within(self.change_timeout);
         match call.send().await {
-            Ok(reply) => judge(request, &reply, id, by_hand),
+            Ok(reply) => {
+                // The cluster itself tells the newcomer's address only seconds later.
+                if let Some(id) = &id {
+                    self.memory().directory.learn_proof(id, &newcomer);
+                }
+                judge(request, &reply, id, by_hand)
+            }
             Err(why) => lost(request, &why),
         }
     }
