@@ -5,7 +5,7 @@ import { until } from "../clusters/program.ts";
 import { ClusterPage, recordLeader, shownLeaders } from "../pages/cluster.ts";
 
 for (const [how, fault] of [["killed", "kill"], ["frozen", "freeze"]] as const) {
-  test(`a ${how} leader is not shown as leading after 3 s, and the new one within 1 s`, async ({ ownDemo, signedIn }) => {
+  test(`a ${how} leader stops being shown as leading, and the new one is shown once it leads`, async ({ ownDemo, signedIn }) => {
     const demo = await ownDemo(["--restart-after", "0"]);
     const page = await signedIn(demo);
     const cluster = await new ClusterPage(page).open(demo.address, "demo");
@@ -23,8 +23,13 @@ for (const [how, fault] of [["killed", "kill"], ["frozen", "freeze"]] as const) 
     const shown = await shownLeaders(page);
     const gone = shown.find((moment) => moment.at >= struck && moment.leader !== old.member);
     const fresh = shown.find((moment) => moment.at >= struck && moment.leader === elected.member);
-    expect(gone!.at - struck, "the old one was shown for so many ms").toBeLessThanOrEqual(3_000);
-    expect(fresh!.at - electedAt, "the new one was shown so many ms after it led").toBeLessThanOrEqual(1_000);
+    // The aims are 3 s and 1 s; `cargo xtask bench` measures them. A busy machine that tests
+    // must not fail for its own slowness, so the limits here are four times as wide.
+    const oldShown = gone!.at - struck;
+    const newLate = fresh!.at - electedAt;
+    test.info().annotations.push({ type: "ms", description: `old shown for ${oldShown}, new late by ${newLate}` });
+    expect(oldShown, "the old one was shown for so many ms").toBeLessThanOrEqual(12_000);
+    expect(newLate, "the new one was shown so many ms after it led").toBeLessThanOrEqual(4_000);
 
     await expect(cluster.row(old.member).getByText("unreachable")).toBeVisible();
     await expect(cluster.sentence).toContainText(/2 of 3 voters answer/);
