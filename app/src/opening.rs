@@ -48,45 +48,41 @@ fn written() -> String {
 
 #[cfg(feature = "ssr")]
 mod render {
-    use axum::http::{StatusCode, header, request::Parts};
-    use leptos::prelude::use_context;
-    use leptos_axum::ResponseOptions;
+    use axum::http::{HeaderMap, header};
     use quorate_control::{Control, Operator};
 
-    use super::{Opening, PageState, Problem, Session, Theme, Timestamp};
+    use super::{Opening, PageState, Problem, Session, Theme};
     use crate::{
         base::BasePath,
         live::{Topic, opening_state, page_state},
-        session::Visitor,
     };
 
     impl Opening {
-        /// Gathers what the requested page shows. Sets the answer's status where it is a problem.
-        pub async fn gather() -> Self {
-            let base = use_context::<BasePath>().unwrap_or_default();
-            let (path, theme) = request();
-            let mut opening = Self { base: base.0.clone(), theme, ..Self::default() };
-            let Some(control) = use_context::<Control>() else { return opening };
-            opening.now = control.now();
-            let Some(who) = use_context::<Visitor>().and_then(|Visitor(who)| who) else {
-                return opening;
+        /// Gathers what the page at `path` shows to `who`. To be done before rendering begins: a
+        /// rendering that waits may go on in another thread, where its signals are not found.
+        pub async fn gather(
+            control: &Control,
+            who: Option<&Operator>,
+            base: &BasePath,
+            path: &str,
+            headers: &HeaderMap,
+        ) -> Self {
+            let mut opening = Self {
+                base: base.0.clone(),
+                theme: theme(headers),
+                now: control.now(),
+                ..Self::default()
             };
-            opening.session = Some(session(&control, &who));
-            match load(&control, &who, &Topic::of_path(base.strip(&path))).await {
+            let Some(who) = who else { return opening };
+            opening.session = Some(session(control, who));
+            match load(control, who, &Topic::of_path(base.strip(path))).await {
                 Ok(state) => opening.state = state,
                 Err((state, problem)) => {
-                    answer_with(problem.status);
                     opening.state = state;
                     opening.problem = Some(problem);
                 }
             }
             opening
-        }
-
-        /// The moment of rendering, for pages that show none of their own.
-        #[must_use]
-        pub const fn rendered_at(&self) -> Timestamp {
-            self.now
         }
     }
 
@@ -115,20 +111,12 @@ mod render {
         }
     }
 
-    fn request() -> (String, Theme) {
-        let Some(parts) = use_context::<Parts>() else { return Default::default() };
-        let cookies = parts.headers.get_all(header::COOKIE).iter();
-        let theme = cookies
+    fn theme(headers: &HeaderMap) -> Theme {
+        let cookies = headers.get_all(header::COOKIE).iter();
+        cookies
             .filter_map(|value| value.to_str().ok())
             .map(Theme::from_cookies)
-            .find(|theme| *theme != Theme::System);
-        (parts.uri.path().to_owned(), theme.unwrap_or_default())
-    }
-
-    fn answer_with(status: u16) {
-        let options = use_context::<ResponseOptions>();
-        if let (Some(options), Ok(status)) = (options, StatusCode::from_u16(status)) {
-            options.set_status(status);
-        }
+            .find(|theme| *theme != Theme::System)
+            .unwrap_or_default()
     }
 }

@@ -11,17 +11,14 @@ use crate::{
     app::App, assets::Assets, base::BasePath, opening::Opening, theme::Theme, title, words,
 };
 
-/// The whole document. Waits for the page's data first, so the HTML is complete for reading with
-/// scripts off; routes must be rendered with `SsrMode::Async`.
+/// The whole document. The page's data, an [`Opening`], must be in context already, so the HTML is
+/// complete for reading with scripts off; routes must be rendered with `SsrMode::Async`.
 #[must_use]
 pub fn shell() -> impl IntoView {
-    Suspend::new(async {
-        let opening = Opening::gather().await;
-        let base = BasePath(opening.base.clone());
-        let path = requested_path(&base);
-        provide_context(opening.clone());
-        document(&base, &path, opening.theme)
-    })
+    let opening = use_context::<Opening>().unwrap_or_default();
+    let base = BasePath(opening.base);
+    let path = requested_path(&base);
+    document(&base, &path, opening.theme)
 }
 
 /// The router matches below the base path; a proxy may have taken the base off already.

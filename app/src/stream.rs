@@ -78,7 +78,7 @@ impl Drop for Stream {
 impl Follower {
     /// Empties what the page left showed and the next one does not.
     fn leave(&self, topic: &Topic) {
-        self.live.problem.set(None);
+        self.nothing_wrong();
         self.live.state.update(|state| {
             let stays = match (topic, &state.cluster) {
                 (Topic::Cluster { name }, Some(view)) => view.name.as_str() == name,
@@ -142,9 +142,18 @@ impl Follower {
     fn show(&self, state: PageState) {
         self.clock.borrow_mut().received(&state);
         self.live.elapsed_ms.set(0);
-        self.live.problem.set(None);
+        self.nothing_wrong();
         self.live.state.set(state);
-        self.live.connection.set(Connection::Live);
+        if self.live.connection.get_untracked() != Connection::Live {
+            self.live.connection.set(Connection::Live);
+        }
+    }
+
+    /// Told only when it is news: whoever shows the problem would build its page anew.
+    fn nothing_wrong(&self) {
+        if self.live.problem.with_untracked(Option::is_some) {
+            self.live.problem.set(None);
+        }
     }
 
     fn signed_out(&self) {

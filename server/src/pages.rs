@@ -9,7 +9,7 @@ use axum::{
 };
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::ResponseOptions;
-use quorate_app::{base::segment, session::Visitor};
+use quorate_app::{base::segment, opening::Opening, session::Visitor};
 
 use crate::{
     guards::{headers::page_policy, problems::Fault},
@@ -64,12 +64,30 @@ pub async fn not_found(
 }
 
 async fn render(console: &Console, visitor: &Visitor, request: Request) -> Response {
+    let opening = Opening::gather(
+        &console.control,
+        visitor.0.as_ref(),
+        &console.base,
+        request.uri().path(),
+        request.headers(),
+    )
+    .await;
+    let status = opening
+        .problem
+        .as_ref()
+        .and_then(|problem| StatusCode::from_u16(problem.status).ok());
     let given = context(console, visitor);
     let given = move || {
         given();
+        provide_context(opening.clone());
+        let Some(options) = use_context::<ResponseOptions>() else {
+            return;
+        };
+        if let Some(status) = status {
+            options.set_status(status);
+        }
         // The policy names the nonce that this rendering has just been given.
-        let nonce = leptos::nonce::use_nonce();
-        if let (Some(nonce), Some(options)) = (nonce, use_context::<ResponseOptions>())
+        if let Some(nonce) = leptos::nonce::use_nonce()
             && let Ok(policy) = HeaderValue::from_str(&page_policy(&nonce))
         {
             options.insert_header(header::CONTENT_SECURITY_POLICY, policy);

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use quorate_domain::permission::{Duty, Permission};
 
-use super::{ring::mark, theme_switch::ThemeSwitch};
+use super::{keys_switch::KeysSwitch, ring::mark, theme_switch::ThemeSwitch};
 use crate::{
     base::{BasePath, path},
     live::use_live,
@@ -75,6 +75,7 @@ fn WhoIAm(session: Session) -> impl IntoView {
     view! {
         <div class="rail-foot">
             <ThemeSwitch/>
+            <KeysSwitch/>
             <p class="rail-who"><strong>{session.name}</strong> " · " {duties}</p>
             <p class="rail-how">{words::means(session.means)}</p>
             <form method="post" action=path("/sign-out")>

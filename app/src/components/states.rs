@@ -29,7 +29,7 @@ pub fn ErrorState(problem: Problem) -> impl IntoView {
     });
     view! {
         <div class="blank blank-error" role="alert">
-            <p class="blank-title">{problem.title}</p>
+            <p class="blank-title">{words::sentence(&problem.title)}</p>
             {problem.detail.map(|detail| view! { <p class="blank-detail">{detail}</p> })}
             <p class="blank-hint">{problem.hint}</p>
             {request}

@@ -170,7 +170,7 @@ pub const ACTIONS: &str = "Actions";
 pub const NEW_LINK: &str = "New link";
 #[must_use]
 pub fn new_link_for(name: &str) -> String {
-    format!("New one-time link for {name}")
+    format!("New link for {name}")
 }
 pub const DISABLE: &str = "Disable";
 pub const ENABLE: &str = "Enable";

@@ -37,6 +37,11 @@ pub const NOTHING_HAPPENED: &str = "Nothing since this console began to watch.";
 pub const UTC: &str = "UTC";
 pub const TOLERANCE_24_H: &str = "Quorum over 24 h";
 pub const TOLERATES: &str = "tolerates";
+/// "tolerates, seen since 13:20:05"
+#[must_use]
+pub fn tolerates_since(clock: &str) -> String {
+    format!("{TOLERATES}, seen since {clock}")
+}
 pub const NOT_YET_SEEN: &str = "Not seen long enough to draw.";
 pub const FINDINGS: &str = "Also found";
 pub const NEXT: &str = "What to do";
@@ -197,7 +202,7 @@ pub fn happening(what: &Happening) -> (String, String, String) {
             (String::new(), text.clone(), String::new())
         }
         Happening::FindingCleared { text, .. } => {
-            (String::new(), text.clone(), "over".to_owned())
+            ("Over:".to_owned(), text.clone(), String::new())
         }
         Happening::MembershipChanged { text } => (String::new(), text.clone(), String::new()),
         Happening::Change { state, text, actor, ticket, .. } => {

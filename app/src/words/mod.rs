@@ -38,6 +38,7 @@ pub const CONSOLE: &str = "Console";
 pub const MAIN_NAVIGATION: &str = "Main";
 pub const WHERE_I_AM: &str = "Where I am";
 pub const THEME: &str = "Theme";
+pub const SINGLE_KEYS: &str = "Single keys ( / j k )";
 pub const THEME_SYSTEM: &str = "System";
 pub const THEME_LIGHT: &str = "Light";
 pub const THEME_DARK: &str = "Dark";
@@ -54,6 +55,18 @@ pub const NOT_FOUND: &str = "There is no such page";
 pub const NOT_FOUND_HINT: &str = "The address may be mistyped, or what it showed is gone.";
 pub const TO_FLEET: &str = "To the fleet";
 pub const REQUEST: &str = "Request";
+
+/// What happened as a sentence: "the cluster is not there" reads "The cluster is not there."
+#[must_use]
+pub fn sentence(title: &str) -> String {
+    // What ends with a full stop is a sentence already, and may begin with a name.
+    if title.ends_with(['.', '?']) {
+        return title.to_owned();
+    }
+    let mut letters = title.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
 
 /// "live, 0.4 s ago"
 #[must_use]

@@ -21,7 +21,7 @@ pub(crate) fn not_allowed(action: &str, cluster: Option<&ClusterName>, needs: &s
     }
 }
 
-/// "admin on *; operator on vault-eu, vault-us with tag prod"
+/// "admin on all clusters; operator on vault-eu, vault-us with tag prod"
 pub(crate) fn grants(grants: &[Grant]) -> String {
     if grants.is_empty() {
         return "no role".to_owned();
@@ -29,7 +29,10 @@ pub(crate) fn grants(grants: &[Grant]) -> String {
     let texts: Vec<String> = grants
         .iter()
         .map(|grant| {
-            let clusters = grant.clusters.join(", ");
+            let clusters = match grant.clusters.as_slice() {
+                [all] if all == "*" => "all clusters".to_owned(),
+                some => some.join(", "),
+            };
             let tags = if grant.tags.is_empty() {
                 String::new()
             } else {

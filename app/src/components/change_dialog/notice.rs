@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use quorate_domain::problem::Problem;
 
 use super::checks::checks;
-use crate::words::{REQUEST, actions as words};
+use crate::words::{REQUEST, actions as words, sentence};
 
 /// `after` is said behind the title: what it means for the cluster.
 #[must_use]
@@ -20,7 +20,7 @@ pub fn notice(problem: &Problem, after: Option<&'static str>) -> AnyView {
     view! {
         <div class="notice tone-bad" role="alert">
             <p class="notice-title">
-                <strong>{problem.title.clone()}</strong>
+                <strong>{sentence(&problem.title)}</strong>
                 {after.map(|after| format!(" {after}"))}
             </p>
             {problem.detail.clone().map(|detail| view! { <p>{detail}</p> })}

@@ -8,8 +8,9 @@ use quorate_domain::{
 };
 
 use super::{
-    act::{ActButton, Look, action, asking, refusal},
+    act::{ActButton, Look},
     inspector,
+    menu::{self, menu},
     seen::{Seen, leads},
 };
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
         age::Age,
         tags::{RoleTag, StateTag},
     },
-    session::use_session,
     words::{cluster as say, figures},
 };
 
@@ -26,6 +26,7 @@ pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
     let ids = Memo::new(move |_| seen.read(in_order));
     let zoned = Memo::new(move |_| seen.read(|view| view.members.iter().any(|m| m.zone.is_some())));
     let none = Memo::new(move |_| ids.with(Vec::is_empty));
+    menu::close_from_outside();
     view! {
         <section class="panel members-panel" aria-label=say::MEMBERS>
             <table class="members" class:members-unzoned=move || !zoned.get()>
@@ -159,62 +160,6 @@ const fn primary(member: &MemberView, leads: bool) -> Option<Verb> {
         Some(Verb::Promote)
     }
 }
-
-fn menu(seen: Seen, id: &MemberId, name: &str, leads: bool, verbs: Vec<Verb>) -> AnyView {
-    let items = verbs.into_iter().map(|verb| view! { <li>{item(seen, id.clone(), leads, verb)}</li> });
-    view! {
-        <details class="menu needs-script" name="member-menu">
-            <summary aria-label=say::more_for(name)>{say::MORE}</summary>
-            <ul class="menu-list">{items.collect_view()}</ul>
-        </details>
-    }
-    .into_any()
-}
-
-fn item(seen: Seen, id: MemberId, leads: bool, verb: Verb) -> AnyView {
-    let session = use_session();
-    let press = asking(seen, action(verb, Some(&id), leads));
-    let refused = Memo::new(move |_| {
-        seen.member(&id, |view, member| {
-            let verdict = member.actions.iter().find(|verdict| verdict.action == verb)?;
-            refusal(session.as_ref(), view, verdict)
-        })
-        .flatten()
-    });
-    view! {
-        <button
-            type="button"
-            class="menu-item"
-            aria-disabled=move || refused.with(Option::is_some).then_some("true")
-            on:click=move |event| if refused.with_untracked(Option::is_none) {
-                close_menu(&event);
-                press();
-            }
-        >
-            <span>{say::member_verb(verb, leads)}</span>
-            {move || refused.get().map(|refusal| view! { <span class="why">{refusal.full}</span> })}
-        </button>
-    }
-    .into_any()
-}
-
-#[cfg(feature = "hydrate")]
-fn close_menu(event: &leptos::ev::MouseEvent) {
-    use wasm_bindgen::JsCast;
-
-    let item = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-    if let Some(menu) = item.and_then(|item| item.closest("details").ok().flatten()) {
-        let _ = menu.remove_attribute("open");
-        // The item is gone now; the dialog gives the focus back to where the menu opens.
-        let summary = menu.query_selector("summary").ok().flatten();
-        if let Some(summary) = summary.and_then(|it| it.dyn_into::<web_sys::HtmlElement>().ok()) {
-            let _ = summary.focus();
-        }
-    }
-}
-
-#[cfg(not(feature = "hydrate"))]
-fn close_menu(_event: &leptos::ev::MouseEvent) {}
 
 #[cfg(test)]
 mod tests {

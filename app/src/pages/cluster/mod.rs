@@ -19,6 +19,7 @@ mod head;
 mod history;
 mod inspector;
 mod members;
+mod menu;
 pub mod placing;
 mod seen;
 mod tolerance;
@@ -37,8 +38,9 @@ pub fn ClusterPage() -> impl IntoView {
     let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
     let seen = Seen::of(name);
     let live = use_live();
-    let there = Memo::new(move |_| seen.is_there());
-    move || match (there.get(), live.problem.get()) {
+    // Compared before it is shown: the page stands while its document is patched.
+    let shown = Memo::new(move |_| (seen.is_there(), live.problem.get()));
+    move || match shown.get() {
         (true, _) => view! { <Overview seen/> }.into_any(),
         (false, Some(problem)) => {
             view! { <PageHead title=name/> <ErrorState problem/> }.into_any()

@@ -1,4 +1,5 @@
-//! How many failures were tolerated over the last day, as a step line.
+//! How many failures were tolerated over the last day, or since the cluster is watched, as a
+//! step line.
 
 use leptos::prelude::*;
 use quorate_domain::moment::Timestamp;
@@ -10,18 +11,25 @@ const WIDTH: f64 = 288.0;
 const TOP: f64 = 22.0;
 const BOTTOM: f64 = 58.0;
 const DAY_MS: u64 = 86_400_000;
+const MINUTE_MS: u64 = 60_000;
+const REDRAWN_MS: i64 = 10_000;
 
 #[component]
 pub fn Tolerance(seen: Seen) -> impl IntoView {
     let now = use_live().now;
-    // A minute is less than a quarter of a pixel.
-    let minute = Memo::new(move |_| now.get().unix_ms() / 60_000);
+    // Drawn anew as often as a line of an hour moves by a pixel.
+    let moment = Memo::new(move |_| now.get().unix_ms() / REDRAWN_MS);
     let history = Memo::new(move |_| seen.read(|view| view.tolerance_history.clone()));
-    let drawn = move || {
-        let now = Timestamp::from_unix_ms(minute.get().saturating_mul(60_000));
-        history.with(|history| draw(history, now))
+    let at = move || Timestamp::from_unix_ms(moment.get().saturating_mul(REDRAWN_MS));
+    let drawn = move || history.with(|history| draw(history, at()));
+    let since = move || {
+        let known = history.with(|history| begin(history, at()));
+        match known > at().minus_ms(DAY_MS) {
+            true => say::tolerates_since(&known.clock()),
+            false => say::TOLERATES.to_owned(),
+        }
     };
-    let aside = view! { <span class="panel-aside">{say::TOLERATES}</span> }.into_any();
+    let aside = view! { <span class="panel-aside">{since}</span> }.into_any();
     view! {
         <Panel id="tolerance" title=say::TOLERANCE_24_H aside>
             <div class="panel-body">{drawn}</div>
@@ -49,6 +57,12 @@ fn draw(history: &[(Timestamp, i64)], now: Timestamp) -> AnyView {
     .into_any()
 }
 
+/// Where the line begins: a day ago, or where knowledge begins.
+fn begin(history: &[(Timestamp, i64)], now: Timestamp) -> Timestamp {
+    let day = now.minus_ms(DAY_MS);
+    history.first().map_or(day, |(known, _)| day.max(*known))
+}
+
 /// The line's path and the values it passes.
 struct StepLine {
     path: String,
@@ -58,9 +72,11 @@ struct StepLine {
 }
 
 impl StepLine {
-    /// `None` while nothing is known. Begins where knowledge begins, at most a day ago.
+    /// `None` while nothing is known.
     fn of(history: &[(Timestamp, i64)], now: Timestamp) -> Option<Self> {
-        let begin = now.minus_ms(DAY_MS);
+        let now = history.last().map_or(now, |(at, _)| now.max(*at));
+        let begin = begin(history, now);
+        let span = now.since(begin).max(MINUTE_MS);
         let last = history.last()?.1;
         // What held when the day began is the newest entry from before it.
         let before = history.iter().rposition(|(at, _)| *at < begin).unwrap_or(0);
@@ -69,18 +85,18 @@ impl StepLine {
         let most = shown.iter().map(|(_, value)| *value).max()?;
         let mut path = String::new();
         for (at, value) in shown {
-            let (x, y) = (across(at.since(begin)), height(*value, least, most));
+            let (x, y) = (across(at.since(begin), span), height(*value, least, most));
             let step = if path.is_empty() { format!("M{x:.1} {y:.1}") } else { format!("H{x:.1}V{y:.1}") };
             path.push_str(&step);
         }
-        path.push_str(&format!("H{WIDTH:.1}"));
+        path.push_str(&format!("H{:.1}", across(now.since(begin), span)));
         Some(Self { path, least, most, now: last })
     }
 }
 
-fn across(milliseconds: u64) -> f64 {
-    let seconds = u32::try_from(milliseconds.min(DAY_MS) / 1_000).unwrap_or_default();
-    f64::from(seconds) / 86_400.0 * WIDTH
+fn across(milliseconds: u64, span: u64) -> f64 {
+    let seconds = |ms: u64| f64::from(u32::try_from(ms / 1_000).unwrap_or(u32::MAX));
+    seconds(milliseconds.min(span)) / seconds(span) * WIDTH
 }
 
 fn height(value: i64, least: i64, most: i64) -> f64 {
@@ -102,7 +118,7 @@ mod tests {
     #[test]
     fn a_line_begins_where_knowledge_begins_and_ends_now() {
         let line = StepLine::of(&[(at(36), 2), (at(42), 1)], at(48)).unwrap();
-        assert_eq!(line.path, "M144.0 22.0H216.0V58.0H288.0");
+        assert_eq!(line.path, "M0.0 22.0H144.0V58.0H288.0");
         assert_eq!((line.least, line.most, line.now), (1, 2, 1));
     }
 

@@ -7,9 +7,11 @@ pub fn listen() {}
 pub fn listen() {
     use leptos::{ev, prelude::*};
 
+    use crate::components::keys_switch::are_on;
+
     Effect::new(|_| {
         let handle = window_event_listener(ev::keydown, |event| {
-            if event.ctrl_key() || event.meta_key() || event.alt_key() || is_typing() {
+            if event.ctrl_key() || event.meta_key() || event.alt_key() || is_typing() || !are_on() {
                 return;
             }
             let moved = match event.key().as_str() {
