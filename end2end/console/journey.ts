@@ -15,7 +15,7 @@ export class Complaints {
 
   listen(context: BrowserContext) {
     context.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") {
+      if (message.type() === "error") {
         this.heard.push(`${message.type()}: ${message.text()} (${message.location().url})`);
       }
     });

@@ -5,7 +5,7 @@ import { PAGES } from "../pages/all.ts";
 test.describe("reading", () => {
   test("from the fleet to a cluster", async ({ demo, signedIn }) => {
     const page = await signedIn(demo);
-    await page.getByRole("main").getByRole("link", { name: "demo" }).first().click();
+    await page.getByRole("main").locator('a[href$="/clusters/demo"]').first().click();
     await expect(page).toHaveURL(/\/clusters\/demo$/);
     const cluster = new ClusterPage(page);
     await cluster.live();
