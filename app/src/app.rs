@@ -12,9 +12,10 @@ use crate::{
     live::Live,
     opening::Opening,
     pages::{
-        access::AccessPage, audit::AuditPage, audit_entry::AuditEntryPage, change::ChangePage,
-        changes::ChangesPage, cluster::ClusterPage, fleet::FleetPage, not_found::NotFoundPage,
-        problems::ProblemsPage, sign_in::SignInPage,
+        cluster::ClusterPage,
+        later::{Access, Overview, Record},
+        not_found::NotFoundPage,
+        sign_in::SignInPage,
     },
     theme::Theme,
 };
@@ -33,14 +34,14 @@ pub fn App() -> impl IntoView {
         <Router base=base>
             <Layout>
                 <FlatRoutes fallback=|| view! { <NotFoundPage/> }>
-                    <Route path=StaticSegment("") view=FleetPage ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("") view=Overview::Fleet ssr=SsrMode::Async/>
                     <Route path=(StaticSegment("clusters"), ParamSegment("name")) view=ClusterPage ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("problems") view=ProblemsPage ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("changes") view=ChangesPage ssr=SsrMode::Async/>
-                    <Route path=(StaticSegment("changes"), ParamSegment("id")) view=ChangePage ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("audit") view=AuditPage ssr=SsrMode::Async/>
-                    <Route path=(StaticSegment("audit"), ParamSegment("seq")) view=AuditEntryPage ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("access") view=AccessPage ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("problems") view=Overview::Problems ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("changes") view=Record::Changes ssr=SsrMode::Async/>
+                    <Route path=(StaticSegment("changes"), ParamSegment("id")) view=Record::Change ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("audit") view=Record::Audit ssr=SsrMode::Async/>
+                    <Route path=(StaticSegment("audit"), ParamSegment("seq")) view=Record::AuditEntry ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("access") view=Access ssr=SsrMode::Async/>
                     <Route path=StaticSegment("sign-in") view=SignInPage ssr=SsrMode::Async/>
                 </FlatRoutes>
             </Layout>

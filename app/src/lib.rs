@@ -27,8 +27,8 @@ pub mod words;
 #[cfg(feature = "hydrate")]
 mod stream;
 
-/// Takes over the page the server rendered.
+/// Takes over the page the server rendered, once the part of the program it needs is there.
 #[cfg(feature = "hydrate")]
 pub fn hydrate() {
-    leptos::mount::hydrate_body(app::App);
+    leptos::mount::hydrate_lazy(app::App);
 }

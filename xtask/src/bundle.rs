@@ -32,6 +32,8 @@ pub struct Bundle {
 
 pub const SCRIPT: &str = "quorate.js";
 pub const WASM: &str = "quorate_bg.wasm";
+/// Loaded by [`SCRIPT`]; knows the parts of the program that come later.
+pub const PARTS: &str = "quorate_pages.js";
 
 /// What wasm32 code of this Rust may use, said once more because wasm-opt believes nobody.
 const FEATURES: [&str; 6] = [

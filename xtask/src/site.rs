@@ -1,6 +1,6 @@
 //! The folder of all that a browser downloads: hashed names, compressed twins, a manifest.
 //!
-//! `site.json` names the three files a page starts with: `{"js":…,"wasm":…,"css":…}`. Names with
+//! `site.json` names the files a page starts with: `{"js":…,"parts":…,"wasm":…,"css":…}`. Names with
 //! a hash never change their content, so they may be cached for ever.
 
 use std::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Changing it rebuilds every site: raise it when this file or `bundle.rs` makes other output.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Builds `target/site` unless it already holds exactly this.
 ///
@@ -74,6 +74,7 @@ pub fn build(workspace: &Workspace, finish: Finish) -> anyhow::Result<PathBuf> {
     let manifest = serde_json::json!({
         "js": name_of(bundle::SCRIPT),
         "wasm": name_of(bundle::WASM),
+        "parts": name_of(bundle::PARTS),
         "css": css,
     });
     fs::write(site.join("site.json"), format!("{manifest:#}\n"))?;
@@ -104,12 +105,13 @@ fn hashed_together(files: Vec<(String, Vec<u8>)>) -> BTreeMap<String, (String, V
         .map(|(name, content)| {
             let content = if name.ends_with(".js") {
                 let mut script = String::from_utf8_lossy(&content).into_owned();
+                // Only where a file is loaded: the program itself goes on using the old names.
                 for other in &names {
-                    for quote in ['"', '\''] {
-                        for before in ["./", ""] {
-                            let old = format!("{quote}{before}{other}{quote}");
-                            script =
-                                script.replace(&old, &format!("{quote}./{}{quote}", hashed(other)));
+                    for loads in ["from ", "new URL("] {
+                        for (quote, before) in [('"', "./"), ('\'', "")] {
+                            let old = format!("{loads}{quote}{before}{other}{quote}");
+                            let new = format!("{loads}{quote}./{}{quote}", hashed(other));
+                            script = script.replace(&old, &new);
                         }
                     }
                 }
@@ -123,13 +125,14 @@ fn hashed_together(files: Vec<(String, Vec<u8>)>) -> BTreeMap<String, (String, V
         .collect()
 }
 
-/// Bytes as a browser that takes brotli downloads them: script, program and style together.
+/// Bytes as a browser that takes brotli downloads them for a cluster's page: scripts, program and
+/// style. Parts of the program that come later are not counted.
 ///
 /// # Errors
 /// If there is no site.
 pub fn compressed_size(site: &Path) -> anyhow::Result<Vec<(String, u64)>> {
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(site.join("site.json"))?)?;
-    ["js", "wasm", "css"]
+    ["js", "parts", "wasm", "css"]
         .into_iter()
         .map(|key| {
             let name = manifest[key]

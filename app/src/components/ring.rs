@@ -261,7 +261,21 @@ fn dots(learners: usize, geometry: &Geometry) -> Vec<AnyView> {
 
 fn point(centre: f64, radius: f64, turns: f64) -> (f64, f64) {
     let angle = turns * TAU;
-    (centre + radius * angle.sin(), centre - radius * angle.cos())
+    (centre + radius * sin(angle), centre - radius * cos(angle))
+}
+
+/// The browser has these; bringing them would cost more than all the ring's drawing.
+#[cfg(feature = "hydrate")]
+use js_sys::Math::{cos, sin};
+
+#[cfg(not(feature = "hydrate"))]
+fn sin(angle: f64) -> f64 {
+    angle.sin()
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn cos(angle: f64) -> f64 {
+    angle.cos()
 }
 
 fn middle(quorum: &Quorum) -> AnyView {

@@ -7,6 +7,7 @@ pub mod change;
 pub mod changes;
 pub mod cluster;
 pub mod fleet;
+pub mod later;
 pub mod not_found;
 pub mod problems;
 pub mod sign_in;

@@ -2,7 +2,7 @@
 //! will be done, reason and ticket, then the progress. It decides nothing: the rules are the
 //! domain's, and the console looks again before anything is sent.
 
-use leptos::{html, prelude::*};
+use leptos::{html, lazy, prelude::*};
 use quorate_domain::{
     action::{Action, Verb},
     view::ClusterView,
@@ -55,20 +55,24 @@ pub fn ChangeDialog() -> impl IntoView {
         >
             {move || {
                 let close = Callback::new(move |()| close());
-                target.get().map(|asked| view! { <Opened asked dialog opener close/> })
+                target.get().map(|asked| {
+                    opener.remember();
+                    Suspend::new(opened(asked, dialog, close))
+                })
             }}
         </dialog>
     }
 }
 
+/// The browser loads this part of the program when the dialog is first opened.
+#[lazy]
+fn opened(asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) -> AnyView {
+    view! { <Opened asked dialog close/> }.into_any()
+}
+
 /// One opening of the dialog, from the first look to the outcome.
 #[component]
-fn Opened(
-    asked: Asked,
-    dialog: NodeRef<html::Dialog>,
-    opener: Opener,
-    close: Callback<()>,
-) -> impl IntoView {
+fn Opened(asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) -> impl IntoView {
     let (view, action) = asked;
     let action = fields::opening(&view, action);
     let title = words::title(
@@ -85,7 +89,6 @@ fn Opened(
         if dialog.open() {
             return;
         }
-        opener.remember();
         if dialog.show_modal().is_ok() {
             focus(leave);
             sheet.look();
