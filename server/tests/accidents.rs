@@ -1,0 +1,16 @@
+//! What the systems themselves permit, staged on real programs and put to the whole console by
+//! REST. What happened is read from the systems, never from the console's own word. Numbers are
+//! names: they are those of the list of accidents.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "accidents/console.rs"]
+mod console;
+#[path = "accidents/demo.rs"]
+mod demo;
+#[path = "accidents/door.rs"]
+mod door;
+#[path = "accidents/openbao.rs"]
+mod openbao;
+#[path = "../drivers/tests/openbao_cluster/mod.rs"]
+mod openbao_cluster;
+mod support;
