@@ -158,6 +158,12 @@ pub(crate) async fn watched(
     Ok(clusters)
 }
 
+/// Whether `text` may stand in `join_allowed`: a network with port, or one exact address.
+#[must_use]
+pub fn is_join_rule(text: &str) -> bool {
+    JoinRule::parse(text).is_some()
+}
+
 fn join_rule(cluster: &ClusterName, text: &str) -> Result<JoinRule, ControlError> {
     JoinRule::parse(text).ok_or_else(|| {
         ControlError::invalid(

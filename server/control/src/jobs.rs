@@ -31,6 +31,9 @@ pub(crate) use answer::Answer;
 pub(crate) use ending::Ending;
 pub(crate) use resume::resume;
 
+/// How often a store that could not be written is tried again.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+
 /// A change running on a cluster.
 #[derive(Clone)]
 pub(crate) struct Job {
@@ -55,18 +58,30 @@ pub(crate) async fn start(
     tracked.spawn(run::supervised(job, intent));
 }
 
-/// Takes back a change that was never sent.
+/// Takes back a change that was never sent. Its row holds the cluster's place, so a store that
+/// cannot be written now is tried until it can; the next start finds a row that still stays.
 pub(crate) async fn forget(control: &Control, id: &ChangeId) {
-    let mut pause = Duration::from_millis(50);
-    for _ in 0..5 {
-        match control.inner.store.change_forget(id).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::error!(%error, "a change that was never sent stays in the store")
+    let Err(error) = control.inner.store.change_forget(id).await else {
+        return;
+    };
+    tracing::error!(%error, change = %id, "a change that was never sent stays in the store");
+    let (control, id) = (control.clone(), id.clone());
+    tokio::spawn(async move {
+        while control.pauses(STORE_AGAIN).await {
+            if control.inner.store.change_forget(&id).await.is_ok() {
+                return;
             }
         }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
+    });
+}
+
+impl Control {
+    /// Waits; `false` if the console ends before the time is over.
+    async fn pauses(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(time) => true,
+            () = self.inner.stopping.cancelled() => false,
+        }
     }
 }
 
@@ -109,9 +124,26 @@ impl Job {
     }
 
     pub(crate) async fn save(&self, change: &Change) {
-        if let Err(error) = self.control.inner.store.change_update(change).await {
+        self.saved(change).await;
+    }
+
+    async fn saved(&self, change: &Change) -> bool {
+        let saving = self.control.inner.store.change_update(change).await;
+        if let Err(error) = &saving {
             tracing::error!(%error, change = %self.id, "a change could not be saved");
         }
+        saving.is_ok()
+    }
+
+    /// Saves a change that has ended: until its row says so, it holds the cluster's place.
+    async fn save_ended(&self, change: &Change) {
+        if self.saved(change).await {
+            return;
+        }
+        let (job, change) = (self.clone(), change.clone());
+        tokio::spawn(async move {
+            while job.control.pauses(STORE_AGAIN).await && !job.saved(&change).await {}
+        });
     }
 
     pub(crate) fn tell(&self, change: &Change) {

@@ -45,6 +45,7 @@ mod watch;
 mod wire;
 mod wording;
 
+pub use clusters::is_join_rule;
 pub use error::ControlError;
 
 /// Who asks, and what they may do. Made only by this crate (sign-in, token, session) or by the

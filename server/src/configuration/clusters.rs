@@ -47,7 +47,7 @@ impl Cluster {
                 .map(|path| self.secret("token_file", path))
                 .transpose()?,
             ca_pem: match self.ca_file.as_deref() {
-                Some(path) => Some(self.file("ca_file", path)?),
+                Some(path) => Some(self.authorities(path)?),
                 None => None,
             },
             client_pem: self.client_pem()?,
@@ -69,6 +69,18 @@ impl Cluster {
             chain.reveal(),
             key.reveal()
         ))))
+    }
+
+    /// A file without a certificate would leave the machine's own authorities trusted instead.
+    fn authorities(&self, path: &str) -> Result<Vec<u8>, String> {
+        let pem = self.file("ca_file", path)?;
+        if String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+            return Ok(pem);
+        }
+        Err(format!(
+            "cluster {}: ca_file {path} holds no certificate in PEM form",
+            self.name()
+        ))
     }
 
     fn secret(&self, key: &str, path: &str) -> Result<Secret, String> {
@@ -115,6 +127,7 @@ fn one(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Cluster>
     let kind = kind(block, path, problems);
     let seeds = texts(block, "seeds");
     check_seeds(&seeds, kind, path, problems);
+    check_places(block, path, problems);
     let both = [
         block.contains_key("cert_file"),
         block.contains_key("key_file"),
@@ -204,6 +217,26 @@ fn check_seeds(seeds: &[String], kind: Option<Kind>, path: &str, problems: &mut 
                 crate::NOT_IN_THIS_VERSION
             ));
         }
+    }
+}
+
+/// Rules that would never hold, and a pattern that would give every member the same address.
+fn check_places(block: &Table, path: &str, problems: &mut Vec<String>) {
+    for rule in texts(block, "join_allowed") {
+        if !quorate_control::is_join_rule(&rule) {
+            problems.push(format!(
+                "{path}.join_allowed: expected a network with port like \
+                 \"https://10.20.0.0/16:8200\", or one exact address; found \"{rule}\""
+            ));
+        }
+    }
+    if let Some(pattern) = text(block, "api_address_pattern")
+        && !pattern.contains("{host}")
+    {
+        problems.push(format!(
+            "{path}.api_address_pattern: expected {{host}} in it, like \
+             \"https://{{host}}:8200\"; found \"{pattern}\""
+        ));
     }
 }
 

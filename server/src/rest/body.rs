@@ -6,6 +6,10 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse as _,
 };
+use serde::{
+    Deserialize,
+    de::{Deserializer, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::page::short;
@@ -37,11 +41,17 @@ impl Fields {
                 StatusCode::PAYLOAD_TOO_LARGE => problems::too_large(),
                 _ => Fault::malformed("The body did not arrive whole.", "Send it again."),
             })?;
-        match serde_json::from_slice(&body) {
-            Ok(Value::Object(fields)) => Ok(Self(fields)),
-            _ => Err(Fault::malformed(
+        let object: Object = serde_json::from_slice(&body).map_err(|_| {
+            Fault::malformed(
                 "The body is not a JSON object.",
                 "Send something like {\"action\":\"promote\",\"member\":\"n4\"}.",
+            )
+        })?;
+        match object.twice {
+            None => Ok(Self(object.fields)),
+            Some(name) => Err(Fault::malformed(
+                format!("`{}` stands in the body twice.", short(&name)),
+                "Give each field once; which of the two is meant cannot be known.",
             )),
         }
     }
@@ -71,5 +81,42 @@ impl Fields {
                 &format!("Known fields are: {}.", known.join(", ")),
             )),
         }
+    }
+}
+
+/// An object, and the first of its names that came a second time: readers differ on which of two
+/// values counts, and a change must not depend on that.
+struct Object {
+    fields: Map<String, Value>,
+    twice: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object, M::Error> {
+        let mut object = Object {
+            fields: Map::new(),
+            twice: None,
+        };
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if object.fields.contains_key(&name) {
+                object.twice.get_or_insert_with(|| name.clone());
+            }
+            object.fields.insert(name, value);
+        }
+        Ok(object)
     }
 }

@@ -253,3 +253,36 @@ fn an_empty_secret_is_no_secret() {
     );
     assert!(!format!("{connections:?}").contains("hvs.secret"));
 }
+
+#[test]
+fn places_that_can_never_hold_are_named() {
+    let cluster =
+        "[[clusters]]\nname = \"a\"\nkind = \"openbao\"\nseeds = [\"http://127.0.0.1:1\"]\n";
+    for (line, expected) in [
+        (
+            "join_allowed = [\"http://127.0.0.1:1\", \"10.0.0.0/99\"]",
+            "clusters[0].join_allowed: expected a network",
+        ),
+        (
+            "api_address_pattern = \"https://bao.example:8200\"",
+            "clusters[0].api_address_pattern: expected {host}",
+        ),
+    ] {
+        let error = Configuration::parse(&format!("{cluster}{line}"), []).unwrap_err();
+        assert!(error.problems[0].starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_file_without_a_certificate_is_no_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "").unwrap();
+    let text = format!(
+        "[[clusters]]\nname = \"a\"\nkind = \"openbao\"\nseeds = [\"https://127.0.0.1:1\"]\nca_file = {:?}",
+        file.display().to_string()
+    );
+    let configuration = Configuration::parse(&text, []).unwrap();
+    let error = configuration.connections().unwrap_err();
+    assert!(error.problems[0].contains("no certificate"), "{error}");
+}

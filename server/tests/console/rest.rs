@@ -162,6 +162,13 @@ async fn every_error_is_a_problem_with_code_hint_and_request_id() {
             400,
             "malformed",
         ),
+        (
+            call("POST", changes)
+                .header(json_type.0, json_type.1)
+                .body(r#"{"action":"promote","action":"remove","member":"n4","reason":"x"}"#),
+            400,
+            "malformed",
+        ),
     ];
     for (request, status, code) in cases {
         let response = request.send().await.unwrap();

@@ -18,12 +18,16 @@ pub(super) fn well_formed(action: &Action) -> Result<(), ControlError> {
             "Use the id as the members table shows it.",
         ));
     }
+    // A user name and password in an address would end in the audit log.
+    let reachable =
+        |text: &str| sound(text) && !text.contains(|c: char| c.is_whitespace() || c == '@');
     if let Action::AddLearner { address, .. } = action
-        && !sound(address)
+        && !reachable(address)
     {
         return Err(ControlError::invalid(
             "this is not an address",
-            "Give host and port, with the scheme where the backend is reached by URL.",
+            "Give host and port, with the scheme where the backend is reached by URL, and no user \
+             name or password.",
         ));
     }
     Ok(())
@@ -96,4 +100,32 @@ pub(super) fn bad_fingerprint() -> ControlError {
         "this is not a fingerprint",
         "Send the fingerprint of a preview as it was given.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_address_with_a_name_and_a_password_is_no_address() {
+        let at = |address: &str| {
+            well_formed(&Action::AddLearner {
+                address: address.to_owned(),
+                member: None,
+            })
+        };
+        for good in [
+            "http://127.0.0.1:8240",
+            "https://[::1]:8200",
+            "10.0.0.4:21000",
+        ] {
+            assert!(at(good).is_ok(), "{good}");
+        }
+        for bad in ["https://ada:pa55word@10.0.0.4:8200", "not an address", ""] {
+            let error = at(bad).expect_err(bad).to_string();
+            assert!(!error.contains("pa55word"), "{error}");
+        }
+    }
 }

@@ -82,7 +82,11 @@ impl Job {
             .await;
         change.outcome_seq = recorded.as_ref().ok().map(|entry| entry.seq);
         self.end(&mut change, ending);
-        self.save(&change).await;
+        if recorded.is_ok() {
+            self.save_ended(&change).await;
+        } else {
+            self.save(&change).await;
+        }
         self.give_place_free(&change);
         self.tell(&change);
         metrics::counter!("quorate_changes_ended_total", "state" => state_name(change.state))
@@ -130,7 +134,7 @@ impl Job {
             };
             if let Ok(entry) = entry {
                 change.outcome_seq = Some(entry.seq);
-                job.save(&change).await;
+                job.save_ended(&change).await;
                 job.control.inner.book.put(&change);
                 job.tick();
             }

@@ -30,14 +30,11 @@ impl Store {
         change: &Change,
         key: Option<&Key>,
     ) -> Result<Placed, ControlError> {
-        let adding = "adding a change";
         match self.change_try_insert(change, key).await {
             Ok(placed) => Ok(placed),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(Placed::Busy),
-            Err(source) => Err(ControlError::Store {
-                doing: adding,
-                source,
-            }),
+            // The row is the first part of the record: without it nothing is done.
+            Err(source) => Err(ControlError::AuditUnavailable { source }),
         }
     }
 

@@ -8,9 +8,9 @@ use quorate_domain::{
     job::ChangeState,
     permission::{Duty, Grant},
 };
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
-use crate::stage::{CLUSTER, Stage, assert_ended, granted, person, promote, source};
+use crate::stage::{CLUSTER, Stage, assert_ended, demote, granted, person, promote, source, until};
 
 /// A real "database or disk is full" from SQLite, for long entries and then for short ones.
 async fn fill_up(stage: &Stage) {
@@ -85,6 +85,70 @@ async fn nothing_is_sent_when_the_audit_log_is_full_and_reading_goes_on() {
         .unwrap();
     assert_ended(&stage.ended(&change).await, ChangeState::Succeeded, &[]);
     assert_gapless(&stage.entries().await);
+}
+
+/// Makes the store refuse one kind of statement on changes, as a full disk does.
+async fn store_refuses(stage: &Stage, statement: &str) {
+    let trigger = format!(
+        "CREATE TRIGGER full BEFORE {statement} ON changes \
+         BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    );
+    in_store(stage, &trigger).await;
+}
+
+async fn in_store(stage: &Stage, statement: &str) {
+    let file = stage.directory.path().join("quorate.db");
+    let url = format!("sqlite://{}", file.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    connection
+        .execute(sqlx::AssertSqlSafe(statement.to_owned()))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_sent_when_the_store_is_full() {
+    let stage = Stage::small().await;
+    let request = stage.decided(&stage.ada, &promote("n4")).await;
+    store_refuses(&stage, "INSERT").await;
+    let action = promote("n4");
+    let submit = || stage.control.submit(&stage.ada, CLUSTER, &action, &request);
+    let error = submit().await.unwrap_err();
+    assert_eq!(error.problem().code, "audit-unavailable");
+    assert!(stage.cluster.sent().is_empty());
+    in_store(&stage, "DROP TRIGGER full").await;
+    let change = submit().await.unwrap();
+    assert_ended(&stage.ended(&change).await, ChangeState::Succeeded, &[]);
+}
+
+#[tokio::test]
+async fn a_change_that_could_not_be_taken_back_gives_its_place_free_once_there_is_room() {
+    let stage = Stage::small().await;
+    let request = stage.decided(&stage.ada, &promote("n4")).await;
+    fill_up(&stage).await;
+    store_refuses(&stage, "DELETE").await;
+    let action = promote("n4");
+    let submit = || stage.control.submit(&stage.ada, CLUSTER, &action, &request);
+    let error = submit().await.unwrap_err();
+    assert_eq!(error.problem().code, "audit-unavailable");
+    stage.control.rehearse_full_audit(1_000_000).await.unwrap();
+    in_store(&stage, "DROP TRIGGER full").await;
+    let change = until("the place is free again", || async { submit().await.ok() }).await;
+    assert_ended(&stage.ended(&change).await, ChangeState::Succeeded, &[]);
+}
+
+#[tokio::test]
+async fn a_change_whose_end_could_not_be_saved_gives_its_place_free_once_there_is_room() {
+    let stage = Stage::small().await;
+    store_refuses(&stage, "UPDATE").await;
+    let change = stage.ask(&stage.ada, &promote("n4")).await.unwrap();
+    assert_ended(&stage.ended(&change).await, ChangeState::Succeeded, &[]);
+    in_store(&stage, "DROP TRIGGER full").await;
+    let change = until("the place is free again", || async {
+        stage.ask(&stage.ada, &demote("n4")).await.ok()
+    })
+    .await;
+    assert_ended(&stage.ended(&change).await, ChangeState::Succeeded, &[]);
 }
 
 #[tokio::test]
