@@ -9,6 +9,7 @@ mod tend;
 
 use std::{
     fmt,
+    fs::{File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -58,6 +59,8 @@ pub enum DemoError {
         #[source]
         source: std::io::Error,
     },
+    #[error("another demo already runs in {path}")]
+    AlreadyRunning { path: PathBuf },
     #[error("cannot start {program}")]
     Spawn {
         program: PathBuf,
@@ -110,6 +113,8 @@ struct Shared {
     lines: Mutex<Vec<NodeLine>>,
     announce: mpsc::UnboundedSender<NodeLine>,
     stop: watch::Sender<bool>,
+    /// Two supervisors would start each node twice and write over each other's roster.
+    _lock: File,
 }
 
 impl Demo {
@@ -213,6 +218,7 @@ impl Shared {
             source,
         };
         create_private(&options.data).map_err(refuse)?;
+        let lock = lock(&options.data)?;
         let token = token(&options.data).map_err(refuse)?;
         let roster = Roster::open(&options).map_err(refuse)?;
         let http = client::client().map_err(DemoError::Client)?;
@@ -228,6 +234,7 @@ impl Shared {
             lines: Mutex::default(),
             announce,
             stop: watch::channel(false).0,
+            _lock: lock,
             options,
         })
     }
@@ -302,6 +309,22 @@ impl Shared {
     }
 }
 
+/// Held until this process ends; the nodes do not inherit it.
+fn lock(data: &Path) -> Result<File, DemoError> {
+    let refuse = |source| DemoError::Data {
+        path: data.to_owned(),
+        source,
+    };
+    let file = File::create(data.join("lock")).map_err(refuse)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DemoError::AlreadyRunning {
+            path: data.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(refuse(source)),
+    }
+}
+
 /// The cluster's token: made once, readable by its owner only.
 fn token(data: &Path) -> std::io::Result<String> {
     use std::os::unix::fs::PermissionsExt;
@@ -316,4 +339,23 @@ fn token(data: &Path) -> std::io::Result<String> {
     replace(&path, format!("{token}\n").as_bytes())?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_second_demo_on_the_same_folder_is_refused_before_it_touches_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path()).unwrap();
+        assert!(matches!(
+            lock(folder.path()),
+            Err(DemoError::AlreadyRunning { .. })
+        ));
+        drop(first);
+        assert!(lock(folder.path()).is_ok());
+    }
 }
