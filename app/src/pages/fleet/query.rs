@@ -147,7 +147,7 @@ pub fn facets(fleet: &[ClusterSummary], limit: usize) -> Vec<(Facet, u64)> {
         .into_iter()
         .filter(|(facet, _)| kinds > 1 || matches!(facet, Facet::Tag(_)))
         .collect();
-    facets.sort_by(|a, b| b.1.cmp(&a.1));
+    facets.sort_by_key(|facet| std::cmp::Reverse(facet.1));
     facets.truncate(limit);
     facets
 }
