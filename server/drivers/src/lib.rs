@@ -20,6 +20,7 @@ mod patience;
 pub mod secret;
 pub mod simulated;
 pub mod snapshot;
+mod word;
 
 pub use secret::Secret;
 

@@ -4,7 +4,7 @@ use super::{finding, votes_and_answers};
 use crate::{
     cluster::Role,
     health::{Finding, FindingCode, Severity},
-    observation::Answer,
+    observation::{Answer, Note},
     standing::{MemberStanding, Standing},
     text,
     view::MemberState,
@@ -113,6 +113,7 @@ pub(super) fn stranger_findings(standing: &Standing<'_>, found: &mut Vec<Finding
                 FindingCode::MemberNotStarted,
                 text::member_not_started(name),
             ),
+            Answer::Misread(_) if noted(standing, name) => continue,
             Answer::Misread(why) => (FindingCode::MemberMisread, text::member_misread(name, why)),
             Answer::Denied(why) => (FindingCode::MemberDenied, text::member_denied(name, why)),
             Answer::Silent(why) => (
@@ -125,6 +126,12 @@ pub(super) fn stranger_findings(standing: &Standing<'_>, found: &mut Vec<Finding
         one.member = Some(report.id.clone());
         found.push(one);
     }
+}
+
+/// Whether a note on this address says the same already.
+fn noted(standing: &Standing<'_>, name: &str) -> bool {
+    let mut notes = standing.observation.notes.iter();
+    notes.any(|note| matches!(note, Note::Misread { address, .. } if address == name))
 }
 
 fn wish_finding(standing: &Standing<'_>, member: &MemberStanding<'_>, found: &mut Vec<Finding>) {

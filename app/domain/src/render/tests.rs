@@ -4,6 +4,7 @@
 use super::*;
 use crate::{
     action::Verb,
+    health::FindingCode,
     observation::Note,
     preflight::Level,
     readiness::{Readiness, Reads},
@@ -354,4 +355,22 @@ fn strangers_are_no_rows() {
     let view = Stage::voters(3).note(note).view();
     assert!(view.member(&"n9".into()).is_none());
     assert_eq!(view.findings.len(), 1);
+}
+
+#[test]
+fn an_answer_that_cannot_be_believed_is_one_finding() {
+    let why = "the answer is not JSON".to_owned();
+    let note = Note::Misread {
+        address: "n1".to_owned(),
+        why: why.clone(),
+    };
+    let stage = Stage::voters(1)
+        .answer("n1", Answer::Misread(why))
+        .note(note);
+    let view = render(&stage.without_membership(), stage.at);
+    let misread = view
+        .findings
+        .iter()
+        .filter(|finding| finding.code == FindingCode::MemberMisread);
+    assert_eq!(misread.count(), 1);
 }

@@ -11,6 +11,8 @@ use quorate_domain::{
 };
 use serde::Deserialize;
 
+use crate::word::{maybe_word, word};
+
 /// The protocol version spoken here.
 pub(super) const PROTOCOL: u32 = 1;
 
@@ -18,10 +20,15 @@ pub(super) const PROTOCOL: u32 = 1;
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Identity {
     pub protocol: u32,
+    #[serde(deserialize_with = "word")]
     pub implementation: String,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub library_version: Option<String>,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub program: Option<String>,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub cluster_id: Option<String>,
+    #[serde(deserialize_with = "word")]
     pub member: String,
     #[serde(default)]
     pub rights: Vec<String>,
@@ -69,10 +76,14 @@ impl Identity {
 /// `GET groups/{group}`
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct View {
+    #[serde(deserialize_with = "word")]
     pub member: String,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub instance: Option<String>,
+    #[serde(deserialize_with = "word")]
     pub state: String,
     pub term: Option<u64>,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub leader: Option<String>,
     #[serde(default)]
     pub claims_leadership: bool,
@@ -90,6 +101,7 @@ pub(super) struct View {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Configuration {
+    #[serde(deserialize_with = "word")]
     pub revision: String,
     pub members: Vec<Line>,
     #[serde(default)]
@@ -98,10 +110,13 @@ pub(super) struct Configuration {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Line {
+    #[serde(deserialize_with = "word")]
     pub id: String,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub address: String,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub agent_address: Option<String>,
     pub role: Role,
 }
@@ -217,5 +232,6 @@ pub(super) struct Problem {
 /// Only the name is taken from an answer; where that member is, is looked up at home.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Hint {
+    #[serde(deserialize_with = "word")]
     pub member: String,
 }

@@ -286,7 +286,10 @@ fn by_tls(error: &rustls::Error) -> Wire {
                 "it is not valid yet".to_owned()
             }
             Certificate::Revoked => "it was revoked".to_owned(),
-            other => format!("{other:?}").chars().take(120).collect(),
+            Certificate::Other(_) => {
+                "it is no server's certificate (self-signed, or of an unknown form)".to_owned()
+            }
+            other => other.to_string().chars().take(120).collect(),
         }),
         Tls::InvalidMessage(_) => Wire::NotTls,
         other => Wire::Handshake(other.to_string()),

@@ -6,6 +6,8 @@ use quorate_domain::cluster::{Member, MemberId, Membership, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::word::{maybe_word, word};
+
 /// Logical endpoints wrap what they say.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Wrapped<T> {
@@ -20,9 +22,9 @@ pub(super) struct LeaderWords {
     #[serde(default)]
     pub is_self: bool,
     pub active_time: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub leader_address: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub leader_cluster_address: String,
     /// In truth the node's last log index.
     pub raft_committed_index: Option<u64>,
@@ -34,7 +36,9 @@ pub(super) struct LeaderWords {
 pub(super) struct Health {
     pub initialized: bool,
     pub sealed: bool,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub version: Option<String>,
+    #[serde(default, deserialize_with = "maybe_word")]
     pub cluster_id: Option<String>,
     /// Only Vault tells this.
     pub enterprise: Option<bool>,
@@ -62,7 +66,9 @@ pub(super) struct Servers {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Server {
+    #[serde(deserialize_with = "word")]
     pub node_id: String,
+    #[serde(deserialize_with = "word")]
     pub address: String,
     #[serde(default)]
     pub leader: bool,
@@ -106,9 +112,9 @@ pub(super) struct HaStatus {
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct HaNode {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub api_address: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub cluster_address: String,
 }
 
@@ -296,5 +302,16 @@ mod tests {
             errors(body).as_deref(),
             Some("server zz not found in raft configuration")
         );
+    }
+
+    #[test]
+    fn an_id_that_cannot_stand_on_a_page_makes_the_configuration_unreadable() {
+        let told = |id: &str| {
+            let text = format!(r#"{{"node_id":"{id}","address":"127.0.0.1:8201"}}"#);
+            serde_json::from_str::<Server>(&text)
+        };
+        assert!(told("bao-eu1-a").is_ok());
+        assert!(told("n1\\u202e").is_err());
+        assert!(told(&"n".repeat(10_000)).is_err());
     }
 }
