@@ -45,8 +45,10 @@ impl Opener {
         let button = if button.is_connected() {
             Some(button)
         } else {
+            // With the row of a removed member it is gone for good; then the page has it.
             document()
                 .get_element_by_id(&button.id())
+                .or_else(|| document().get_element_by_id("content"))
                 .and_then(|it| it.dyn_into().ok())
         };
         if let Some(button) = button {

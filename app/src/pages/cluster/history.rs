@@ -1,7 +1,10 @@
 //! "What happened": elections, findings, changes and snapshots in one line of time.
 
 use leptos::prelude::*;
-use quorate_domain::event::{Event, Happening};
+use quorate_domain::{
+    event::{Event, Happening},
+    job::ChangeId,
+};
 
 use crate::{
     base::change_path,
@@ -13,7 +16,7 @@ use crate::{
 #[component]
 pub fn History() -> impl IntoView {
     let live = use_live();
-    let events = Memo::new(move |_| live.state.with(|state| state.events.clone()));
+    let events = Memo::new(move |_| live.state.with(|state| told_once(&state.events)));
     let today = Memo::new(move |_| live.now.get().day());
     let none = Memo::new(move |_| events.with(Vec::is_empty));
     let aside = view! { <span class="panel-aside">{say::UTC}</span> }.into_any();
@@ -28,6 +31,21 @@ pub fn History() -> impl IntoView {
         </Panel>
     }
     .into_any()
+}
+
+/// Of a change that has ended, only its end.
+fn told_once(events: &[Event]) -> Vec<Event> {
+    let ended = |of: &ChangeId| {
+        events.iter().any(|event| match &event.what {
+            Happening::Change { id, state, .. } => id == of && state.is_final(),
+            _ => false,
+        })
+    };
+    let told = |event: &&Event| match &event.what {
+        Happening::Change { id, state, .. } => state.is_final() || !ended(id),
+        _ => true,
+    };
+    events.iter().filter(told).cloned().collect()
 }
 
 fn line(event: &Event, today: &str) -> AnyView {
