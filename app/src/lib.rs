@@ -27,8 +27,16 @@ pub mod words;
 #[cfg(feature = "hydrate")]
 mod stream;
 
-/// Takes over the page the server rendered, once the part of the program it needs is there.
+/// Takes over the page the server rendered below `base`, once the part of the program it needs is
+/// there.
+///
+/// Not by `hydrate_lazy`: it hydrates in another, waiting way, which would cost a tenth of what
+/// the browser downloads. `cargo xtask` takes that way out of the program.
 #[cfg(feature = "hydrate")]
-pub fn hydrate() {
-    leptos::mount::hydrate_lazy(app::App);
+pub fn hydrate(base: String) {
+    wasm_bindgen_futures::spawn_local(async {
+        let path = leptos::prelude::window().location().pathname().unwrap_or_default();
+        pages::later::load(base::BasePath(base).strip(&path)).await;
+        leptos::mount::hydrate_body(app::App);
+    });
 }

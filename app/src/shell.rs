@@ -36,9 +36,10 @@ fn document(base: &BasePath, path: &str, theme: Theme) -> AnyView {
     let script = base.path(&assets.script);
     let wasm = base.path(&assets.wasm);
     let start = format!(
-        "import init,{{hydrate}} from {};init({{module_or_path:{}}}).then(hydrate)",
+        "import init,{{hydrate}} from {};init({{module_or_path:{}}}).then(()=>hydrate({}))",
         quoted(&script),
         quoted(&wasm),
+        quoted(&base.0),
     );
     view! {
         <!DOCTYPE html>

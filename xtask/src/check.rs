@@ -12,11 +12,12 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What the first page may cost over the wire, script, program and style together; the page's own
-/// HTML (25 kB at most) comes on top and stays within the 300 kB of a cold page.
-const BUDGET: u64 = 270_000;
+/// What a cold cluster page may cost over the wire, scripts, program and style together; parts of
+/// the program that come later are not counted, and the page's own HTML (25 kB at most) comes on
+/// top.
+const BUDGET: u64 = 300_000;
 /// Without wasm-opt the program is about a third larger.
-const BUDGET_WITHOUT_WASM_OPT: u64 = 380_000;
+const BUDGET_WITHOUT_WASM_OPT: u64 = 400_000;
 
 /// # Errors
 /// None of its own: what fails is counted.

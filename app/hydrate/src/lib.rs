@@ -3,6 +3,6 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen]
-pub fn hydrate() {
-    quorate_app::hydrate();
+pub fn hydrate(base: String) {
+    quorate_app::hydrate(base);
 }

@@ -29,6 +29,17 @@ pub enum Record {
 #[derive(Clone, Copy)]
 pub struct Access;
 
+/// Loads what the page at `path`, below the base path, needs: hydration waits for nothing.
+#[cfg(feature = "hydrate")]
+pub async fn load(path: &str) {
+    match path.trim_matches('/').split('/').next().unwrap_or_default() {
+        "" | "problems" => __preload_overview().await,
+        "changes" | "audit" => __preload_record().await,
+        "access" => __preload_access().await,
+        _ => {}
+    }
+}
+
 #[lazy]
 fn overview(page: Overview) -> AnyView {
     match page {
