@@ -6,9 +6,7 @@ use quorate_domain::{
     action::Verb,
     audit::Means,
     cluster::{ClusterName, Kind, MemberId, Revision, Role, Term, Thresholds},
-    event::{Event, Happening},
     health::{Finding, FindingCode, Severity, Verdict},
-    job::{ChangeId, ChangeState},
     moment::Timestamp,
     permission::{Duty, Grant},
     plan::PictureMember,
@@ -21,7 +19,7 @@ use quorate_domain::{
     },
 };
 
-use crate::{live::PageState, opening::Opening, session::Session};
+use crate::session::Session;
 
 pub fn now() -> Timestamp {
     Timestamp::parse("2026-11-21T14:02:52Z").unwrap()
@@ -194,22 +192,6 @@ pub fn sound(name: &str) -> ClusterSummary {
     summary
 }
 
-fn events() -> Vec<Event> {
-    let at = |id: u64, ago: u64, what: Happening| Event {
-        id,
-        at: now().minus_ms(ago * 1_000),
-        cluster: ClusterName::from("vault-eu"),
-        what,
-    };
-    let member = Some(MemberId::from("bao-eu2-b"));
-    vec![
-        at(4, 41, Happening::FindingRaised { code: FindingCode::MemberUnreachable, member, severity: Severity::Warn, text: "bao-eu2-b does not answer.".to_owned() }),
-        at(3, 2_500, Happening::Change { id: ChangeId("0193".to_owned()), state: ChangeState::Succeeded, text: "added learner bao-us1-b".to_owned(), actor: "operator-7".to_owned(), ticket: Some("CHG-2291".to_owned()) }),
-        at(2, 9_000, Happening::LeaderAgreed { member: MemberId::from("bao-eu1-a"), term: Some(Term(41)) }),
-        at(1, 90_000, Happening::MembershipChanged { text: "bao-us1-a joined as a learner.".to_owned() }),
-    ]
-}
-
 pub fn session(duty: Duty) -> Session {
     Session {
         subject: "1".to_owned(),
@@ -217,29 +199,5 @@ pub fn session(duty: Duty) -> Session {
         means: Means::Password,
         grants: vec![Grant::everywhere(duty)],
         read_only: false,
-    }
-}
-
-/// The opening of a page on which everything is to be seen.
-pub fn opening() -> Opening {
-    let view = view();
-    let mut brink = sound("consensus-lab");
-    brink.verdict = Verdict::AtRisk;
-    brink.quorum.answering = 2;
-    brink.quorum.tolerates = Some(0);
-    brink.members[2].state = MemberState::Unreachable;
-    brink.findings = vec![Finding { text: "node-3 has not answered for 6 min.".to_owned(), ..view.findings[0].clone() }];
-    let fleet = vec![
-        brink,
-        summary("vault-eu", &view),
-        sound("vault-us"),
-        sound("orders"),
-        sound("demo"),
-    ];
-    Opening {
-        session: Some(session(Duty::Admin)),
-        now: now(),
-        state: PageState { fleet, cluster: Some(view), events: events(), ..PageState::default() },
-        ..Opening::default()
     }
 }

@@ -37,10 +37,10 @@ pub const NOTHING_HAPPENED: &str = "Nothing since this console began to watch.";
 pub const UTC: &str = "UTC";
 pub const TOLERANCE_24_H: &str = "Quorum over 24 h";
 pub const TOLERATES: &str = "tolerates";
-/// "tolerates, since 13:20"
+/// "since 13:20"
 #[must_use]
 pub fn tolerates_since(clock: &str) -> String {
-    format!("{TOLERATES}, since {}", clock.get(..5).unwrap_or(clock))
+    format!("since {}", clock.get(..5).unwrap_or(clock))
 }
 pub const NOT_YET_SEEN: &str = "Not seen long enough to draw.";
 pub const FINDINGS: &str = "Also found";

@@ -109,6 +109,8 @@ fn height(value: i64, least: i64, most: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn at(hours: u64) -> Timestamp {
