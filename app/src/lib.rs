@@ -29,9 +29,6 @@ mod stream;
 
 /// Takes over the page the server rendered below `base`, once the part of the program it needs is
 /// there.
-///
-/// Not by `hydrate_lazy`: it hydrates in another, waiting way, which would cost a tenth of what
-/// the browser downloads. `cargo xtask` takes that way out of the program.
 #[cfg(feature = "hydrate")]
 pub fn hydrate(base: String) {
     wasm_bindgen_futures::spawn_local(async {

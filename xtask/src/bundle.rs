@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use walrus::{FunctionBuilder, FunctionKind};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
@@ -95,9 +94,6 @@ pub fn bind(
     }
     let small = finish == Finish::Release;
     let main = split(compiled, &folder)?;
-    if small {
-        take_out_uncalled(&main)?;
-    }
     Bindgen::new()
         .input_path(main)
         .web(true)
@@ -157,32 +153,6 @@ fn split(compiled: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
         split.split_modules.len()
     ));
     Ok(main)
-}
-
-/// Each view brings a second way to hydrate, one that waits. The app never hydrates that way, which
-/// no compiler can see behind the views' tables of functions; so here those functions lose their
-/// bodies, and wasm-opt takes out what only they called.
-fn take_out_uncalled(main: &Path) -> anyhow::Result<()> {
-    let mut module = walrus::Module::from_file(main)?;
-    let uncalled: Vec<_> = module
-        .funcs
-        .iter_local()
-        .map(|(id, function)| (id, function.ty()))
-        .filter(|(id, _)| {
-            let name = module.funcs.get(*id).name.as_deref();
-            name.is_some_and(|name| name.contains("into_any13hydrate_async"))
-        })
-        .collect();
-    step::say(&format!("taking out {} functions that nobody calls", uncalled.len()));
-    for (id, ty) in uncalled {
-        let ty = module.types.get(ty);
-        let (parameters, results) = (ty.params().to_vec(), ty.results().to_vec());
-        let mut empty = FunctionBuilder::new(&mut module.types, &parameters, &results);
-        empty.func_body().unreachable();
-        let arguments = parameters.iter().map(|ty| module.locals.add(*ty)).collect();
-        module.funcs.get_mut(id).kind = FunctionKind::Local(empty.local_func(arguments));
-    }
-    module.emit_wasm_file(main)
 }
 
 fn shrink(script: &Path, bound: &Path) -> anyhow::Result<PathBuf> {
