@@ -16,7 +16,9 @@ impl BasePath {
     /// `path` without the base, so that `/quorate/audit` and `/audit` both read `/audit`.
     #[must_use]
     pub fn strip<'a>(&self, path: &'a str) -> &'a str {
-        let rest = path.strip_prefix(self.0.trim_end_matches('/')).unwrap_or(path);
+        let rest = path
+            .strip_prefix(self.0.trim_end_matches('/'))
+            .unwrap_or(path);
         match rest {
             "" => "/",
             inside if inside.starts_with('/') => inside,

@@ -32,7 +32,10 @@ mod stream;
 #[cfg(feature = "hydrate")]
 pub fn hydrate(base: String) {
     wasm_bindgen_futures::spawn_local(async {
-        let path = leptos::prelude::window().location().pathname().unwrap_or_default();
+        let path = leptos::prelude::window()
+            .location()
+            .pathname()
+            .unwrap_or_default();
         pages::later::load(base::BasePath(base).strip(&path)).await;
         leptos::mount::hydrate_body(app::App);
     });

@@ -32,9 +32,13 @@ pub struct PageState {
 #[serde(tag = "page", rename_all = "snake_case")]
 pub enum Topic {
     Fleet,
-    Cluster { name: String },
+    Cluster {
+        name: String,
+    },
     Changes,
-    Change { id: String },
+    Change {
+        id: String,
+    },
     /// Pages with nothing live of their own: only the rail's counts.
     Rail,
 }
@@ -46,9 +50,13 @@ impl Topic {
         let mut parts = path.trim_matches('/').splitn(2, '/');
         match (parts.next().unwrap_or_default(), parts.next()) {
             ("" | "problems", None) => Self::Fleet,
-            ("clusters", Some(name)) => Self::Cluster { name: title::decode(name) },
+            ("clusters", Some(name)) => Self::Cluster {
+                name: title::decode(name),
+            },
             ("changes", None) => Self::Changes,
-            ("changes", Some(id)) => Self::Change { id: title::decode(id) },
+            ("changes", Some(id)) => Self::Change {
+                id: title::decode(id),
+            },
             _ => Self::Rail,
         }
     }
@@ -175,7 +183,12 @@ mod tests {
     #[test]
     fn a_path_names_its_topic_and_the_topic_its_stream() {
         let topic = Topic::of_path("/clusters/a%20%26b");
-        assert_eq!(topic, Topic::Cluster { name: "a &b".to_owned() });
+        assert_eq!(
+            topic,
+            Topic::Cluster {
+                name: "a &b".to_owned()
+            }
+        );
         assert_eq!(topic.query(), "page=cluster&name=a%20%26b");
         assert_eq!(Topic::of_path("/"), Topic::Fleet);
         assert_eq!(Topic::of_path("/audit/3"), Topic::Rail);

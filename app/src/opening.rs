@@ -5,11 +5,7 @@ use leptos::prelude::SharedValue;
 use quorate_domain::{moment::Timestamp, problem::Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    live::PageState,
-    session::Session,
-    theme::Theme,
-};
+use crate::{live::PageState, session::Session, theme::Theme};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Opening {
@@ -95,7 +91,9 @@ mod render {
         match opening_state(control, who, topic).await {
             Ok(state) => Ok(state),
             Err(error) => {
-                let rail = page_state(control, who, &Topic::Rail).await.unwrap_or_default();
+                let rail = page_state(control, who, &Topic::Rail)
+                    .await
+                    .unwrap_or_default();
                 Err((rail, error.problem()))
             }
         }

@@ -26,19 +26,37 @@ pub fn now() -> Timestamp {
 }
 
 fn allowed(action: Verb) -> ActionVerdict {
-    ActionVerdict { action, verdict: Level::Allow, reasons: Vec::new(), text: None }
+    ActionVerdict {
+        action,
+        verdict: Level::Allow,
+        reasons: Vec::new(),
+        text: None,
+    }
 }
 
 fn refused(action: Verb, code: ReasonCode, text: &str) -> ActionVerdict {
     let text = Some(text.to_owned());
-    ActionVerdict { action, verdict: Level::Refuse, reasons: vec![code], text }
+    ActionVerdict {
+        action,
+        verdict: Level::Refuse,
+        reasons: vec![code],
+        text,
+    }
 }
 
 pub fn member(id: &str, role: Role, state: MemberState, lag: u64) -> MemberView {
     let answering = state != MemberState::Unreachable;
-    let first = if role.votes() { Verb::Demote } else { Verb::Promote };
+    let first = if role.votes() {
+        Verb::Demote
+    } else {
+        Verb::Promote
+    };
     let promote = if lag > 100 && !role.votes() {
-        refused(first, ReasonCode::TooFarBehind, "52,114 entries behind; at most 100 are allowed.")
+        refused(
+            first,
+            ReasonCode::TooFarBehind,
+            "52,114 entries behind; at most 100 are allowed.",
+        )
     } else {
         allowed(first)
     };
@@ -69,10 +87,16 @@ pub fn member(id: &str, role: Role, state: MemberState, lag: u64) -> MemberView 
         findings: Vec::new(),
         actions: vec![
             promote,
-            refused(Verb::Transfer, ReasonCode::TargetCannotBeChosen, "OpenBao chooses the next leader itself."),
+            refused(
+                Verb::Transfer,
+                ReasonCode::TargetCannotBeChosen,
+                "OpenBao chooses the next leader itself.",
+            ),
             allowed(Verb::Remove),
         ],
-        lag_history: (0..90).map(|i| lag / 2 + (i * 37 % 11) * (lag / 20 + 1)).collect(),
+        lag_history: (0..90)
+            .map(|i| lag / 2 + (i * 37 % 11) * (lag / 20 + 1))
+            .collect(),
         restarted_ms: None,
     }
 }
@@ -82,8 +106,16 @@ pub fn view() -> ClusterView {
     let mut leader = member("bao-eu1-a", Role::Voter, InStep, 0);
     leader.actions = vec![
         allowed(Verb::Transfer),
-        refused(Verb::Demote, ReasonCode::IsLeader, "It leads; transfer leadership first."),
-        refused(Verb::Remove, ReasonCode::IsLeader, "It leads; transfer leadership first."),
+        refused(
+            Verb::Demote,
+            ReasonCode::IsLeader,
+            "It leads; transfer leadership first.",
+        ),
+        refused(
+            Verb::Remove,
+            ReasonCode::IsLeader,
+            "It leads; transfer leadership first.",
+        ),
     ];
     let members = vec![
         leader,
@@ -95,7 +127,15 @@ pub fn view() -> ClusterView {
         member("bao-us1-b", Role::Learner, CatchingUp, 52_114),
     ];
     let id = MemberId::from;
-    let voters = ["bao-eu1-a", "bao-eu1-b", "bao-eu1-c", "bao-eu2-a", "bao-eu2-b"].map(id).to_vec();
+    let voters = [
+        "bao-eu1-a",
+        "bao-eu1-b",
+        "bao-eu1-c",
+        "bao-eu2-a",
+        "bao-eu2-b",
+    ]
+    .map(id)
+    .to_vec();
     ClusterView {
         name: ClusterName::from("vault-eu"),
         kind: Kind::Openbao,
@@ -174,7 +214,11 @@ pub fn summary(name: &str, view: &ClusterView) -> ClusterSummary {
         findings: view.findings.clone(),
         age_ms: view.age_ms,
         members: view.members.iter().map(picture).collect(),
-        lag_history: view.members.get(3).map(|m| m.lag_history.clone()).unwrap_or_default(),
+        lag_history: view
+            .members
+            .get(3)
+            .map(|m| m.lag_history.clone())
+            .unwrap_or_default(),
     }
 }
 
@@ -185,8 +229,18 @@ pub fn sound(name: &str) -> ClusterSummary {
     view.findings.clear();
     view.verdict = Verdict::Ok;
     view.worst_lag = Some(0);
-    let voters = view.members.iter().map(|member| member.id.clone()).collect();
-    view.quorum = Quorum { voters: 3, answering: 3, majority: 2, tolerates: Some(1), configs: vec![voters] };
+    let voters = view
+        .members
+        .iter()
+        .map(|member| member.id.clone())
+        .collect();
+    view.quorum = Quorum {
+        voters: 3,
+        answering: 3,
+        majority: 2,
+        tolerates: Some(1),
+        configs: vec![voters],
+    };
     let mut summary = summary(name, &view);
     summary.lag_history = (0..90).map(|i| i * 7 % 5).collect();
     summary

@@ -32,7 +32,12 @@ impl Session {
     }
 
     #[must_use]
-    pub fn allows_on(&self, permission: Permission, cluster: &ClusterName, tags: &[String]) -> bool {
+    pub fn allows_on(
+        &self,
+        permission: Permission,
+        cluster: &ClusterName,
+        tags: &[String],
+    ) -> bool {
         permission::allows(&self.grants, permission, Some((cluster, tags)))
     }
 

@@ -23,9 +23,15 @@ pub fn shell() -> impl IntoView {
 
 /// The router matches below the base path; a proxy may have taken the base off already.
 fn requested_path(base: &BasePath) -> String {
-    let Some(parts) = use_context::<Parts>() else { return "/".to_owned() };
+    let Some(parts) = use_context::<Parts>() else {
+        return "/".to_owned();
+    };
     let inside = base.strip(parts.uri.path()).to_owned();
-    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = parts
+        .uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     provide_context(RequestUrl::new(&base.path(&format!("{inside}{query}"))));
     inside
 }
@@ -72,5 +78,7 @@ fn escaped(text: &str) -> String {
 
 /// A string literal of JavaScript that cannot close its script element.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string().replace('<', "\\u003c")
+    serde_json::Value::from(text)
+        .to_string()
+        .replace('<', "\\u003c")
 }

@@ -94,7 +94,9 @@ impl Follower {
 
     fn open(self: &Rc<Self>, topic: &Topic) {
         let address = format!("{}?{}", self.base.path("/events"), topic.query());
-        let Ok(source) = EventSource::new(&address) else { return };
+        let Ok(source) = EventSource::new(&address) else {
+            return;
+        };
         let heard = Rc::clone(self);
         let message = Closure::new(move |event: MessageEvent| heard.hear(&event));
         for name in ["snapshot", "delta", "signed-out"] {
@@ -121,11 +123,17 @@ impl Follower {
         if event.type_() == "signed-out" {
             return self.signed_out();
         }
-        let Some(text) = event.data().as_string() else { return };
-        let Ok(news) = serde_json::from_slice::<Value>(text.as_bytes()) else { return };
+        let Some(text) = event.data().as_string() else {
+            return;
+        };
+        let Ok(news) = serde_json::from_slice::<Value>(text.as_bytes()) else {
+            return;
+        };
         let state = {
             let mut stream = self.stream.borrow_mut();
-            let Some(stream) = stream.as_mut() else { return };
+            let Some(stream) = stream.as_mut() else {
+                return;
+            };
             if event.type_() == "snapshot" {
                 stream.document = news;
             } else {
@@ -165,9 +173,11 @@ impl Follower {
 
     /// The stream broke. The browser tries again by itself unless it was refused.
     fn falter(self: &Rc<Self>) {
-        let refused = self.stream.borrow().as_ref().is_some_and(|stream| {
-            stream.source.ready_state() == EventSource::CLOSED
-        });
+        let refused = self
+            .stream
+            .borrow()
+            .as_ref()
+            .is_some_and(|stream| stream.source.ready_state() == EventSource::CLOSED);
         if self.live.connection.get_untracked() == Connection::SignedOut {
             return;
         }
@@ -181,7 +191,12 @@ impl Follower {
 
     /// An event source does not tell why it was refused; an ordinary request does.
     fn ask_why(self: &Rc<Self>) {
-        let Some(topic) = self.stream.borrow().as_ref().map(|stream| stream.topic.clone()) else {
+        let Some(topic) = self
+            .stream
+            .borrow()
+            .as_ref()
+            .map(|stream| stream.topic.clone())
+        else {
             return;
         };
         let address = format!("{}?{}", self.base.path("/events"), topic.query());
@@ -205,7 +220,11 @@ impl Follower {
 
     /// Opens `topic` anew unless the page has moved on meanwhile.
     fn reopen(self: &Rc<Self>, topic: &Topic) {
-        let current = self.stream.borrow().as_ref().map(|stream| stream.topic.clone());
+        let current = self
+            .stream
+            .borrow()
+            .as_ref()
+            .map(|stream| stream.topic.clone());
         if current.as_ref() == Some(topic) {
             self.open(topic);
         }
@@ -240,7 +259,11 @@ struct Clock {
 impl Clock {
     fn starting(console: Timestamp) -> Self {
         let at = browser_ms();
-        Self { console, at, received: at }
+        Self {
+            console,
+            at,
+            received: at,
+        }
     }
 
     fn received(&mut self, state: &PageState) {
@@ -263,7 +286,9 @@ impl Clock {
 
 /// Milliseconds since the page was opened.
 fn browser_ms() -> u64 {
-    let milliseconds = window().performance().map_or(0.0, |performance| performance.now());
+    let milliseconds = window()
+        .performance()
+        .map_or(0.0, |performance| performance.now());
     let passed = Duration::try_from_secs_f64(milliseconds / 1_000.0).unwrap_or_default();
     u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
 }

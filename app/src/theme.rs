@@ -31,9 +31,16 @@ impl Theme {
     /// Reads the theme from a `Cookie` header; the system's when it says nothing sensible.
     #[must_use]
     pub fn from_cookies(header: &str) -> Self {
-        let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
-        let value = pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value);
-        Self::ALL.into_iter().find(|theme| value == Some(theme.as_str())).unwrap_or_default()
+        let mut pairs = header
+            .split(';')
+            .filter_map(|pair| pair.trim().split_once('='));
+        let value = pairs
+            .find(|(name, _)| *name == COOKIE)
+            .map(|(_, value)| value);
+        Self::ALL
+            .into_iter()
+            .find(|theme| value == Some(theme.as_str()))
+            .unwrap_or_default()
     }
 }
 
@@ -44,7 +51,10 @@ mod tests {
     #[test]
     fn only_known_words_choose_a_theme() {
         assert_eq!(Theme::from_cookies("a=b; quorate-theme=dark"), Theme::Dark);
-        assert_eq!(Theme::from_cookies("quorate-theme=\"><script>"), Theme::System);
+        assert_eq!(
+            Theme::from_cookies("quorate-theme=\"><script>"),
+            Theme::System
+        );
         assert_eq!(Theme::from_cookies(""), Theme::System);
     }
 }

@@ -16,11 +16,23 @@ use crate::{
 pub fn Rail() -> impl IntoView {
     let state = use_live().state;
     let fleet = Memo::new(move |_| state.with(|state| state.fleet.len()));
-    let problems = Memo::new(move |_| state.with(|state| state.fleet.iter().filter(|c| crate::pages::fleet::needs_a_look(c)).count()));
-    let running = Memo::new(move |_| state.with(|state| usize::try_from(state.running_changes).unwrap_or_default()));
+    let problems = Memo::new(move |_| {
+        state.with(|state| {
+            state
+                .fleet
+                .iter()
+                .filter(|c| crate::pages::fleet::needs_a_look(c))
+                .count()
+        })
+    });
+    let running = Memo::new(move |_| {
+        state.with(|state| usize::try_from(state.running_changes).unwrap_or_default())
+    });
     let none = Signal::stored(0_usize);
     let session = use_session();
-    let audit = session.as_ref().is_some_and(|session| session.allows(Permission::ReadAudit));
+    let audit = session
+        .as_ref()
+        .is_some_and(|session| session.allows(Permission::ReadAudit));
     view! {
         <aside class="rail" aria-label=words::CONSOLE>
             <a class="rail-brand" href=path("/")>{mark()} <span>{words::PRODUCT}</span></a>
@@ -53,11 +65,20 @@ fn RailLink(
         let path = base.strip(&path);
         match to {
             "/" => path == "/" || path.starts_with("/clusters/"),
-            _ => path == to || path.strip_prefix(to).is_some_and(|rest| rest.starts_with('/')),
+            _ => {
+                path == to
+                    || path
+                        .strip_prefix(to)
+                        .is_some_and(|rest| rest.starts_with('/'))
+            }
         }
     });
     let class = move || {
-        if alarming && count.get() > 0 { "rail-count rail-count-bad" } else { "rail-count" }
+        if alarming && count.get() > 0 {
+            "rail-count rail-count-bad"
+        } else {
+            "rail-count"
+        }
     };
     view! {
         <li>
@@ -71,7 +92,12 @@ fn RailLink(
 
 #[component]
 fn WhoIAm(session: Session) -> impl IntoView {
-    let duties = session.duties().into_iter().map(Duty::as_str).collect::<Vec<_>>().join(", ");
+    let duties = session
+        .duties()
+        .into_iter()
+        .map(Duty::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     view! {
         <div class="rail-foot">
             <ThemeSwitch/>

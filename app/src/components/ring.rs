@@ -36,8 +36,13 @@ enum Arc {
 }
 
 impl Arc {
-    const ALL: [Self; 5] =
-        [Self::InStep, Self::Changed, Self::Behind, Self::Silent, Self::Unknown];
+    const ALL: [Self; 5] = [
+        Self::InStep,
+        Self::Changed,
+        Self::Behind,
+        Self::Silent,
+        Self::Unknown,
+    ];
 
     const fn of(member: &PictureMember) -> Self {
         match member.state {
@@ -185,7 +190,10 @@ pub fn mark() -> AnyView {
 fn circles(members: &[PictureMember], quorum: &Quorum, geometry: &Geometry) -> AnyView {
     let all: Vec<&PictureMember> = members.iter().filter(|m| m.role.votes()).collect();
     let of = |ids: &Vec<MemberId>| -> Vec<&PictureMember> {
-        members.iter().filter(|member| ids.contains(&member.id)).collect()
+        members
+            .iter()
+            .filter(|member| ids.contains(&member.id))
+            .collect()
     };
     match quorum.configs.as_slice() {
         [outer, inner, ..] => {
@@ -202,7 +210,9 @@ fn circles(members: &[PictureMember], quorum: &Quorum, geometry: &Geometry) -> A
 fn circle(voters: &[&PictureMember], radius: f64, stroke: f64, geometry: &Geometry) -> AnyView {
     let mut arcs: Vec<Arc> = voters.iter().map(|member| Arc::of(member)).collect();
     arcs.sort();
-    let Ok(count) = u32::try_from(arcs.len()) else { return ().into_any() };
+    let Ok(count) = u32::try_from(arcs.len()) else {
+        return ().into_any();
+    };
     let centre = geometry.side / 2.0;
     if count == 0 {
         return view! {
@@ -211,7 +221,11 @@ fn circle(voters: &[&PictureMember], radius: f64, stroke: f64, geometry: &Geomet
         .into_any();
     }
     let turn = 1.0 / f64::from(count);
-    let gap = if count == 1 { 0.0 } else { (geometry.gap / 360.0).min(turn * 0.3) };
+    let gap = if count == 1 {
+        0.0
+    } else {
+        (geometry.gap / 360.0).min(turn * 0.3)
+    };
     let mut start = 0.0;
     let mut drawn = Vec::with_capacity(arcs.len());
     for arc in arcs {
@@ -279,7 +293,11 @@ fn cos(angle: f64) -> f64 {
 }
 
 fn middle(quorum: &Quorum) -> AnyView {
-    let joint = if quorum.configs.len() > 1 { "ring-text ring-text-joint" } else { "ring-text" };
+    let joint = if quorum.configs.len() > 1 {
+        "ring-text ring-text-joint"
+    } else {
+        "ring-text"
+    };
     view! {
         <text class=joint x="42" y="42" text-anchor="middle" dominant-baseline="central">
             {figures(quorum)}
@@ -303,14 +321,21 @@ fn label(members: &[PictureMember], quorum: &Quorum) -> String {
     }
     let mut parts = Vec::new();
     for arc in Arc::ALL {
-        let voters = members.iter().filter(|m| m.role.votes() && Arc::of(m) == arc).count();
+        let voters = members
+            .iter()
+            .filter(|m| m.role.votes() && Arc::of(m) == arc)
+            .count();
         if voters > 0 {
             parts.push(format!("{voters} {}", word(arc)));
         }
     }
     let learners = members.iter().filter(|member| !member.role.votes()).count();
     if learners > 0 {
-        parts.push(count(u64::try_from(learners).unwrap_or_default(), words::LEARNER, words::LEARNERS));
+        parts.push(count(
+            u64::try_from(learners).unwrap_or_default(),
+            words::LEARNER,
+            words::LEARNERS,
+        ));
     }
     if quorum.configs.len() > 1 {
         parts.push(words::JOINT.to_owned());
@@ -348,14 +373,18 @@ mod tests {
             .skip(1)
             .filter_map(|rest| rest.split('"').next())
             .collect();
-        assert_eq!(classes, ["arc-ok", "arc-ok", "arc-ok", "arc-behind", "arc-silent"]);
+        assert_eq!(
+            classes,
+            ["arc-ok", "arc-ok", "arc-ok", "arc-behind", "arc-silent"]
+        );
         assert_eq!(html.matches("stroke-dasharray").count(), 1);
     }
 
     #[test]
     fn the_ring_says_the_same_in_words() {
         let html = drawn(|_| {}, RingSize::Large);
-        let words = "4 of 5 voters answer, 3 are needed: 3 in step, 1 behind, 1 not answering, 2 learners";
+        let words =
+            "4 of 5 voters answer, 3 are needed: 3 in step, 1 behind, 1 not answering, 2 learners";
         assert!(html.contains(words), "{html}");
         assert!(html.contains("4/5"));
         assert_eq!(html.matches("ring-dot").count(), 2);
@@ -380,7 +409,13 @@ mod tests {
 
     #[test]
     fn nothing_known_is_a_hatched_circle_with_a_question_mark() {
-        let html = drawn(|view| { view.members.clear(); view.quorum = Quorum::default(); }, RingSize::Large);
+        let html = drawn(
+            |view| {
+                view.members.clear();
+                view.quorum = Quorum::default();
+            },
+            RingSize::Large,
+        );
         assert!(html.contains("No membership is known."));
         assert!(html.contains(">\n?") || html.contains(">?"), "{html}");
     }
@@ -389,7 +424,13 @@ mod tests {
     fn a_single_voter_is_a_whole_ring() {
         let alone = |view: &mut ClusterView| {
             view.members.truncate(1);
-            view.quorum = Quorum { voters: 1, answering: 1, majority: 1, tolerates: Some(0), configs: Vec::new() };
+            view.quorum = Quorum {
+                voters: 1,
+                answering: 1,
+                majority: 1,
+                tolerates: Some(0),
+                configs: Vec::new(),
+            };
         };
         let html = drawn(alone, RingSize::Small);
         assert_eq!(html.matches("class=\"arc ").count(), 1);

@@ -19,7 +19,11 @@ pub fn spark(values: &[u64], tone: Tone, label: Option<String>) -> AnyView {
         return ().into_any();
     }
     let class = format!("spark {}", tone.class());
-    let (role, hidden) = if label.is_some() { (Some("img"), None) } else { (None, Some("true")) };
+    let (role, hidden) = if label.is_some() {
+        (Some("img"), None)
+    } else {
+        (None, Some("true"))
+    };
     view! {
         <svg class=class viewBox="0 0 92 22" width="92" height="22" role=role aria-label=label aria-hidden=hidden>
             <polyline points=points(values, WIDTH, HEIGHT) fill="none"/>
@@ -49,7 +53,10 @@ pub fn points(values: &[u64], width: f64, height: f64) -> String {
 /// Each point is the largest of the values it stands for: a peak is never thinned away.
 fn thinned(values: &[u64]) -> Vec<u64> {
     let group = values.len().div_ceil(POINTS).max(1);
-    values.chunks(group).filter_map(|chunk| chunk.iter().copied().max()).collect()
+    values
+        .chunks(group)
+        .filter_map(|chunk| chunk.iter().copied().max())
+        .collect()
 }
 
 fn share(place: usize, last: usize) -> f64 {

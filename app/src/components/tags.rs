@@ -67,7 +67,11 @@ pub fn RoleTag(role: Role, leads: bool) -> impl IntoView {
 /// A member's state; an overridden one says so beside it.
 #[component]
 pub fn StateTag(state: MemberState, #[prop(optional)] overridden: bool) -> impl IntoView {
-    let class = format!("tag {} state-{}", Tone::of_state(state).class(), slug(state));
+    let class = format!(
+        "tag {} state-{}",
+        Tone::of_state(state).class(),
+        slug(state)
+    );
     view! {
         <span class=class>{words::state(state)}</span>
         {overridden.then(|| view! { " " <span class="tag role role-voter">{words::OVERRIDDEN}</span> })}

@@ -38,7 +38,11 @@ fn Crumbs() -> impl IntoView {
 /// The page above, if there is one, and this one.
 fn crumbs(path: &str) -> (Option<(&'static str, &'static str)>, String) {
     let here = title::name_of_path(path).unwrap_or_else(|| words::NOT_FOUND.to_owned());
-    let parent = match path.trim_matches('/').split_once('/').map(|(first, _)| first) {
+    let parent = match path
+        .trim_matches('/')
+        .split_once('/')
+        .map(|(first, _)| first)
+    {
         Some("clusters") => Some(("/", words::FLEET)),
         Some("changes") => Some(("/changes", words::CHANGES)),
         Some("audit") => Some(("/audit", words::AUDIT)),
@@ -60,7 +64,9 @@ fn LiveState() -> impl IntoView {
         Connection::SignedOut | Connection::Unreachable => "live live-bad",
     };
     let age = Memo::new(move |_| {
-        let looked = live.state.with(|state| state.cluster.as_ref().and_then(|view| view.age_ms));
+        let looked = live
+            .state
+            .with(|state| state.cluster.as_ref().and_then(|view| view.age_ms));
         figures::ago(looked.unwrap_or(0).saturating_add(live.elapsed_ms.get()))
     });
     let text = move || match live.connection.get() {

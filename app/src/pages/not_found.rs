@@ -2,7 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::{base::path, components::{page_head::PageHead, states::EmptyState}, words};
+use crate::{
+    base::path,
+    components::{page_head::PageHead, states::EmptyState},
+    words,
+};
 
 #[component]
 pub fn NotFoundPage() -> impl IntoView {

@@ -42,7 +42,10 @@ async fn ask(address: &str) -> Result<Why, JsValue> {
 }
 
 async fn refused(answer: &Response) -> Result<Why, JsValue> {
-    let text = JsFuture::from(answer.text()?).await?.as_string().unwrap_or_default();
+    let text = JsFuture::from(answer.text()?)
+        .await?
+        .as_string()
+        .unwrap_or_default();
     let problem = serde_json::from_slice(text.as_bytes()).unwrap_or_else(|_| {
         let words = crate::words::gone(answer.status());
         Problem::new(answer.status(), "refused", words.0, words.1)

@@ -84,13 +84,21 @@ pub fn facts(view: &ClusterView) -> String {
     if let Some(revision) = &view.revision {
         parts.push(format!("membership {}", short(revision.as_str())));
     }
-    let learners = view.members.iter().filter(|member| !member.role.votes()).count();
+    let learners = view
+        .members
+        .iter()
+        .filter(|member| !member.role.votes())
+        .count();
     let mut who = count(u64::from(view.quorum.voters), "voter", "voters");
     if learners > 0 {
         let learners = u64::try_from(learners).unwrap_or_default();
         who = format!("{who}, {}", count(learners, "learner", "learners"));
     }
-    let mut zones: Vec<&str> = view.members.iter().filter_map(|m| m.zone.as_deref()).collect();
+    let mut zones: Vec<&str> = view
+        .members
+        .iter()
+        .filter_map(|m| m.zone.as_deref())
+        .collect();
     zones.sort_unstable();
     zones.dedup();
     if zones.len() > 1 {
@@ -195,17 +203,21 @@ pub fn happening(what: &Happening) -> (String, String, String) {
             "leads".to_owned(),
             term.map(|term| format!("term {term}")).unwrap_or_default(),
         ),
-        Happening::LeaderLost { member } => {
-            (member.to_string(), "leads no longer".to_owned(), String::new())
-        }
-        Happening::FindingRaised { text, .. } => {
-            (String::new(), text.clone(), String::new())
-        }
-        Happening::FindingCleared { text, .. } => {
-            ("Over:".to_owned(), text.clone(), String::new())
-        }
+        Happening::LeaderLost { member } => (
+            member.to_string(),
+            "leads no longer".to_owned(),
+            String::new(),
+        ),
+        Happening::FindingRaised { text, .. } => (String::new(), text.clone(), String::new()),
+        Happening::FindingCleared { text, .. } => ("Over:".to_owned(), text.clone(), String::new()),
         Happening::MembershipChanged { text } => (String::new(), text.clone(), String::new()),
-        Happening::Change { state, text, actor, ticket, .. } => {
+        Happening::Change {
+            state,
+            text,
+            actor,
+            ticket,
+            ..
+        } => {
             let mut below = super::change_state(*state).to_owned();
             if let Some(ticket) = ticket {
                 below = format!("{ticket} · {below}");
@@ -219,13 +231,17 @@ pub fn happening(what: &Happening) -> (String, String, String) {
 #[must_use]
 pub fn progress(change: &Change) -> String {
     let total = change.steps.len();
-    let at = change.steps.iter().position(|step| {
-        matches!(step.state, StepState::Running | StepState::Pending)
-    });
+    let at = change
+        .steps
+        .iter()
+        .position(|step| matches!(step.state, StepState::Running | StepState::Pending));
     let Some((at, step)) = at.and_then(|at| change.steps.get(at).map(|step| (at, step))) else {
         return String::new();
     };
-    let doing = change.waiting_for.clone().unwrap_or_else(|| format!("{} {}", step.lead, step.rest));
+    let doing = change
+        .waiting_for
+        .clone()
+        .unwrap_or_else(|| format!("{} {}", step.lead, step.rest));
     format!("Step {} of {total}: {doing}", at + 1)
 }
 

@@ -44,13 +44,21 @@ pub fn ago(milliseconds: u64) -> String {
 /// For a table: `now` while it is younger than three seconds, else `41 s ago`.
 #[must_use]
 pub fn seen(milliseconds: u64) -> String {
-    if milliseconds < 3_000 { "now".to_owned() } else { ago(milliseconds) }
+    if milliseconds < 3_000 {
+        "now".to_owned()
+    } else {
+        ago(milliseconds)
+    }
 }
 
 /// `1 learner`, `2 learners`.
 #[must_use]
 pub fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", self::number(number), if number == 1 { one } else { many })
+    format!(
+        "{} {}",
+        self::number(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 #[cfg(test)]
@@ -59,7 +67,12 @@ mod tests {
 
     #[test]
     fn large_numbers_are_grouped_by_thousands() {
-        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (1_284_903, "1,284,903")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_284_903, "1,284,903"),
+        ];
         for (value, written) in cases {
             assert_eq!(number(value), written);
         }

@@ -44,15 +44,28 @@ pub fn sentence(fleet: &[ClusterSummary]) -> (String, String) {
     if total == 0 {
         return (EMPTY.to_owned(), String::new());
     }
-    let lost = fleet.iter().filter(|cluster| cluster.verdict == Verdict::NoQuorum);
-    let silent = fleet.iter().filter(|cluster| cluster.verdict == Verdict::Unknown);
+    let lost = fleet
+        .iter()
+        .filter(|cluster| cluster.verdict == Verdict::NoQuorum);
+    let silent = fleet
+        .iter()
+        .filter(|cluster| cluster.verdict == Verdict::Unknown);
     let look = fleet.iter().filter(|cluster| needs_a_look(cluster)).count();
     let (lost, silent) = (lost.count(), silent.count());
     match (lost, silent, look) {
-        (0, 0, 0) => (format!("Nothing is lost. {}", in_order(total)), String::new()),
-        (0, 0, _) => (format!("Nothing is lost. {};", need_a_look(look, total)), brink(fleet)),
+        (0, 0, 0) => (
+            format!("Nothing is lost. {}", in_order(total)),
+            String::new(),
+        ),
+        (0, 0, _) => (
+            format!("Nothing is lost. {};", need_a_look(look, total)),
+            brink(fleet),
+        ),
         (0, _, _) => (format!("{}.", unheard(silent, total)), rest(look - silent)),
-        (_, 0, _) => (format!("{}.", without_quorum(lost, total)), rest(look - lost)),
+        (_, 0, _) => (
+            format!("{}.", without_quorum(lost, total)),
+            rest(look - lost),
+        ),
         _ => (
             format!("{}, {}.", without_quorum(lost, total), unheard_more(silent)),
             rest(look - lost - silent),
@@ -93,7 +106,11 @@ fn unheard(silent: usize, total: usize) -> String {
 }
 
 fn unheard_more(silent: usize) -> String {
-    if silent == 1 { "1 does not answer".to_owned() } else { format!("{silent} do not answer") }
+    if silent == 1 {
+        "1 does not answer".to_owned()
+    } else {
+        format!("{silent} do not answer")
+    }
 }
 
 fn rest(more: usize) -> String {
@@ -107,7 +124,10 @@ fn rest(more: usize) -> String {
 /// How many of those that need a look may not lose another node.
 fn brink(fleet: &[ClusterSummary]) -> String {
     let looked = fleet.iter().filter(|cluster| needs_a_look(cluster));
-    let brink = looked.clone().filter(|cluster| cluster.quorum.tolerates == Some(0)).count();
+    let brink = looked
+        .clone()
+        .filter(|cluster| cluster.quorum.tolerates == Some(0))
+        .count();
     match (brink, looked.count()) {
         (0, 1) => "it may still lose a node.".to_owned(),
         (0, _) => "each of them may still lose a node.".to_owned(),
@@ -160,13 +180,34 @@ mod tests {
         use Verdict::{AtRisk, NoQuorum, Ok, Unknown};
         let sound = || with(Ok, 1);
         let cases: [(Vec<ClusterSummary>, &str); 7] = [
-            (vec![sound()], "Nothing is lost. The one cluster is in order."),
-            (vec![sound(), sound()], "Nothing is lost. Both clusters are in order."),
-            (vec![with(AtRisk, 0), with(AtRisk, 1), sound()], "Nothing is lost. 2 of 3 clusters need a look; one of them may not lose another node."),
-            (vec![with(AtRisk, 1)], "Nothing is lost. The one cluster needs a look; it may still lose a node."),
-            (vec![with(NoQuorum, -1), with(AtRisk, 0), sound()], "1 of 3 clusters has no quorum. 1 more needs a look."),
-            (vec![with(Unknown, 0), sound()], "1 of 2 clusters does not answer."),
-            (vec![with(NoQuorum, -1), with(Unknown, 0), sound()], "1 of 3 clusters has no quorum, 1 does not answer."),
+            (
+                vec![sound()],
+                "Nothing is lost. The one cluster is in order.",
+            ),
+            (
+                vec![sound(), sound()],
+                "Nothing is lost. Both clusters are in order.",
+            ),
+            (
+                vec![with(AtRisk, 0), with(AtRisk, 1), sound()],
+                "Nothing is lost. 2 of 3 clusters need a look; one of them may not lose another node.",
+            ),
+            (
+                vec![with(AtRisk, 1)],
+                "Nothing is lost. The one cluster needs a look; it may still lose a node.",
+            ),
+            (
+                vec![with(NoQuorum, -1), with(AtRisk, 0), sound()],
+                "1 of 3 clusters has no quorum. 1 more needs a look.",
+            ),
+            (
+                vec![with(Unknown, 0), sound()],
+                "1 of 2 clusters does not answer.",
+            ),
+            (
+                vec![with(NoQuorum, -1), with(Unknown, 0), sound()],
+                "1 of 3 clusters has no quorum, 1 does not answer.",
+            ),
         ];
         for (fleet, words) in cases {
             assert_eq!(said(&fleet), words);

@@ -64,7 +64,9 @@ pub fn sentence(title: &str) -> String {
         return title.to_owned();
     }
     let mut letters = title.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), letters.as_str())
 }
 

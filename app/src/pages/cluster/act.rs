@@ -31,15 +31,27 @@ pub fn refusal(
     verdict: &ActionVerdict,
 ) -> Option<Refusal> {
     let permission = Permission::Act(verdict.action);
-    let grants = session.map(|session| session.grants.as_slice()).unwrap_or_default();
+    let grants = session
+        .map(|session| session.grants.as_slice())
+        .unwrap_or_default();
     if let Some(full) = permission::missing(grants, permission, Some((&view.name, &view.tags))) {
-        let duty = carried_by(permission).first().map(|duty| duty.as_str()).unwrap_or_default();
-        return Some(Refusal { brief: say::needs(duty), full });
+        let duty = carried_by(permission)
+            .first()
+            .map(|duty| duty.as_str())
+            .unwrap_or_default();
+        return Some(Refusal {
+            brief: say::needs(duty),
+            full,
+        });
     }
     if verdict.verdict != Level::Refuse {
         return None;
     }
-    let brief = verdict.reasons.first().map_or("", |code| say::reason(*code)).to_owned();
+    let brief = verdict
+        .reasons
+        .first()
+        .map_or("", |code| say::reason(*code))
+        .to_owned();
     let full = verdict.text.clone().unwrap_or_else(|| brief.clone());
     Some(Refusal { brief, full })
 }
@@ -49,12 +61,17 @@ pub fn refusal(
 pub fn action(verb: Verb, member: Option<&MemberId>, leads: bool) -> Action {
     let target = || member.cloned().unwrap_or_else(|| MemberId::from(""));
     match verb {
-        Verb::AddLearner => Action::AddLearner { address: String::new(), member: None },
+        Verb::AddLearner => Action::AddLearner {
+            address: String::new(),
+            member: None,
+        },
         Verb::Promote => Action::Promote { member: target() },
         Verb::Demote => Action::Demote { member: target() },
         Verb::Remove => Action::Remove { member: target() },
         Verb::Transfer if leads => Action::Transfer { member: None },
-        Verb::Transfer => Action::Transfer { member: member.cloned() },
+        Verb::Transfer => Action::Transfer {
+            member: member.cloned(),
+        },
         Verb::Snapshot => Action::Snapshot,
     }
 }
@@ -119,9 +136,19 @@ pub fn ActButton(
         _ => label.to_owned(),
     };
     // In a row the full sentence is for those who hear the page; the button shows its short form.
-    let why_class = if look == Look::Small { "unseen" } else { "why act-why" };
+    let why_class = if look == Look::Small {
+        "unseen"
+    } else {
+        "why act-why"
+    };
     let class = move || match refused.with(Option::is_some) {
-        true => if look == Look::Small { "button button-small" } else { "button" },
+        true => {
+            if look == Look::Small {
+                "button button-small"
+            } else {
+                "button"
+            }
+        }
         false => look.class(),
     };
     view! {

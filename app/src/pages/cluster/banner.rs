@@ -6,21 +6,35 @@ use quorate_domain::{
     job::ChangeId,
 };
 
-use super::{inspector, seen::{Seen, name_of}};
+use super::{
+    inspector,
+    seen::{Seen, name_of},
+};
 use crate::{base::change_path, live::use_live, words::cluster as say};
 
 #[component]
 pub fn Banner(seen: Seen) -> impl IntoView {
     let urgent = Memo::new(move |_| {
         seen.look(|view| {
-            let finding = view.findings.first().filter(|f| f.severity > Severity::Info)?.clone();
-            let member = finding.member.as_ref().filter(|id| view.members.iter().any(|m| m.id == **id));
+            let finding = view
+                .findings
+                .first()
+                .filter(|f| f.severity > Severity::Info)?
+                .clone();
+            let member = finding
+                .member
+                .as_ref()
+                .filter(|id| view.members.iter().any(|m| m.id == **id));
             let name = member.map(|id| (id.to_string(), name_of(view, id)));
             Some((finding, name))
         })
         .flatten()
     });
-    move || urgent.get().map(|(finding, member)| banner(finding, member))
+    move || {
+        urgent
+            .get()
+            .map(|(finding, member)| banner(finding, member))
+    }
 }
 
 fn banner(finding: Finding, member: Option<(String, String)>) -> AnyView {
@@ -52,7 +66,8 @@ pub fn Running(seen: Seen) -> impl IntoView {
             let change = state.changes.iter().find(|change| change.id == id)?;
             Some((change.title.clone(), say::progress(change)))
         });
-        let (title, progress) = told.unwrap_or_else(|| (say::CHANGE_RUNS.to_owned(), String::new()));
+        let (title, progress) =
+            told.unwrap_or_else(|| (say::CHANGE_RUNS.to_owned(), String::new()));
         Some((id.to_string(), title, progress))
     });
     move || {

@@ -4,14 +4,24 @@ use leptos::prelude::*;
 use quorate_domain::health::{Finding, Severity};
 
 use super::seen::Seen;
-use crate::{components::{panel::Panel, tags::Tone}, words::cluster as say};
+use crate::{
+    components::{panel::Panel, tags::Tone},
+    words::cluster as say,
+};
 
 #[component]
 pub fn Findings(seen: Seen) -> impl IntoView {
     let findings = Memo::new(move |_| {
         seen.read(|view| {
-            let in_banner = view.findings.first().is_some_and(|f| f.severity > Severity::Info);
-            view.findings.iter().skip(usize::from(in_banner)).cloned().collect::<Vec<_>>()
+            let in_banner = view
+                .findings
+                .first()
+                .is_some_and(|f| f.severity > Severity::Info);
+            view.findings
+                .iter()
+                .skip(usize::from(in_banner))
+                .cloned()
+                .collect::<Vec<_>>()
         })
     });
     let some = Memo::new(move |_| findings.with(|findings| !findings.is_empty()));

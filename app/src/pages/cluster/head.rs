@@ -20,7 +20,8 @@ pub fn Head(seen: Seen) -> impl IntoView {
     let leader = Memo::new(move |_| seen.read(|view| view.leader_sentence.clone()));
     let facts = Memo::new(move |_| seen.read(say::facts));
     let clock = Memo::new(move |_| {
-        seen.look(|view| view.observed_at.map(|at| say::seen_at(&at.clock()))).flatten()
+        seen.look(|view| view.observed_at.map(|at| say::seen_at(&at.clock())))
+            .flatten()
     });
     let offers = move |verb| Memo::new(move |_| seen.read(|v| verdict(v, verb, None).is_some()));
     let (snapshot, add) = (offers(Verb::Snapshot), offers(Verb::AddLearner));

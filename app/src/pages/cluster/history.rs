@@ -6,12 +6,7 @@ use quorate_domain::{
     job::ChangeId,
 };
 
-use crate::{
-    base::change_path,
-    components::panel::Panel,
-    live::use_live,
-    words::cluster as say,
-};
+use crate::{base::change_path, components::panel::Panel, live::use_live, words::cluster as say};
 
 #[component]
 pub fn History() -> impl IntoView {
@@ -56,9 +51,7 @@ fn line(event: &Event, today: &str) -> AnyView {
     let day = (day != today).then(|| view! { <span class="history-day">{day}</span> });
     let who = (!who.is_empty()).then(|| view! { <strong>{who}</strong> " " });
     let what = match &event.what {
-        Happening::Change { id, .. } => {
-            view! { <a href=change_path(&id.0)>{what}</a> }.into_any()
-        }
+        Happening::Change { id, .. } => view! { <a href=change_path(&id.0)>{what}</a> }.into_any(),
         _ => what.into_any(),
     };
     view! {

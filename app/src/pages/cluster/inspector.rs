@@ -24,16 +24,28 @@ pub fn Inspector(seen: Seen, #[prop(into)] id: MemberId) -> impl IntoView {
     let of = id.clone();
     let head = Memo::new(move |_| {
         seen.member(&of, |view, m| {
-            (m.name.clone(), m.role, super::seen::leads(view, &m.id), m.state, m.manual.is_some())
+            (
+                m.name.clone(),
+                m.role,
+                super::seen::leads(view, &m.id),
+                m.state,
+                m.manual.is_some(),
+            )
         })
     });
     let of = id.clone();
-    let said = Memo::new(move |_| seen.member(&of, |_, member| member.state_text.clone()).flatten());
+    let said = Memo::new(move |_| {
+        seen.member(&of, |_, member| member.state_text.clone())
+            .flatten()
+    });
     let of = id.clone();
     let facts = Memo::new(move |_| seen.member(&of, facts).unwrap_or_default());
     let findings = Memo::new(move |_| {
         seen.member(&id, |view, member| {
-            let own = view.findings.iter().filter(|f| f.member.as_ref() == Some(&member.id));
+            let own = view
+                .findings
+                .iter()
+                .filter(|f| f.member.as_ref() == Some(&member.id));
             own.map(|finding| finding.text.clone()).collect::<Vec<_>>()
         })
         .unwrap_or_default()
@@ -75,7 +87,8 @@ pub fn Inspector(seen: Seen, #[prop(into)] id: MemberId) -> impl IntoView {
 /// What is known, in the order one asks for it; what a backend never tells is left out.
 fn facts(view: &ClusterView, member: &MemberView) -> Vec<(&'static str, String)> {
     let known = |text: &Option<String>| text.clone();
-    let figure = |value: Option<u64>| Some(value.map_or(say::NOT_KNOWN.to_owned(), figures::number));
+    let figure =
+        |value: Option<u64>| Some(value.map_or(say::NOT_KNOWN.to_owned(), figures::number));
     let named = member.names_leader.as_ref().map(|id| name_of(view, id));
     let mut named = named.unwrap_or_else(|| say::NOBODY.to_owned());
     if member.claims_leadership {
@@ -88,18 +101,36 @@ fn facts(view: &ClusterView, member: &MemberView) -> Vec<(&'static str, String)>
         (say::API_ADDRESS, known(&member.api_address)),
         (say::ZONE, known(&member.zone)),
         (say::INSTANCE, known(&member.instance)),
-        (say::WANTED_ROLE, member.wanted_role.map(|role| words::role(role).to_owned())),
+        (
+            say::WANTED_ROLE,
+            member.wanted_role.map(|role| words::role(role).to_owned()),
+        ),
         (say::TERM, member.term.map(|term| term.to_string())),
         (say::LAST_INDEX, figure(member.last_index)),
         (say::APPLIED, figure(member.applied_index)),
         (say::BEHIND, figure(member.lag)),
         (say::NAMES_LEADER, Some(named)),
         (say::LAST_CONTACT, member.last_contact_ms.map(figures::seen)),
-        (say::SEEN, Some(member.age_ms.map_or(say::NOT_KNOWN.to_owned(), figures::seen))),
+        (
+            say::SEEN,
+            Some(
+                member
+                    .age_ms
+                    .map_or(say::NOT_KNOWN.to_owned(), figures::seen),
+            ),
+        ),
         (say::RESTARTED, member.restarted_ms.map(figures::ago)),
-        (say::READINESS, Some(words::readiness(member.readiness).to_owned())),
+        (
+            say::READINESS,
+            Some(words::readiness(member.readiness).to_owned()),
+        ),
         (say::READS, Some(words::reads(member.reads).to_owned())),
-        (say::OVERRIDE, manual.map(|set| say::override_line(&set.by, &set.reason, set.until))),
+        (
+            say::OVERRIDE,
+            manual.map(|set| say::override_line(&set.by, &set.reason, set.until)),
+        ),
     ];
-    rows.into_iter().filter_map(|(term, value)| value.map(|value| (term, value))).collect()
+    rows.into_iter()
+        .filter_map(|(term, value)| value.map(|value| (term, value)))
+        .collect()
 }

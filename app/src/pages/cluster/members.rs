@@ -59,16 +59,26 @@ pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
 fn in_order(view: &ClusterView) -> Vec<MemberId> {
     let mut members: Vec<&MemberView> = view.members.iter().collect();
     members.sort_by(|a, b| {
-        b.role.votes().cmp(&a.role.votes()).then_with(|| natural(&a.name).cmp(&natural(&b.name)))
+        b.role
+            .votes()
+            .cmp(&a.role.votes())
+            .then_with(|| natural(&a.name).cmp(&natural(&b.name)))
     });
-    members.into_iter().map(|member| member.id.clone()).collect()
+    members
+        .into_iter()
+        .map(|member| member.id.clone())
+        .collect()
 }
 
 /// So that `node-10` comes after `node-9`.
 fn natural(name: &str) -> (String, u64, String) {
     let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let (stem, number) = name.split_at(name.len() - digits);
-    (stem.to_owned(), number.parse().unwrap_or(0), name.to_owned())
+    (
+        stem.to_owned(),
+        number.parse().unwrap_or(0),
+        name.to_owned(),
+    )
 }
 
 fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
@@ -77,17 +87,23 @@ fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
         move || text.get()
     };
     let name = of(id.clone(), |_, member| member.name.clone());
-    let zone = of(id.clone(), |_, member| member.zone.clone().unwrap_or_default());
+    let zone = of(id.clone(), |_, member| {
+        member.zone.clone().unwrap_or_default()
+    });
     let applied = of(id.clone(), |_, member| figure(member.applied_index));
-    let behind = of(id.clone(), |view, member| match (leads(view, &member.id), member.answering) {
-        (true, _) => "–".to_owned(),
-        (false, true) => figure(member.lag),
-        (false, false) => "?".to_owned(),
+    let behind = of(id.clone(), |view, member| {
+        match (leads(view, &member.id), member.answering) {
+            (true, _) => "–".to_owned(),
+            (false, true) => figure(member.lag),
+            (false, false) => "?".to_owned(),
+        }
     });
     let tags = {
         let id = id.clone();
         Memo::new(move |_| {
-            seen.member(&id, |view, m| (m.role, leads(view, &m.id), m.state, m.manual.is_some()))
+            seen.member(&id, |view, m| {
+                (m.role, leads(view, &m.id), m.state, m.manual.is_some())
+            })
         })
     };
     let age = {
@@ -96,7 +112,11 @@ fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     };
     let selected = {
         let id = id.clone();
-        move || chosen.with(|chosen| chosen.as_deref() == Some(id.as_str())).then_some("true")
+        move || {
+            chosen
+                .with(|chosen| chosen.as_deref() == Some(id.as_str()))
+                .then_some("true")
+        }
     };
     let href = inspector::address(id.as_str());
     view! {
@@ -127,9 +147,18 @@ fn actions(seen: Seen, id: MemberId) -> AnyView {
         Memo::new(move |_| {
             seen.member(&id, |view, member| {
                 let leads = leads(view, &member.id);
-                let verbs: Vec<Verb> = member.actions.iter().map(|verdict| verdict.action).collect();
+                let verbs: Vec<Verb> = member
+                    .actions
+                    .iter()
+                    .map(|verdict| verdict.action)
+                    .collect();
                 let first = primary(member, leads).filter(|verb| verbs.contains(verb));
-                (leads, member.name.clone(), first.or_else(|| verbs.first().copied()), verbs)
+                (
+                    leads,
+                    member.name.clone(),
+                    first.or_else(|| verbs.first().copied()),
+                    verbs,
+                )
             })
         })
     };

@@ -11,7 +11,9 @@ use super::{
 use crate::{session::use_session, words::cluster as say};
 
 pub fn menu(seen: Seen, id: &MemberId, name: &str, leads: bool, verbs: Vec<Verb>) -> AnyView {
-    let items = verbs.into_iter().map(|verb| view! { <li>{item(seen, id.clone(), leads, verb)}</li> });
+    let items = verbs
+        .into_iter()
+        .map(|verb| view! { <li>{item(seen, id.clone(), leads, verb)}</li> });
     view! {
         <details class="menu needs-script" name="member-menu">
             <summary id=format!("more-{id}") aria-label=say::more_for(name)>{say::MORE}</summary>
@@ -26,7 +28,10 @@ fn item(seen: Seen, id: MemberId, leads: bool, verb: Verb) -> AnyView {
     let press = asking(seen, action(verb, Some(&id), leads));
     let refused = Memo::new(move |_| {
         seen.member(&id, |view, member| {
-            let verdict = member.actions.iter().find(|verdict| verdict.action == verb)?;
+            let verdict = member
+                .actions
+                .iter()
+                .find(|verdict| verdict.action == verb)?;
             refusal(session.as_ref(), view, verdict)
         })
         .flatten()
@@ -65,7 +70,9 @@ pub fn close_from_outside() {
 
     Effect::new(|_| {
         let pressed = window_event_listener(ev::pointerdown, |event| {
-            let element = event.target().and_then(|it| it.dyn_into::<web_sys::Element>().ok());
+            let element = event
+                .target()
+                .and_then(|it| it.dyn_into::<web_sys::Element>().ok());
             let menu = element.and_then(|it| it.closest("details.menu").ok().flatten());
             if menu.is_none() {
                 close(Focus::Stays);
@@ -91,7 +98,10 @@ pub fn close_from_outside() {}
 fn close(focus: Focus) {
     use wasm_bindgen::JsCast;
 
-    let open = document().query_selector("details.menu[open]").ok().flatten();
+    let open = document()
+        .query_selector("details.menu[open]")
+        .ok()
+        .flatten();
     let Some(menu) = open else { return };
     let _ = menu.remove_attribute("open");
     let summary = menu.query_selector("summary").ok().flatten();

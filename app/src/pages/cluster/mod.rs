@@ -42,9 +42,7 @@ pub fn ClusterPage() -> impl IntoView {
     let shown = Memo::new(move |_| (seen.is_there(), live.problem.get()));
     move || match shown.get() {
         (true, _) => view! { <Overview seen/> }.into_any(),
-        (false, Some(problem)) => {
-            view! { <PageHead title=name/> <ErrorState problem/> }.into_any()
-        }
+        (false, Some(problem)) => view! { <PageHead title=name/> <ErrorState problem/> }.into_any(),
         (false, None) => view! { <Coming name/> }.into_any(),
     }
 }
@@ -54,9 +52,16 @@ pub fn ClusterPage() -> impl IntoView {
 fn Coming(name: Memo<String>) -> impl IntoView {
     let summary = use_live().state.with_untracked(|state| {
         let name = name.get_untracked();
-        state.fleet.iter().find(|cluster| cluster.name.as_str() == name).cloned()
+        state
+            .fleet
+            .iter()
+            .find(|cluster| cluster.name.as_str() == name)
+            .cloned()
     });
-    let sentence = summary.as_ref().map(|summary| summary.sentence.clone()).unwrap_or_default();
+    let sentence = summary
+        .as_ref()
+        .map(|summary| summary.sentence.clone())
+        .unwrap_or_default();
     view! {
         <div class="cluster-head">
             {summary.map(|summary| ring(&summary.members, &summary.quorum, RingSize::Large))}

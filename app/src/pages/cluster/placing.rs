@@ -22,12 +22,22 @@ impl Placing {
     pub fn of(voters: usize, learners: usize) -> Self {
         let mut above = rows(voters);
         above.reverse();
-        Self { above, below: rows(learners) }
+        Self {
+            above,
+            below: rows(learners),
+        }
     }
 
     #[must_use]
     pub fn width(&self) -> f64 {
-        let widest = self.above.iter().chain(&self.below).map(Vec::len).max().unwrap_or(1).max(1);
+        let widest = self
+            .above
+            .iter()
+            .chain(&self.below)
+            .map(Vec::len)
+            .max()
+            .unwrap_or(1)
+            .max(1);
         row_width(widest)
     }
 
@@ -99,7 +109,8 @@ impl Placing {
         let gaps = (0..=columns).map(|place| first + number(place) * (CARD_WIDTH + GAP));
         // A pixel's hundredth decides between two that are equally near.
         let distance = |gap: &f64| (gap - x).abs() + (gap - middle).abs() / 10_000.0;
-        gaps.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(x)
+        gaps.min_by(|a, b| distance(a).total_cmp(&distance(b)))
+            .unwrap_or(x)
     }
 }
 
@@ -138,7 +149,10 @@ mod tests {
         assert_eq!(rows(0), Vec::<Vec<usize>>::new());
         assert_eq!(rows(4), vec![vec![0, 1, 2, 3]]);
         assert_eq!(rows(5), vec![vec![0, 1, 2], vec![3, 4]]);
-        assert_eq!(rows(9).iter().map(Vec::len).collect::<Vec<_>>(), vec![3, 3, 3]);
+        assert_eq!(
+            rows(9).iter().map(Vec::len).collect::<Vec<_>>(),
+            vec![3, 3, 3]
+        );
     }
 
     #[test]
@@ -147,7 +161,10 @@ mod tests {
         let (voters, learners) = placing.links();
         // Two voters: 366 wide; the middle card lies from y 112 to 180.
         assert_eq!(voters[0], "M86.0 68.0C86.0 90.0 183.0 90.0 183.0 112.0");
-        assert_eq!(learners[0], "M183.0 224.0C183.0 202.0 183.0 202.0 183.0 180.0");
+        assert_eq!(
+            learners[0],
+            "M183.0 224.0C183.0 202.0 183.0 202.0 183.0 180.0"
+        );
     }
 
     #[test]

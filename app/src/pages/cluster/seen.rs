@@ -18,7 +18,10 @@ pub struct Seen {
 impl Seen {
     #[must_use]
     pub fn of(name: Memo<String>) -> Self {
-        Self { state: use_live().state, name }
+        Self {
+            state: use_live().state,
+            name,
+        }
     }
 
     #[must_use]
@@ -30,7 +33,11 @@ impl Seen {
     pub fn look<T>(self, of: impl FnOnce(&ClusterView) -> T) -> Option<T> {
         let name = self.name.read();
         self.state.with(|state| {
-            state.cluster.as_ref().filter(|view| view.name.as_str() == *name).map(of)
+            state
+                .cluster
+                .as_ref()
+                .filter(|view| view.name.as_str() == *name)
+                .map(of)
         })
     }
 
@@ -38,9 +45,18 @@ impl Seen {
         self.look(of).unwrap_or_default()
     }
 
-    pub fn member<T>(self, id: &MemberId, of: impl FnOnce(&ClusterView, &MemberView) -> T) -> Option<T> {
-        self.look(|view| view.members.iter().find(|member| member.id == *id).map(|m| of(view, m)))
-            .flatten()
+    pub fn member<T>(
+        self,
+        id: &MemberId,
+        of: impl FnOnce(&ClusterView, &MemberView) -> T,
+    ) -> Option<T> {
+        self.look(|view| {
+            view.members
+                .iter()
+                .find(|member| member.id == *id)
+                .map(|m| of(view, m))
+        })
+        .flatten()
     }
 
     #[must_use]

@@ -17,7 +17,10 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 
 fn part(view: ClusterView, duty: Duty, of: impl FnOnce(Seen) -> AnyView) -> String {
     rendered::html(|| {
-        let state = PageState { cluster: Some(view), ..PageState::default() };
+        let state = PageState {
+            cluster: Some(view),
+            ..PageState::default()
+        };
         provide_context(Live::new(state, None, sample::now()));
         provide_context::<Option<Session>>(Some(sample::session(duty)));
         of(Seen::of(Memo::new(|_| "vault-eu".to_owned())))
@@ -40,7 +43,9 @@ fn graph(view: ClusterView, drawing: Drawing) -> String {
 
 #[test]
 fn the_head_says_what_holds_who_leads_and_when_it_was_seen() {
-    let html = part(sample::view(), Duty::Admin, |seen| view! { <head::Head seen/> }.into_any());
+    let html = part(sample::view(), Duty::Admin, |seen| {
+        view! { <head::Head seen/> }.into_any()
+    });
     assert!(html.contains("4 of 5 voters answer; one more may fail."));
     assert!(html.contains("bao-eu1-a leads since 3 d 4 h"));
     assert!(html.contains("OpenBao 2.7.2 · term 41 · membership a91f03 · 5 voters, 2 learners"));
@@ -64,7 +69,10 @@ fn a_button_that_cannot_be_used_stays_and_says_why() {
     assert!(html.contains("Promote: too far behind"));
     assert!(html.contains("52,114 entries behind; at most 100 are allowed."));
     assert!(html.contains("aria-disabled=\"true\""));
-    assert!(!html.contains(" disabled"), "a disabled button cannot be reached");
+    assert!(
+        !html.contains(" disabled"),
+        "a disabled button cannot be reached"
+    );
 }
 
 #[test]
@@ -110,7 +118,9 @@ fn by_zone_every_zone_is_a_column_and_table_only_draws_nothing() {
 
 #[test]
 fn the_banner_shows_the_most_urgent_finding_and_its_next_step() {
-    let html = part(sample::view(), Duty::Admin, |seen| view! { <banner::Banner seen/> }.into_any());
+    let html = part(sample::view(), Duty::Admin, |seen| {
+        view! { <banner::Banner seen/> }.into_any()
+    });
     assert!(html.contains("bao-eu2-b has not answered for 41 s."));
     assert!(html.contains("If it stays away, replace it"));
     assert!(html.contains("href=\"?member=bao-eu2-b\""));
@@ -120,8 +130,12 @@ fn the_banner_shows_the_most_urgent_finding_and_its_next_step() {
 #[test]
 fn there_is_no_banner_for_what_is_only_good_to_know() {
     let mut view = sample::view();
-    view.findings.iter_mut().for_each(|finding| finding.severity = Severity::Info);
-    let html = part(view, Duty::Admin, |seen| view! { <banner::Banner seen/> }.into_any());
+    view.findings
+        .iter_mut()
+        .for_each(|finding| finding.severity = Severity::Info);
+    let html = part(view, Duty::Admin, |seen| {
+        view! { <banner::Banner seen/> }.into_any()
+    });
     assert!(!html.contains("banner"));
 }
 
@@ -129,14 +143,20 @@ fn there_is_no_banner_for_what_is_only_good_to_know() {
 fn a_running_change_is_linked_even_before_its_steps_are_known() {
     let mut view = sample::view();
     view.running_change = Some(ChangeId("0193-a".to_owned()));
-    let html = part(view, Duty::Admin, |seen| view! { <banner::Running seen/> }.into_any());
+    let html = part(view, Duty::Admin, |seen| {
+        view! { <banner::Running seen/> }.into_any()
+    });
     assert!(html.contains("A change is running."));
     assert!(html.contains("href=\"/q/changes/0193-a\""));
 }
 
 #[test]
 fn who_names_whom_is_told_only_while_no_leader_is_agreed() {
-    let said = |view| part(view, Duty::Admin, |seen| view! { <votes::Votes seen/> }.into_any());
+    let said = |view| {
+        part(view, Duty::Admin, |seen| {
+            view! { <votes::Votes seen/> }.into_any()
+        })
+    };
     assert!(!said(sample::view()).contains("is named by"));
     let mut view = sample::view();
     view.leader.status = LeaderStatus::Disputed;
@@ -168,7 +188,9 @@ fn a_hostile_name_stays_text_everywhere() {
         table(view.clone(), Duty::Admin),
         graph(view.clone(), Drawing::ByRole),
         graph(view.clone(), Drawing::ByZone),
-        part(view.clone(), Duty::Admin, |seen| view! { <banner::Banner seen/> }.into_any()),
+        part(view.clone(), Duty::Admin, |seen| {
+            view! { <banner::Banner seen/> }.into_any()
+        }),
         part(view, Duty::Admin, |seen| {
             view! { <inspector::Inspector seen id=MemberId::from(HOSTILE)/> }.into_any()
         }),

@@ -86,11 +86,20 @@ impl StepLine {
         let mut path = String::new();
         for (at, value) in shown {
             let (x, y) = (across(at.since(begin), span), height(*value, least, most));
-            let step = if path.is_empty() { format!("M{x:.1} {y:.1}") } else { format!("H{x:.1}V{y:.1}") };
+            let step = if path.is_empty() {
+                format!("M{x:.1} {y:.1}")
+            } else {
+                format!("H{x:.1}V{y:.1}")
+            };
             path.push_str(&step);
         }
         path.push_str(&format!("H{:.1}", across(now.since(begin), span)));
-        Some(Self { path, least, most, now: last })
+        Some(Self {
+            path,
+            least,
+            most,
+            now: last,
+        })
     }
 }
 

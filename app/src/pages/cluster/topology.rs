@@ -72,16 +72,27 @@ impl Standing {
         let of = |votes: bool| {
             let members = view.members.iter().filter(|m| m.role.votes() == votes);
             let others = members.filter(|member| Some(&member.id) != leader.as_ref());
-            others.map(|member| (member.id.clone(), member.zone.clone())).collect()
+            others
+                .map(|member| (member.id.clone(), member.zone.clone()))
+                .collect()
         };
-        Self { voters: of(true), learners: of(false), status: Some(view.leader.status), leader }
+        Self {
+            voters: of(true),
+            learners: of(false),
+            status: Some(view.leader.status),
+            leader,
+        }
     }
 
     /// Everybody by zone, the leader first in its own; members without one come last.
     fn zones(&self, leader_zone: Option<String>) -> Vec<(Option<String>, Vec<MemberId>)> {
         let leader = self.leader.clone().map(|id| (id, leader_zone));
         let mut zones: Vec<(Option<String>, Vec<MemberId>)> = Vec::new();
-        for (id, zone) in leader.into_iter().chain(self.voters.clone()).chain(self.learners.clone()) {
+        for (id, zone) in leader
+            .into_iter()
+            .chain(self.voters.clone())
+            .chain(self.learners.clone())
+        {
             match zones.iter_mut().find(|(known, _)| *known == zone) {
                 Some((_, members)) => members.push(id),
                 None => zones.push((zone, vec![id])),
@@ -133,13 +144,22 @@ fn by_role(seen: Seen, standing: &Standing, chosen: Memo<Option<String>>) -> Any
     let linked = standing.leader.is_some();
     let links = move |paths: Vec<String>, members: &[(MemberId, Option<String>)]| {
         let members = members.iter().map(|(id, _)| id.clone());
-        members.zip(paths).filter(|_| linked).map(|(id, path)| link(seen, id, path)).collect_view()
+        members
+            .zip(paths)
+            .filter(|_| linked)
+            .map(|(id, path)| link(seen, id, path))
+            .collect_view()
     };
     let rows = |rows: &[Vec<usize>], of: &[(MemberId, Option<String>)]| {
         rows.iter()
             .map(|row| {
-                let ids = row.iter().filter_map(|index| of.get(*index)).map(|(id, _)| id.clone());
-                let cards = ids.map(|id| view! { <li>{card(seen, id, chosen)}</li> }).collect_view();
+                let ids = row
+                    .iter()
+                    .filter_map(|index| of.get(*index))
+                    .map(|(id, _)| id.clone());
+                let cards = ids
+                    .map(|id| view! { <li>{card(seen, id, chosen)}</li> })
+                    .collect_view();
                 view! { <ul class="topo-row">{cards}</ul> }
             })
             .collect_view()
@@ -174,7 +194,9 @@ fn by_zone(seen: Seen, standing: &Standing, chosen: Memo<Option<String>>) -> Any
     let leader = standing.leader.clone();
     let zone = leader.and_then(|id| untrack(|| seen.member(&id, |_, m| m.zone.clone())).flatten());
     let columns = standing.zones(zone).into_iter().map(|(zone, members)| {
-        let cards = members.into_iter().map(|id| view! { <li>{card(seen, id, chosen)}</li> });
+        let cards = members
+            .into_iter()
+            .map(|id| view! { <li>{card(seen, id, chosen)}</li> });
         view! {
             <section class="topo-zone">
                 <h3 class="topo-zone-name">{zone.unwrap_or_else(|| say::NO_ZONE.to_owned())}</h3>
@@ -193,7 +215,9 @@ fn by_zone(seen: Seen, standing: &Standing, chosen: Memo<Option<String>>) -> Any
 /// Solid while in step, dashed while behind, dotted without contact.
 fn link(seen: Seen, id: MemberId, path: String) -> AnyView {
     let class = Memo::new(move |_| {
-        let state = seen.member(&id, |_, member| member.state).unwrap_or(MemberState::Unknown);
+        let state = seen
+            .member(&id, |_, member| member.state)
+            .unwrap_or(MemberState::Unknown);
         match state {
             MemberState::InStep => "topo-link",
             MemberState::CatchingUp | MemberState::Unconfirmed => "topo-link topo-link-behind",
@@ -251,7 +275,11 @@ fn card(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     let href = inspector::address(id.as_str());
     let here = {
         let id = id.clone();
-        move || chosen.with(|chosen| chosen.as_deref() == Some(id.as_str())).then_some("true")
+        move || {
+            chosen
+                .with(|chosen| chosen.as_deref() == Some(id.as_str()))
+                .then_some("true")
+        }
     };
     let face = {
         let id = id.clone();

@@ -25,7 +25,10 @@ pub fn Votes(seen: Seen) -> impl IntoView {
     move || {
         let votes = votes.get();
         (!votes.is_empty()).then(|| {
-            let lines = votes.into_iter().map(|(line, _)| view! { <li>{line}</li> }).collect_view();
+            let lines = votes
+                .into_iter()
+                .map(|(line, _)| view! { <li>{line}</li> })
+                .collect_view();
             view! {
                 <section class="votes" aria-label=say::WHO_NAMES_WHOM>
                     <h2 class="votes-title">{say::WHO_NAMES_WHOM}</h2>

@@ -42,7 +42,11 @@ mod browser {
     pub fn is_typing() -> bool {
         document().active_element().is_some_and(|element| {
             matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
-        }) || document().query_selector("dialog[open]").ok().flatten().is_some()
+        }) || document()
+            .query_selector("dialog[open]")
+            .ok()
+            .flatten()
+            .is_some()
     }
 
     pub fn focus(selector: &str) -> bool {
@@ -53,8 +57,12 @@ mod browser {
 
     /// From the row that has the focus to its neighbour; single letters do nothing elsewhere.
     pub fn step(direction: Direction) -> bool {
-        let here = document().active_element().and_then(|e| e.closest(".fleet tbody tr").ok());
-        let Some(row) = here.flatten() else { return false };
+        let here = document()
+            .active_element()
+            .and_then(|e| e.closest(".fleet tbody tr").ok());
+        let Some(row) = here.flatten() else {
+            return false;
+        };
         let next = match direction {
             Direction::Down => row.next_element_sibling(),
             Direction::Up => row.previous_element_sibling(),

@@ -116,9 +116,15 @@ fn Filter(query: Memo<Query>) -> impl IntoView {
         navigate(&to, options);
     };
     let hidden = move || {
-        query.get().without_text().pairs().into_iter().map(|(name, value)| {
-            view! { <input type="hidden" name=name value=value/> }
-        }).collect_view()
+        query
+            .get()
+            .without_text()
+            .pairs()
+            .into_iter()
+            .map(|(name, value)| {
+                view! { <input type="hidden" name=name value=value/> }
+            })
+            .collect_view()
     };
     view! {
         <form class="fleet-filter" method="get" action=path("/") role="search" on:submit=move |event| event.prevent_default()>
@@ -154,9 +160,10 @@ fn Chips(query: Memo<Query>) -> impl IntoView {
         Signal::derive(move || change(query.get()).address(&home))
     };
     let home = path("/");
-    let facet_chips = move || {
-        let home = home.clone();
-        facets.get().into_iter().map(|(facet, count)| {
+    let facet_chips =
+        move || {
+            let home = home.clone();
+            facets.get().into_iter().map(|(facet, count)| {
             let (home, toggled, held) = (home.clone(), facet.clone(), facet.clone());
             view! {
                 <Chip
@@ -167,7 +174,7 @@ fn Chips(query: Memo<Query>) -> impl IntoView {
                 />
             }
         }).collect_view()
-    };
+        };
     view! {
         <nav class="chips" aria-label=say::FILTERS>
             <Chip

@@ -49,8 +49,14 @@ impl Query {
 
     #[must_use]
     pub fn matches(&self, cluster: &ClusterSummary) -> bool {
-        let kind = self.kind.as_deref().is_none_or(|kind| cluster.kind.title() == kind);
-        let tag = self.tag.as_ref().is_none_or(|tag| cluster.tags.contains(tag));
+        let kind = self
+            .kind
+            .as_deref()
+            .is_none_or(|kind| cluster.kind.title() == kind);
+        let tag = self
+            .tag
+            .as_ref()
+            .is_none_or(|tag| cluster.tags.contains(tag));
         kind && tag && (!self.problems || needs_a_look(cluster)) && self.reads(cluster)
     }
 
@@ -61,7 +67,10 @@ impl Query {
             row.push(' ');
             row.push_str(&more.to_lowercase());
         }
-        self.text.to_lowercase().split_whitespace().all(|word| row.contains(word))
+        self.text
+            .to_lowercase()
+            .split_whitespace()
+            .all(|word| row.contains(word))
     }
 
     #[must_use]
@@ -119,15 +128,23 @@ impl Query {
         let tag = self.tag.clone().map(|tag| ("tag", tag));
         let problems = self.problems.then(|| ("problems", "1".to_owned()));
         let sort = self.by_name.then(|| ("sort", "name".to_owned()));
-        [text, kind, tag, problems, sort].into_iter().flatten().collect()
+        [text, kind, tag, problems, sort]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     #[must_use]
     pub fn address(&self, home: &str) -> String {
         let pairs = self.pairs().into_iter();
-        let pairs: Vec<String> =
-            pairs.map(|(name, value)| format!("{name}={}", segment(&value))).collect();
-        if pairs.is_empty() { home.to_owned() } else { format!("{home}?{}", pairs.join("&")) }
+        let pairs: Vec<String> = pairs
+            .map(|(name, value)| format!("{name}={}", segment(&value)))
+            .collect();
+        if pairs.is_empty() {
+            home.to_owned()
+        } else {
+            format!("{home}?{}", pairs.join("&"))
+        }
     }
 }
 
@@ -137,12 +154,17 @@ impl Query {
 pub fn facets(fleet: &[ClusterSummary], limit: usize) -> Vec<(Facet, u64)> {
     let mut counts: BTreeMap<Facet, u64> = BTreeMap::new();
     for cluster in fleet {
-        *counts.entry(Facet::Kind(cluster.kind.title().to_owned())).or_default() += 1;
+        *counts
+            .entry(Facet::Kind(cluster.kind.title().to_owned()))
+            .or_default() += 1;
         for tag in &cluster.tags {
             *counts.entry(Facet::Tag(tag.clone())).or_default() += 1;
         }
     }
-    let kinds = counts.keys().filter(|facet| matches!(facet, Facet::Kind(_))).count();
+    let kinds = counts
+        .keys()
+        .filter(|facet| matches!(facet, Facet::Kind(_)))
+        .count();
     let mut facets: Vec<(Facet, u64)> = counts
         .into_iter()
         .filter(|(facet, _)| kinds > 1 || matches!(facet, Facet::Tag(_)))
@@ -165,8 +187,11 @@ mod tests {
             tag: Some("prod".to_owned()),
             by_name: true,
         };
-        let params: ParamsMap =
-            query.pairs().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let params: ParamsMap = query
+            .pairs()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         assert_eq!(Query::of(&params), query);
         assert_eq!(
             query.address("/"),

@@ -24,9 +24,15 @@ pub fn Row(name: String) -> impl IntoView {
     let wanted = name.clone();
     let cluster = Memo::new(move |_| {
         state.with(|state| {
-            let found = state.fleet.iter().find(|cluster| cluster.name.as_str() == wanted);
+            let found = state
+                .fleet
+                .iter()
+                .find(|cluster| cluster.name.as_str() == wanted);
             // The age changes with every message and no cell shows it.
-            found.cloned().map(|cluster| ClusterSummary { age_ms: None, ..cluster })
+            found.cloned().map(|cluster| ClusterSummary {
+                age_ms: None,
+                ..cluster
+            })
         })
     });
     let of = move |cell: fn(&ClusterSummary) -> AnyView| {
@@ -90,5 +96,7 @@ fn problem(cluster: &ClusterSummary) -> AnyView {
 }
 
 fn lag(cluster: &ClusterSummary) -> String {
-    cluster.worst_lag.map_or_else(|| "?".to_owned(), figures::number)
+    cluster
+        .worst_lag
+        .map_or_else(|| "?".to_owned(), figures::number)
 }

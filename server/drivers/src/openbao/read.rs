@@ -226,7 +226,8 @@ impl Openbao {
             Err(_) => Asked::silent(url, expected, &Wire::TimedOut(wait)),
         };
         let silent = matches!(asked.answer, Answer::Silent(_));
-        self.patience.learn(&asked.url, silent && began.elapsed() >= wait, began);
+        self.patience
+            .learn(&asked.url, silent && began.elapsed() >= wait, began);
         asked
     }
 
