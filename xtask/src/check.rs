@@ -12,10 +12,9 @@ use crate::{
     workspace::Workspace,
 };
 
-/// What a cold cluster page may cost over the wire, scripts, program and style together; parts of
-/// the program that come later are not counted, and the page's own HTML (25 kB at most) comes on
-/// top.
-const BUDGET: u64 = 320_000;
+/// What the first page may cost over the wire, script, program and style together; its own HTML,
+/// about 6 kB, comes on top. The aim is 300 kB for all of it; this keeps what is reached.
+const BUDGET: u64 = 310_000;
 /// Without wasm-opt the program is about a third larger.
 const BUDGET_WITHOUT_WASM_OPT: u64 = 420_000;
 
