@@ -78,7 +78,7 @@ test("a refused change says why and cannot be sent", async ({ ownDemo, signedIn 
   const cluster = await new ClusterPage(page).open(demo.address, "demo");
   const leader = await demo.needLeader();
 
-  const demote = cluster.button("Demote", leader.member);
+  const demote = await cluster.reach("Demote", leader.member);
   await expect(demote).toHaveAttribute("aria-disabled", "true");
   const why = await demote.getAttribute("aria-describedby");
   await expect(page.locator(`#${why}`)).toContainText(/leader/i);
