@@ -22,6 +22,9 @@ use crate::{
 
 /// How often ages are counted on.
 const TICK: Duration = Duration::from_millis(200);
+/// A stream tells the ages of what it shows every second; one that has been quiet for so long may
+/// be open and is not live: its console or the way to it stands still.
+const QUIET_MS: u64 = 6_000;
 /// How long a broken stream may take to come back before the console counts as unreachable.
 const PATIENCE_MS: u64 = 8_000;
 /// How long to wait before asking a console again that refused the stream.
@@ -235,6 +238,10 @@ impl Follower {
         let waited = clock.since_received();
         let live = self.live;
         let connection = live.connection.get_untracked();
+        let told_of = live.state.with_untracked(|state| !state.fleet.is_empty());
+        if connection == Connection::Live && told_of && waited > QUIET_MS {
+            live.connection.set(Connection::Reconnecting);
+        }
         if connection == Connection::Reconnecting && waited > PATIENCE_MS {
             live.connection.set(Connection::Unreachable);
         }
