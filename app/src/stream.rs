@@ -153,7 +153,15 @@ impl Follower {
     fn show(&self, state: PageState) {
         self.clock.borrow_mut().received(&state);
         self.live.elapsed_ms.set(0);
-        self.nothing_wrong();
+        // After a refusal only the rail is followed: that it goes well takes nothing back.
+        let only_the_rail = self
+            .stream
+            .borrow()
+            .as_ref()
+            .is_some_and(|stream| stream.topic == Topic::Rail);
+        if !only_the_rail {
+            self.nothing_wrong();
+        }
         self.live.state.set(state);
         if self.live.connection.get_untracked() != Connection::Live {
             self.live.connection.set(Connection::Live);

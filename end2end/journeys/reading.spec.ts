@@ -34,7 +34,8 @@ test.describe("reading", () => {
     const page = await signedIn(demo);
     const response = await page.goto(`${demo.address}/clusters/no-such-cluster`);
     expect(response?.status()).toBe(404);
-    await expect(page.getByRole("main")).toContainText(/no such|There is no|not found/i);
+    expect(await response!.text()).toContain("No cluster named no-such-cluster");
+    await expect(page.getByRole("main")).toContainText("No cluster named no-such-cluster");
   });
 
   test("going from page to page and back stays live", async ({ demo, signedIn }) => {
