@@ -12,7 +12,7 @@ use tower_http::{compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
     assets, downloads, events,
-    guards::{cross_site, headers, problems, request},
+    guards::{cross_site, headers, oversize, problems, request},
     health, pages, rest, server_functions, sessions, sign_in,
     state::Console,
     visitor,
@@ -105,6 +105,9 @@ pub fn build(console: &Console, life: std::time::Duration) -> Router {
         .merge(with_session(console, life))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
+        .layer(from_fn(|request, next| {
+            oversize::refuse(BODY_LIMIT, request, next)
+        }))
         .layer(CompressionLayer::new())
         .layer(from_fn(problems::shape))
         .layer(from_fn_with_state(console.clone(), headers::secure))

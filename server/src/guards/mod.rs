@@ -3,6 +3,7 @@
 
 pub mod cross_site;
 pub mod headers;
+pub mod oversize;
 pub mod peer;
 pub mod problems;
 pub mod request;

@@ -200,6 +200,21 @@ async fn every_error_is_a_problem_with_code_hint_and_request_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_sends_far_too_much_reads_why_it_is_refused() {
+    let console = Running::start().await;
+    let token = console.token(Duty::Admin).await;
+    // More than the buffers of both ends hold: the sender still writes when the answer is made.
+    let request = console
+        .call("POST", "/api/v1/clusters/sim/changes")
+        .bearer_auth(&token)
+        .header("content-type", "application/json")
+        .body(vec![b'x'; 3 * 1024 * 1024]);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 413);
+    assert_eq!(json(response).await["code"], "body-too-large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_may_change_nothing_is_told_so_before_anything_about_the_body() {
     let console = Running::start().await;
     let viewer = Caller::new(&console, Duty::Viewer).await;
