@@ -69,6 +69,7 @@ pub enum Kind {
     Agent,
     Openbao,
     Vault,
+    Etcd,
     Simulated,
 }
 
@@ -80,6 +81,7 @@ impl Kind {
             Self::Agent => "Agent",
             Self::Openbao => "OpenBao",
             Self::Vault => "Vault",
+            Self::Etcd => "etcd",
             Self::Simulated => "Simulated",
         }
     }

@@ -113,6 +113,8 @@ pub struct Connection {
     pub kind: Kind,
     pub seeds: Vec<String>,
     pub token: Option<Secret>,
+    /// For backends that give a token for a name and a password.
+    pub login: Option<Login>,
     /// PEM bundle of authorities to trust in addition to the system's.
     pub ca_pem: Option<Vec<u8>>,
     /// PEM of certificate chain and key together.
@@ -125,6 +127,13 @@ pub struct Connection {
     pub status_timeout: Duration,
     /// How long one changing call waits.
     pub change_timeout: Duration,
+}
+
+/// A name and its password.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub username: String,
+    pub password: Secret,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -150,5 +159,6 @@ pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> 
         Kind::Agent => agent::Agent::connect(connection),
         Kind::Simulated => Ok(simulated::from_seeds(&connection)),
         Kind::Openbao | Kind::Vault => Ok(Arc::new(openbao::Openbao::new(connection)?)),
+        kind @ Kind::Etcd => Err(ConnectError::Kind { kind }),
     }
 }

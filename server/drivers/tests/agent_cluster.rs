@@ -27,6 +27,7 @@ fn connection(seeds: Vec<String>) -> Connection {
         kind: Kind::Agent,
         seeds,
         token: Some(Secret::new(TOKEN)),
+        login: None,
         ca_pem: None,
         client_pem: None,
         api_address_pattern: None,

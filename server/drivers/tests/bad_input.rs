@@ -26,6 +26,7 @@ fn connection(seed: &str) -> Connection {
         kind: Kind::Openbao,
         seeds: vec![seed.to_owned()],
         token: Some(Secret::new(TOKEN)),
+        login: None,
         ca_pem: None,
         client_pem: None,
         api_address_pattern: None,

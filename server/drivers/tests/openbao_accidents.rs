@@ -36,6 +36,7 @@ fn connection(cluster: &Cluster) -> Connection {
             .map(|node| node.api.clone())
             .collect(),
         token: Some(Secret::new(cluster.operator.clone())),
+        login: None,
         ca_pem: None,
         client_pem: None,
         api_address_pattern: None,

@@ -156,6 +156,7 @@ fn setup(cluster: &supervisor::Demo) -> anyhow::Result<ClusterSetup> {
         kind: Kind::Agent,
         seeds: cluster.seeds(),
         token: Some(Secret::new(cluster.token())),
+        login: None,
         ca_pem: None,
         client_pem: None,
         api_address_pattern: None,

@@ -6,7 +6,7 @@ use quorate_domain::{
     cluster::{ClusterName, Kind, Thresholds},
     health::Registration,
 };
-use quorate_drivers::{Connection, Secret};
+use quorate_drivers::{Connection, Login, Secret};
 use toml::{Table, Value};
 
 const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -20,6 +20,8 @@ pub struct Cluster {
     pub join_allowed: Vec<String>,
     seeds: Vec<String>,
     token_file: Option<String>,
+    username: Option<String>,
+    password_file: Option<String>,
     cert_file: Option<String>,
     key_file: Option<String>,
     ca_file: Option<String>,
@@ -46,6 +48,7 @@ impl Cluster {
                 .as_deref()
                 .map(|path| self.secret("token_file", path))
                 .transpose()?,
+            login: self.login()?,
             ca_pem: match self.ca_file.as_deref() {
                 Some(path) => Some(self.authorities(path)?),
                 None => None,
@@ -56,6 +59,16 @@ impl Cluster {
             status_timeout: STATUS_TIMEOUT,
             change_timeout: CHANGE_TIMEOUT,
         })
+    }
+
+    fn login(&self) -> Result<Option<Login>, String> {
+        let (Some(username), Some(path)) = (&self.username, &self.password_file) else {
+            return Ok(None);
+        };
+        Ok(Some(Login {
+            username: username.clone(),
+            password: self.secret("password_file", path)?,
+        }))
     }
 
     fn client_pem(&self) -> Result<Option<Secret>, String> {
@@ -135,6 +148,9 @@ fn one(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Cluster>
     if both[0] != both[1] {
         problems.push(format!("{path}: cert_file and key_file belong together"));
     }
+    if block.contains_key("username") != block.contains_key("password_file") {
+        problems.push(format!("{path}: username and password_file belong together"));
+    }
     let (Some(name), Some(kind)) = (name, kind) else {
         return None;
     };
@@ -153,6 +169,8 @@ fn one(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Cluster>
         join_allowed: texts(block, "join_allowed"),
         seeds,
         token_file: text(block, "token_file"),
+        username: text(block, "username"),
+        password_file: text(block, "password_file"),
         cert_file: text(block, "cert_file"),
         key_file: text(block, "key_file"),
         ca_file: text(block, "ca_file"),
@@ -185,9 +203,10 @@ fn kind(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Kind> {
     match text(block, "kind").as_deref() {
         Some("openbao") => Some(Kind::Openbao),
         Some("vault") => Some(Kind::Vault),
+        Some("etcd") => Some(Kind::Etcd),
         Some("agent") => Some(Kind::Agent),
         Some("simulated") => Some(Kind::Simulated),
-        Some(kind @ ("etcd" | "openziti" | "raftadmin")) => {
+        Some(kind @ ("openziti" | "raftadmin")) => {
             problems.push(format!(
                 "{path}.kind \"{kind}\": {}",
                 crate::NOT_IN_THIS_VERSION
@@ -197,7 +216,7 @@ fn kind(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Kind> {
         found => {
             let found = found.map_or("nothing".to_owned(), |kind| format!("\"{kind}\""));
             problems.push(format!(
-                "{path}.kind: expected openbao, vault, agent or simulated; found {found}"
+                "{path}.kind: expected openbao, vault, etcd, agent or simulated; found {found}"
             ));
             None
         }

@@ -174,7 +174,7 @@ pub const CLUSTER: &[Key] = &[
         Holds::Text,
         None,
         "\"openbao\"",
-        "openbao, vault, agent or simulated.",
+        "openbao, vault, etcd, agent or simulated.",
     ),
     key(
         "seeds",
@@ -189,6 +189,20 @@ pub const CLUSTER: &[Key] = &[
         None,
         "\"/run/secrets/bao\"",
         "File with the backend's token.",
+    ),
+    key(
+        "username",
+        Holds::Text,
+        None,
+        "\"quorate\"",
+        "Name to sign in with, where the backend gives tokens for passwords; with password_file.",
+    ),
+    key(
+        "password_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/password\"",
+        "File with its password.",
     ),
     key(
         "cert_file",
@@ -253,8 +267,6 @@ pub const CLUSTER: &[Key] = &[
         "",
         "Limits above which a figure becomes a finding.",
     ),
-    later("username"),
-    later("password_file"),
 ];
 
 const THRESHOLDS: &[Key] = &[

@@ -42,6 +42,7 @@ pub fn driver(kind: Kind, seeds: Vec<String>, token: &str) -> Arc<dyn Driver> {
         kind,
         seeds,
         token: Some(Secret::new(token)),
+        login: None,
         ca_pem: None,
         client_pem: None,
         api_address_pattern: None,

@@ -111,6 +111,7 @@ pub fn connection(kind: Kind, seeds: Vec<String>) -> Connection {
         kind,
         seeds,
         token: Some(Secret::new(TOKEN)),
+        login: None,
         ca_pem: None,
         client_pem: None,
         api_address_pattern: None,
