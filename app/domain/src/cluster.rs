@@ -70,6 +70,7 @@ pub enum Kind {
     Openbao,
     Vault,
     Etcd,
+    Openziti,
     Simulated,
 }
 
@@ -82,6 +83,7 @@ impl Kind {
             Self::Openbao => "OpenBao",
             Self::Vault => "Vault",
             Self::Etcd => "etcd",
+            Self::Openziti => "OpenZiti",
             Self::Simulated => "Simulated",
         }
     }

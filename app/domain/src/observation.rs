@@ -139,4 +139,12 @@ pub enum Note {
     TwoClusters { addresses: Vec<String> },
     /// An answer had the wrong shape or size.
     Misread { address: String, why: String },
+    /// Listed as a learner, and it may be no member at all but only connected.
+    MaybeNoMember { member: MemberId },
+    /// A change of its role is carried out as removing and adding, and stopped in between.
+    LeftOutside {
+        member: MemberId,
+        /// Where it can be added again.
+        address: String,
+    },
 }

@@ -224,12 +224,22 @@ pub fn preview(view: &ClusterView, action: &Action) -> Preview {
         after: picture::after(view, action),
         checks,
         steps: steps(view, action),
-        notes: text::notes(view, action, may_choose),
+        notes: notes(view, action, may_choose),
         command: command::line(view, action),
         revision: basis.revision.clone(),
         fingerprint: basis.fingerprint(),
         age_ms: view.age_ms.unwrap_or(0),
     }
+}
+
+/// What is worth knowing, with what the backend itself says of such an action.
+fn notes(view: &ClusterView, action: &Action, may_choose: bool) -> Vec<String> {
+    let mut notes = text::notes(view, action, may_choose);
+    let particular = capability::of(&view.capabilities, action.verb())
+        .filter(|capability| capability.supported && capability.target)
+        .and_then(|capability| capability.note.clone());
+    notes.extend(particular.filter(|note| !notes.contains(note)));
+    notes
 }
 
 fn steps(view: &ClusterView, action: &Action) -> Vec<StepText> {

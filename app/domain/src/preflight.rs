@@ -73,6 +73,7 @@ pub enum ReasonCode {
     TargetChosenByBackend,
     RemovesSilentMember,
     BackendUnhealthy,
+    RemovedThenAdded,
     SnapshotAtFollower,
     // What was checked and holds.
     LeaderAgreed,

@@ -8,7 +8,7 @@ use crate::{
     lag,
     leader::{self, taking_part},
     moment::Timestamp,
-    observation::{Answer, NodeReport, Observation, SelfReport},
+    observation::{Answer, NodeReport, Note, Observation, SelfReport},
     quorum::{self, Quorum},
     view::{LagSource, Leader, LeaderStatus, MemberState},
 };
@@ -164,6 +164,11 @@ impl<'a> Standing<'a> {
             || self.memory.lagging_since.contains_key(&member.id)
     }
 
+    fn maybe_no_member(&self, id: &MemberId) -> bool {
+        let mut notes = self.observation.notes.iter();
+        notes.any(|note| matches!(note, Note::MaybeNoMember { member } if member == id))
+    }
+
     fn state_of(&self, standing: &MemberStanding<'_>) -> MemberState {
         let Some(report) = standing.report else {
             return MemberState::Unknown;
@@ -172,6 +177,7 @@ impl<'a> Standing<'a> {
             return MemberState::Unknown;
         }
         match &report.answer {
+            Answer::Answered if self.maybe_no_member(&report.id) => MemberState::Unconfirmed,
             Answer::Silent(_) => MemberState::Unreachable,
             Answer::Sealed => MemberState::Sealed,
             Answer::NotStarted => MemberState::NotStarted,

@@ -40,10 +40,7 @@ impl Place {
     /// has user, path, query, or is no address.
     pub(crate) fn parse(address: &str) -> Option<Self> {
         let lower = address.trim().to_ascii_lowercase();
-        let (scheme, rest) = match lower.split_once("://") {
-            Some((scheme, rest)) => (Some(scheme.to_owned()), rest),
-            None => (None, lower.as_str()),
-        };
+        let (scheme, rest) = split_scheme(&lower);
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = split_port(rest)?;
         let plain = |character: char| {
@@ -51,7 +48,7 @@ impl Place {
         };
         let known = scheme
             .as_deref()
-            .is_none_or(|scheme| matches!(scheme, "http" | "https"));
+            .is_none_or(|scheme| matches!(scheme, "http" | "https" | "tls"));
         let sound = known && !host.is_empty() && host.chars().all(plain);
         let port = port.or(match scheme.as_deref() {
             Some("https") => Some(443),
@@ -63,6 +60,19 @@ impl Place {
             host: host.to_owned(),
             port,
         })
+    }
+}
+
+/// `https://…`, and `tls:host:port` as OpenZiti writes its control addresses.
+fn split_scheme(text: &str) -> (Option<String>, &str) {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return (Some(scheme.to_ascii_lowercase()), rest);
+    }
+    match text.split_once(':') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tls") && rest.contains(':') => {
+            (Some("tls".to_owned()), rest)
+        }
+        _ => (None, text),
     }
 }
 
@@ -85,10 +95,7 @@ fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
 impl JoinRule {
     /// `https://10.20.0.0/16:8200`, `http://127.0.0.0/8:*`, `[fd00::/8]:8201` or an exact address.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = match text.split_once("://") {
-            Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
-            None => (None, text),
-        };
+        let (scheme, rest) = split_scheme(text);
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         if !rest.contains('/') {
             return Place::parse(text).map(Self::Exact);
@@ -240,6 +247,10 @@ mod tests {
             ("http://127.0.0.0/8:*", "http://127.0.0.1:41234", true),
             ("http://127.0.0.0/8:*", "http://10.0.0.1:41234", false),
             ("127.0.0.1:7004", "127.0.0.1:7004", true),
+            ("tls:10.0.0.0/8:6262", "tls:10.1.2.3:6262", true),
+            ("tls:10.0.0.0/8:6262", "10.1.2.3:6262", false),
+            ("tls:ctrl4.example:6262", "tls:ctrl4.example:6262", true),
+            ("tls:7004", "tls:7004", true),
             ("10.0.0.0/8:7004", "10.1.2.3:7004", true),
             ("[fd00::/8]:7004", "[fd00::1]:7004", true),
             ("[fd00::/8]:7004", "[fe00::1]:7004", false),

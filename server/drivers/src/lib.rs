@@ -159,6 +159,6 @@ pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> 
         Kind::Agent => agent::Agent::connect(connection),
         Kind::Simulated => Ok(simulated::from_seeds(&connection)),
         Kind::Openbao | Kind::Vault => Ok(Arc::new(openbao::Openbao::new(connection)?)),
-        kind @ Kind::Etcd => Err(ConnectError::Kind { kind }),
+        kind @ (Kind::Etcd | Kind::Openziti) => Err(ConnectError::Kind { kind }),
     }
 }

@@ -204,9 +204,10 @@ fn kind(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Kind> {
         Some("openbao") => Some(Kind::Openbao),
         Some("vault") => Some(Kind::Vault),
         Some("etcd") => Some(Kind::Etcd),
+        Some("openziti") => Some(Kind::Openziti),
         Some("agent") => Some(Kind::Agent),
         Some("simulated") => Some(Kind::Simulated),
-        Some(kind @ ("openziti" | "raftadmin")) => {
+        Some(kind @ "raftadmin") => {
             problems.push(format!(
                 "{path}.kind \"{kind}\": {}",
                 crate::NOT_IN_THIS_VERSION
@@ -216,7 +217,7 @@ fn kind(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Kind> {
         found => {
             let found = found.map_or("nothing".to_owned(), |kind| format!("\"{kind}\""));
             problems.push(format!(
-                "{path}.kind: expected openbao, vault, etcd, agent or simulated; found {found}"
+                "{path}.kind: expected openbao, vault, etcd, openziti, agent or simulated; found {found}"
             ));
             None
         }

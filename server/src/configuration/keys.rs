@@ -174,7 +174,7 @@ pub const CLUSTER: &[Key] = &[
         Holds::Text,
         None,
         "\"openbao\"",
-        "openbao, vault, etcd, agent or simulated.",
+        "openbao, vault, etcd, openziti, agent or simulated.",
     ),
     key(
         "seeds",

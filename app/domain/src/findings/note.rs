@@ -93,6 +93,27 @@ pub(super) fn note_findings(standing: &Standing<'_>, note: &Note, found: &mut Ve
             Severity::Warn,
             text::misread(address, why),
         ),
+        Note::MaybeNoMember { member } => {
+            let Some(member) = standing.member(member) else {
+                return;
+            };
+            finding(
+                standing,
+                FindingCode::MemberUnconfirmed,
+                Some(member),
+                Severity::Warn,
+                text::maybe_no_member(&member.member.name),
+            )
+        }
+        Note::LeftOutside { member, address } => {
+            let mut one = about(
+                FindingCode::LeftOutside,
+                Severity::Bad,
+                text::left_outside(member.as_str(), address),
+            );
+            one.member = Some(member.clone());
+            one
+        }
     };
     found.push(one);
 }

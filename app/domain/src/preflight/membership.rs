@@ -3,7 +3,7 @@
 use super::{Checks, ReasonCode};
 use crate::{
     action::Action,
-    cluster::{MemberId, Role},
+    cluster::{Kind, MemberId, Role},
     lag::is_growing,
     text,
     view::{MemberState, MemberView},
@@ -15,7 +15,13 @@ const CONTACT_HOLDS_MS: u64 = 10_000;
 
 impl Checks<'_> {
     pub(super) fn add_learner(&mut self, address: &str, id: Option<&MemberId>) {
-        let known = self.view.members.iter().find(|member| {
+        // Where membership itself is in doubt, adding is what settles it.
+        let mut certain = self
+            .view
+            .members
+            .iter()
+            .filter(|member| !(member.answering && member.state == MemberState::Unconfirmed));
+        let known = certain.find(|member| {
             id == Some(&member.id)
                 || same_address(address, &member.address)
                 || member
@@ -48,6 +54,7 @@ impl Checks<'_> {
         }
         self.wishes(member);
         self.catches_up(member);
+        self.removed_then_added(member);
         self.voters_change();
     }
 
@@ -62,6 +69,7 @@ impl Checks<'_> {
         }
         self.wishes(member);
         self.gives_up_vote(member);
+        self.removed_then_added(member);
         // The last step of a way down that a backend accepts without a word.
         if self.view.quorum.voters == 2 {
             self.refuse(ReasonCode::LastVoter, text::one_voter_left(&member.name));
@@ -149,6 +157,22 @@ impl Checks<'_> {
         if is_growing(&member.lag_history, member.lag) {
             self.warn(ReasonCode::LagGrowing, text::lag_growing(name));
         }
+    }
+
+    /// OpenZiti changes a role in two entries of its log: without the member in between. For a
+    /// voter that is the very configuration that must hold afterwards too; what remains is that
+    /// the second half fails, which a member that cannot be reached makes certain.
+    fn removed_then_added(&mut self, member: &MemberView) {
+        if self.view.kind != Kind::Openziti {
+            return;
+        }
+        let backend = self.view.backend();
+        if member.votes() && !member.answering {
+            let text = text::silent_cannot_be_added_again(backend, &member.name);
+            self.refuse(ReasonCode::MemberNotSeen, text);
+        }
+        let text = text::removed_then_added(backend, &member.name);
+        self.warn(ReasonCode::RemovedThenAdded, text);
     }
 
     fn gives_up_vote(&mut self, member: &MemberView) {

@@ -71,7 +71,23 @@ pub fn change_title(view: &ClusterView, action: &Action) -> String {
 #[must_use]
 pub fn request(view: &ClusterView, action: &Action) -> String {
     let openbao = matches!(view.kind, Kind::Openbao | Kind::Vault);
+    let openziti = view.kind == Kind::Openziti;
     match action {
+        Action::Promote { member } if openziti => {
+            format!(
+                "to remove {} and to add it again as a voter, in one call",
+                view.name_of(member)
+            )
+        }
+        Action::Demote { member } if openziti => {
+            format!(
+                "to remove {} and to add it again as a non-voter, in one call",
+                view.name_of(member)
+            )
+        }
+        Action::Snapshot if openziti => {
+            "for a copy of the model database on the leader's own disk".to_owned()
+        }
         Action::AddLearner { address, .. } if openbao => {
             format!("at {address} itself to join the cluster as a non-voter")
         }
@@ -135,7 +151,7 @@ fn duration_in_seconds(milliseconds: u64) -> String {
 
 /// Programs with an agent keep their snapshots themselves; only OpenBao hands its own over.
 const fn kept_by_backend(view: &ClusterView) -> bool {
-    matches!(view.kind, Kind::Agent)
+    matches!(view.kind, Kind::Agent | Kind::Openziti)
 }
 
 /// What is checked at the end, after "Check".

@@ -253,6 +253,22 @@ pub fn removed_still_running(id: &str, address: &str) -> Statement {
 }
 
 #[must_use]
+pub fn maybe_no_member(name: &str) -> Statement {
+    say(
+        format!("{name} is connected, and nothing proves that it is a member."),
+        "If it should be one, add its address as a learner: that changes nothing where it is one already.",
+    )
+}
+
+#[must_use]
+pub fn left_outside(id: &str, address: &str) -> Statement {
+    say(
+        format!("{id} was removed to change its role and not added again: it is outside the cluster."),
+        &format!("Add {address} as a learner, then change its role again."),
+    )
+}
+
+#[must_use]
 pub fn views_differ(name: &str) -> Statement {
     say(
         format!("{name} holds another membership than the leader."),

@@ -50,6 +50,7 @@ pub const fn reason(code: ReasonCode) -> &'static str {
         ReasonCode::TargetChosenByBackend => "the backend picks the next leader",
         ReasonCode::RemovesSilentMember => "the member does not answer",
         ReasonCode::BackendUnhealthy => "the backend holds itself unhealthy",
+        ReasonCode::RemovedThenAdded => "it is removed, then added again",
         ReasonCode::SnapshotAtFollower => "the snapshot is not the leader's",
         ReasonCode::LeaderAgreed => "the leader is agreed",
         ReasonCode::NoOtherChange => "no other change is running",
@@ -195,6 +196,9 @@ pub fn not_taking_part(member: &MemberView) -> String {
     match member.state {
         MemberState::Sealed => format!("{name} is sealed."),
         MemberState::NotStarted => format!("{name} was not started as a member."),
+        MemberState::Unconfirmed if member.answering => {
+            format!("{name} is not confirmed: it may be connected without being a member.")
+        }
         MemberState::Unconfirmed => {
             format!("{name} is not confirmed: nobody knows where it answers.")
         }
@@ -336,6 +340,18 @@ pub fn no_spare() -> String {
 #[must_use]
 pub fn lag_growing(name: &str) -> String {
     format!("{name} has been falling further behind.")
+}
+
+#[must_use]
+pub fn removed_then_added(backend: &str, name: &str) -> String {
+    format!(
+        "{backend} removes {name} and adds it again in its new role; if the second half fails, {name} is left outside until it is added again."
+    )
+}
+
+#[must_use]
+pub fn silent_cannot_be_added_again(backend: &str, name: &str) -> String {
+    format!("{backend} has to reach {name} to change its role, and {name} does not answer.")
 }
 
 #[must_use]
