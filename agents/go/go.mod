@@ -1,0 +1,3 @@
+module quorate.dev/agent/go
+
+go 1.25
