@@ -384,7 +384,7 @@ func answer(w http.ResponseWriter, request *http.Request, value any) {
 		return
 	}
 	w.Header().Set("Content-Encoding", "gzip")
-	packed, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	packed, err := gzip.NewWriterLevel(w, gzip.DefaultCompression)
 	if err != nil {
 		return
 	}
