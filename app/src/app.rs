@@ -1,9 +1,10 @@
 //! The app: what every page stands in, and which page a path shows.
 
-use leptos::prelude::*;
+use leptos::{children::ToChildren, prelude::*, tachys::view::iterators::StaticVec};
 use leptos_router::{
-    ParamSegment, SsrMode, StaticSegment,
-    components::{FlatRoutes, Route, Router},
+    ParamSegment, PossibleRouteMatch, SsrMode, StaticSegment,
+    any_nested_route::AnyNestedRoute,
+    components::{FlatRoutes, FlatRoutesProps, Route, RouteProps, Router},
 };
 
 use crate::{
@@ -11,12 +12,7 @@ use crate::{
     components::{DialogTarget, layout::Layout},
     live::Live,
     opening::Opening,
-    pages::{
-        cluster::ClusterPage,
-        later::{Access, Overview, Record},
-        not_found::NotFoundPage,
-        sign_in::SignInPage,
-    },
+    pages::{Page, not_found::NotFoundPage},
     theme::Theme,
 };
 
@@ -32,19 +28,49 @@ pub fn App() -> impl IntoView {
 
     view! {
         <Router base=base>
-            <Layout>
-                <FlatRoutes fallback=|| view! { <NotFoundPage/> }>
-                    <Route path=StaticSegment("") view=Overview::Fleet ssr=SsrMode::Async/>
-                    <Route path=(StaticSegment("clusters"), ParamSegment("name")) view=ClusterPage ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("problems") view=Overview::Problems ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("changes") view=Record::Changes ssr=SsrMode::Async/>
-                    <Route path=(StaticSegment("changes"), ParamSegment("id")) view=Record::Change ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("audit") view=Record::Audit ssr=SsrMode::Async/>
-                    <Route path=(StaticSegment("audit"), ParamSegment("seq")) view=Record::AuditEntry ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("access") view=Access ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("sign-in") view=SignInPage ssr=SsrMode::Async/>
-                </FlatRoutes>
-            </Layout>
+            <Layout>{pages()}</Layout>
         </Router>
     }
+}
+
+/// Written without the macro, which would put routes into the boxes that are meant for views.
+fn pages() -> impl IntoView {
+    FlatRoutes(
+        FlatRoutesProps::builder()
+            .fallback(|| view! { <NotFoundPage/> })
+            .children(ToChildren::to_children(|| {
+                StaticVec::from(vec![
+                    route(StaticSegment(""), Page::Fleet),
+                    route(one_of("clusters", "name"), Page::Cluster),
+                    route(StaticSegment("problems"), Page::Problems),
+                    route(StaticSegment("changes"), Page::Changes),
+                    route(one_of("changes", "id"), Page::Change),
+                    route(StaticSegment("audit"), Page::Audit),
+                    route(one_of("audit", "seq"), Page::AuditEntry),
+                    route(StaticSegment("access"), Page::Access),
+                    route(StaticSegment("sign-in"), Page::SignIn),
+                ])
+            }))
+            .build(),
+    )
+}
+
+fn one_of(
+    all: &'static str,
+    parameter: &'static str,
+) -> (StaticSegment<&'static str>, ParamSegment) {
+    (StaticSegment(all), ParamSegment(parameter))
+}
+
+fn route<Path>(path: Path, page: Page) -> AnyNestedRoute
+where
+    Path: PossibleRouteMatch + std::fmt::Debug + Clone + Send + 'static,
+{
+    Route(
+        RouteProps::builder()
+            .path(path)
+            .view(page)
+            .ssr(SsrMode::Async)
+            .build(),
+    )
 }

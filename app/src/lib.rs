@@ -13,6 +13,7 @@ pub mod components;
 pub mod live;
 pub mod opening;
 pub mod pages;
+pub mod reading;
 #[cfg(all(test, feature = "ssr"))]
 mod rendered;
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub mod words;
 mod stream;
 
 /// Takes over the page the server rendered below `base`, once the part of the program it needs is
-/// there.
+/// there. Without that part the page stays as it was rendered, and says so.
 #[cfg(feature = "hydrate")]
 pub fn hydrate(base: String) {
     wasm_bindgen_futures::spawn_local(async {
@@ -36,7 +37,26 @@ pub fn hydrate(base: String) {
             .location()
             .pathname()
             .unwrap_or_default();
-        pages::later::load(base::BasePath(base).strip(&path)).await;
-        leptos::mount::hydrate_body(app::App);
+        // Server functions are called by their path from the root, unless told where that is.
+        server_fn::client::set_server_url(String::leak(base.clone()));
+        match pages::later::load(base::BasePath(base).strip(&path)).await {
+            Ok(()) => leptos::mount::hydrate_body(app::App),
+            Err(pages::later::Missing) => stays_still(),
+        }
     });
+}
+
+/// Written by hand: what writes pages otherwise would first have to take this one over.
+#[cfg(feature = "hydrate")]
+fn stays_still() {
+    let notice = format!(
+        "<p class=\"notice tone-warn\" role=\"alert\">{}. {} <a href=\"\">{}</a></p>",
+        words::PART_MISSING,
+        words::PART_MISSING_HINT,
+        words::RELOAD
+    );
+    if let Some(content) = leptos::prelude::document().get_element_by_id("content") {
+        // Where even this fails the page is still what the server rendered.
+        let _ = content.insert_adjacent_html("afterbegin", &notice);
+    }
 }

@@ -5,7 +5,7 @@ use leptos::prelude::SharedValue;
 use quorate_domain::{moment::Timestamp, problem::Problem};
 use serde::{Deserialize, Serialize};
 
-use crate::{live::PageState, session::Session, theme::Theme};
+use crate::{live::PageState, reading, session::Session, theme::Theme};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Opening {
@@ -22,12 +22,10 @@ pub struct Opening {
 impl Opening {
     /// The opening of this page, on either side.
     ///
-    /// It travels as text and is read from bytes, as every other answer of the console is: the
-    /// browser then carries the reading code once.
     #[must_use]
     pub fn here() -> Self {
         let text = SharedValue::new_str(written).into_inner();
-        serde_json::from_slice(text.as_bytes()).unwrap_or_default()
+        reading::text(&text).unwrap_or_default()
     }
 }
 

@@ -17,6 +17,7 @@ mod probe;
 use crate::{
     base::BasePath,
     live::{Connection, Live, PageState, Topic, use_live},
+    reading,
     session::use_session,
 };
 
@@ -129,7 +130,7 @@ impl Follower {
         let Some(text) = event.data().as_string() else {
             return;
         };
-        let Ok(news) = serde_json::from_slice::<Value>(text.as_bytes()) else {
+        let Ok(news) = reading::json(&text) else {
             return;
         };
         let state = {
@@ -142,8 +143,7 @@ impl Follower {
             } else {
                 json_patch::merge(&mut stream.document, &news);
             }
-            // Written and read again: reading from a `Value` would be the same code once more.
-            serde_json::from_slice::<PageState>(stream.document.to_string().as_bytes())
+            reading::value::<PageState>(&stream.document)
         };
         if let Ok(state) = state {
             self.show(state);

@@ -137,6 +137,9 @@ pub enum Note {
     CredentialExpires { at: Timestamp },
     /// The seeds lead to different clusters.
     TwoClusters { addresses: Vec<String> },
+    /// The program has raised an alarm of its own about one member, in the program's word for it
+    /// (etcd: `NOSPACE`, `CORRUPT`).
+    Alarm { member: MemberId, alarm: String },
     /// An answer had the wrong shape or size.
     Misread { address: String, why: String },
     /// Listed as a learner, and it may be no member at all but only connected.

@@ -1,6 +1,7 @@
 //! What a page says when there is nothing to show: nothing there, not yet, or not possible.
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 use quorate_domain::problem::Problem;
 
 use crate::words;
@@ -46,4 +47,35 @@ pub fn LoadingState(#[prop(into, optional)] text: Option<String>) -> impl IntoVi
             <p class="blank-hint">{text} "…"</p>
         </div>
     }
+}
+
+/// A part of the program that could not be loaded: the page is of an older version than the
+/// console, or nobody answers. Everything else on the page stands.
+#[component]
+pub fn OutOfDate(
+    /// The id of the title, for what is named by it.
+    #[prop(optional)]
+    heading: Option<&'static str>,
+) -> impl IntoView {
+    view! {
+        <div class="blank blank-error" role="alert">
+            <p class="blank-title" id=heading>{words::PART_MISSING}</p>
+            <p class="blank-hint">{words::PART_MISSING_HINT}</p>
+            <Reload/>
+        </div>
+    }
+}
+
+/// Loads the page anew, as it stands in the address.
+#[component]
+pub fn Reload() -> impl IntoView {
+    let location = use_location();
+    let to = move || {
+        let path = location.pathname.get();
+        match location.search.get() {
+            search if search.is_empty() => path,
+            search => format!("{path}?{search}"),
+        }
+    };
+    view! { <a class="button" href=to rel="external">{words::RELOAD}</a> }
 }

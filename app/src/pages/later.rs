@@ -1,15 +1,53 @@
-//! Pages whose program the browser loads when one of them is first shown, in three parts: the
-//! overviews, the records, access. What a cluster's page needs comes at once.
+//! Parts of the program that the browser loads when they are first needed: the overviews, the
+//! records, access, the change dialog. What a cluster's page shows comes at once.
+//!
+//! A part may fail to come: the console was upgraded under the open page and knows the part of its
+//! new version only, or nobody answers. Then the page says so; nothing else on it is lost.
 
-use leptos::{lazy, prelude::*};
-use leptos_router::ChooseView;
+use leptos::{prelude::*, wasm_split::SplitLoaderError};
 
 use super::{
     access::AccessPage, audit::AuditPage, audit_entry::AuditEntryPage, change::ChangePage,
     changes::ChangesPage, fleet::FleetPage, problems::ProblemsPage,
 };
+use crate::components::states::OutOfDate;
 
-/// Pages that show all clusters; a route's `view`, as [`Record`] and [`Access`] are.
+/// A part that could not be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing;
+
+impl From<SplitLoaderError> for Missing {
+    fn from(_: SplitLoaderError) -> Self {
+        Self
+    }
+}
+
+/// A function that becomes a file of its own, loaded when it is first called. On the server it is
+/// there already.
+macro_rules! part {
+    ($visible:vis fn $name:ident / $preload:ident ($($given:ident: $type:ty),*) $body:block) => {
+        #[cfg(feature = "hydrate")]
+        #[leptos::wasm_split::wasm_split(
+            $name,
+            wasm_split_path = ::leptos::wasm_split,
+            preload($preload),
+            fallible
+        )]
+        $visible fn $name($($given: $type),*) -> Result<AnyView, $crate::pages::later::Missing> {
+            Ok($body)
+        }
+
+        #[cfg(not(feature = "hydrate"))]
+        #[allow(clippy::unused_async)]
+        $visible async fn $name($($given: $type),*) -> Result<AnyView, $crate::pages::later::Missing> {
+            Ok($body)
+        }
+    };
+}
+
+pub(crate) use part;
+
+/// Pages that show all clusters.
 #[derive(Clone, Copy)]
 pub enum Overview {
     Fleet,
@@ -25,64 +63,49 @@ pub enum Record {
     AuditEntry,
 }
 
-/// The page of accounts, tokens and sessions.
-#[derive(Clone, Copy)]
-pub struct Access;
+part! {
+    pub fn overview / preload_overview (page: Overview) {
+        match page {
+            Overview::Fleet => view! { <FleetPage/> }.into_any(),
+            Overview::Problems => view! { <ProblemsPage/> }.into_any(),
+        }
+    }
+}
+
+part! {
+    pub fn record / preload_record (page: Record) {
+        match page {
+            Record::Changes => view! { <ChangesPage/> }.into_any(),
+            Record::Change => view! { <ChangePage/> }.into_any(),
+            Record::Audit => view! { <AuditPage/> }.into_any(),
+            Record::AuditEntry => view! { <AuditEntryPage/> }.into_any(),
+        }
+    }
+}
+
+part! {
+    pub fn access / preload_access () {
+        view! { <AccessPage/> }.into_any()
+    }
+}
 
 /// Loads what the page at `path`, below the base path, needs: hydration waits for nothing.
+///
+/// # Errors
+/// If it cannot be loaded.
 #[cfg(feature = "hydrate")]
-pub async fn load(path: &str) {
+pub async fn load(path: &str) -> Result<(), Missing> {
     match path.trim_matches('/').split('/').next().unwrap_or_default() {
-        "" | "problems" => __preload_overview().await,
-        "changes" | "audit" => __preload_record().await,
-        "access" => __preload_access().await,
+        "" | "problems" => preload_overview().await?,
+        "changes" | "audit" => preload_record().await?,
+        "access" => preload_access().await?,
         _ => {}
     }
+    Ok(())
 }
 
-#[lazy]
-fn overview(page: Overview) -> AnyView {
-    match page {
-        Overview::Fleet => view! { <FleetPage/> }.into_any(),
-        Overview::Problems => view! { <ProblemsPage/> }.into_any(),
-    }
-}
-
-#[lazy]
-fn record(page: Record) -> AnyView {
-    match page {
-        Record::Changes => view! { <ChangesPage/> }.into_any(),
-        Record::Change => view! { <ChangePage/> }.into_any(),
-        Record::Audit => view! { <AuditPage/> }.into_any(),
-        Record::AuditEntry => view! { <AuditEntryPage/> }.into_any(),
-    }
-}
-
-#[lazy]
-fn access() -> AnyView {
-    view! { <AccessPage/> }.into_any()
-}
-
-impl ChooseView for Overview {
-    async fn choose(self) -> AnyView {
-        overview(self).await
-    }
-
-    async fn preload(&self) {}
-}
-
-impl ChooseView for Record {
-    async fn choose(self) -> AnyView {
-        record(self).await
-    }
-
-    async fn preload(&self) {}
-}
-
-impl ChooseView for Access {
-    async fn choose(self) -> AnyView {
-        access().await
-    }
-
-    async fn preload(&self) {}
+/// What came, or that it did not.
+#[must_use]
+pub fn or_out_of_date(came: Result<AnyView, Missing>) -> AnyView {
+    came.unwrap_or_else(|Missing| view! { <OutOfDate/> }.into_any())
 }

@@ -1,4 +1,7 @@
-//! One module a page, named like its path.
+//! The pages, and which of them come with the first load.
+
+use leptos::prelude::*;
+use leptos_router::ChooseView;
 
 pub mod access;
 pub mod audit;
@@ -11,3 +14,38 @@ pub mod later;
 pub mod not_found;
 pub mod problems;
 pub mod sign_in;
+
+use later::{Overview, Record, or_out_of_date};
+
+/// What a route shows.
+#[derive(Clone, Copy)]
+pub enum Page {
+    Fleet,
+    Cluster,
+    Problems,
+    Changes,
+    Change,
+    Audit,
+    AuditEntry,
+    Access,
+    SignIn,
+}
+
+impl ChooseView for Page {
+    async fn choose(self) -> AnyView {
+        let came = match self {
+            Self::Cluster => return view! { <cluster::ClusterPage/> }.into_any(),
+            Self::SignIn => return view! { <sign_in::SignInPage/> }.into_any(),
+            Self::Fleet => later::overview(Overview::Fleet).await,
+            Self::Problems => later::overview(Overview::Problems).await,
+            Self::Changes => later::record(Record::Changes).await,
+            Self::Change => later::record(Record::Change).await,
+            Self::Audit => later::record(Record::Audit).await,
+            Self::AuditEntry => later::record(Record::AuditEntry).await,
+            Self::Access => later::access().await,
+        };
+        or_out_of_date(came)
+    }
+
+    async fn preload(&self) {}
+}

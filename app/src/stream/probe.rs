@@ -46,7 +46,7 @@ async fn refused(answer: &Response) -> Result<Why, JsValue> {
         .await?
         .as_string()
         .unwrap_or_default();
-    let problem = serde_json::from_slice(text.as_bytes()).unwrap_or_else(|_| {
+    let problem = crate::reading::text(&text).unwrap_or_else(|_| {
         let words = crate::words::gone(answer.status());
         Problem::new(answer.status(), "refused", words.0, words.1)
     });

@@ -51,6 +51,10 @@ pub const SIGN_IN_AGAIN: &str = "Sign in again";
 pub const CONSOLE_UNREACHABLE: &str = "Console unreachable";
 pub const LOADING: &str = "Asking the console";
 
+pub const PART_MISSING: &str = "This part of the console could not be loaded";
+pub const PART_MISSING_HINT: &str = "This page is of an older version of the console, or the console cannot be reached. Nothing was lost: reload the page.";
+pub const UPGRADED: &str = "This page is of an older version of the console: reload it.";
+
 pub const NOT_FOUND: &str = "There is no such page";
 pub const NOT_FOUND_HINT: &str = "The address may be mistyped, or what it showed is gone.";
 pub const TO_FLEET: &str = "To the fleet";

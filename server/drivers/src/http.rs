@@ -78,6 +78,11 @@ impl Client {
         )
     }
 
+    /// A read that the backend wants as POST of a form, as in OAuth.
+    pub fn ask_form(&self, url: &Url, fields: &[(&str, &str)]) -> Call {
+        Call::new(self.reads.request(Method::POST, url.clone()), url).form(fields)
+    }
+
     /// A change, on a connection of its own: whatever fails while connecting was certainly
     /// never sent (see [`Wire::was_sent`]).
     pub fn post(&self, url: &Url, body: &Value) -> Call {
@@ -155,6 +160,7 @@ fn bounded() -> ClientBuilder {
         .retry(reqwest::retry::never())
         .no_proxy()
         .referer(false)
+        .tls_info(true)
         // A frozen peer must cost one connection only. With HTTP/2 all calls would share one,
         // and it would go on being used after the peer has come back.
         .http1_only()

@@ -88,6 +88,17 @@ pub(super) fn note_findings(standing: &Standing<'_>, note: &Note, found: &mut Ve
             Severity::Bad,
             text::two_clusters(addresses),
         ),
+        Note::Alarm { member, alarm } => {
+            let about = standing.member(member);
+            let name = about.map_or(member.as_str(), |about| about.member.name.as_str());
+            finding(
+                standing,
+                FindingCode::BackendAlarm,
+                about,
+                Severity::Bad,
+                text::backend_alarm(name, alarm),
+            )
+        }
         Note::Misread { address, why } => about(
             FindingCode::MemberMisread,
             Severity::Warn,

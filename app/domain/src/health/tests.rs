@@ -343,11 +343,19 @@ fn a_wish_that_waits_a_minute_is_worth_a_warning() {
 #[test]
 fn notes_become_findings() {
     use FindingCode::{
-        CredentialExpires, MemberMisread, MissingPermission, PlainHttp, RemovedStillRunning,
-        TwoClusters,
+        BackendAlarm, CredentialExpires, MemberMisread, MissingPermission, PlainHttp,
+        RemovedStillRunning, TwoClusters,
     };
     let text = || "x".to_owned();
     let table = [
+        (
+            Note::Alarm {
+                member: "n2".into(),
+                alarm: "NOSPACE".to_owned(),
+            },
+            BackendAlarm,
+            Severity::Bad,
+        ),
         (
             Note::PlainHttp { address: text() },
             PlainHttp,

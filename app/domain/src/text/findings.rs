@@ -263,7 +263,9 @@ pub fn maybe_no_member(name: &str) -> Statement {
 #[must_use]
 pub fn left_outside(id: &str, address: &str) -> Statement {
     say(
-        format!("{id} was removed to change its role and not added again: it is outside the cluster."),
+        format!(
+            "{id} was removed to change its role and not added again: it is outside the cluster."
+        ),
         &format!("Add {address} as a learner, then change its role again."),
     )
 }
@@ -282,6 +284,29 @@ pub fn backend_unhealthy(text: &str) -> Statement {
         text.to_owned(),
         "This is the backend's own opinion; under steady writes it can be wrong, yet it delays promotions.",
     )
+}
+
+/// An alarm of the program itself, which stays until somebody takes it back.
+#[must_use]
+pub fn backend_alarm(name: &str, alarm: &str) -> Statement {
+    match alarm {
+        "NOSPACE" => say(
+            format!(
+                "The store of {name} is full (NOSPACE): the whole cluster takes no more writes."
+            ),
+            "Compact old revisions, defragment each member, then disarm the alarm; or raise the quota.",
+        ),
+        "CORRUPT" => say(
+            format!(
+                "The data of {name} differs from that of the others (CORRUPT): the cluster takes no more writes."
+            ),
+            "Find out which members agree, remove the damaged one, and add it again with an empty data directory.",
+        ),
+        other => say(
+            format!("An alarm was raised about {name}: {other}."),
+            "See the log of the member.",
+        ),
+    }
 }
 
 #[must_use]

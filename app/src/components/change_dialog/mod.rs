@@ -2,14 +2,15 @@
 //! will be done, reason and ticket, then the progress. It decides nothing: the rules are the
 //! domain's, and the console looks again before anything is sent.
 
-use leptos::{html, lazy, prelude::*};
+use leptos::{html, prelude::*};
 use quorate_domain::{
     action::{Action, Verb},
     view::ClusterView,
 };
 
 use crate::{
-    components::{Asked, DialogTarget},
+    components::{Asked, DialogTarget, states::OutOfDate},
+    pages::later::{Missing, part},
     words::{self as all, actions as words},
 };
 
@@ -57,17 +58,43 @@ pub fn ChangeDialog() -> impl IntoView {
                 let close = Callback::new(move |()| close());
                 target.get().map(|asked| {
                     opener.remember();
-                    Suspend::new(opened(asked, dialog, close))
+                    Suspend::new(async move {
+                        match opened(asked, dialog, close).await {
+                            Ok(sheet) => sheet,
+                            Err(Missing) => view! { <OutOfDateSheet dialog close/> }.into_any(),
+                        }
+                    })
                 })
             }}
         </dialog>
     }
 }
 
-/// The browser loads this part of the program when the dialog is first opened.
-#[lazy]
-fn opened(asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) -> AnyView {
-    view! { <Opened asked dialog close/> }.into_any()
+part! {
+    fn opened / preload_opened (asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) {
+        view! { <Opened asked dialog close/> }.into_any()
+    }
+}
+
+/// In place of the sheet when its part of the program cannot be had.
+#[component]
+fn OutOfDateSheet(dialog: NodeRef<html::Dialog>, close: Callback<()>) -> impl IntoView {
+    Effect::new(move |_| {
+        if let Some(dialog) = dialog.get().filter(|dialog| !dialog.open()) {
+            // A browser that cannot show dialogs could not have opened this one.
+            let _ = dialog.show_modal();
+        }
+    });
+    view! {
+        <OutOfDate heading="dialog-title"/>
+        <footer class="dialog-foot">
+            <div class="dialog-buttons">
+                <button type="button" class="button" on:click=move |_| close.run(())>
+                    {words::CLOSE}
+                </button>
+            </div>
+        </footer>
+    }
 }
 
 /// One opening of the dialog, from the first look to the outcome.

@@ -31,6 +31,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub body: Bytes,
+    /// The certificate (DER) the peer has shown; `None` by plain HTTP.
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// An answer whose body is still coming.
@@ -68,6 +70,17 @@ impl Call {
     #[must_use]
     pub fn body(mut self, body: &Value) -> Self {
         self.request = self.request.json(body);
+        self
+    }
+
+    /// A body as HTML forms send it.
+    #[must_use]
+    pub(super) fn form(mut self, fields: &[(&str, &str)]) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        self.request = self.request.header(CONTENT_TYPE, kind).body(body);
         self
     }
 
@@ -110,11 +123,13 @@ impl Call {
         let response = self.start(Some(wait)).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        let certificate = certificate(&response);
         let body = collect(response, limit, wait).await?;
         Ok(Reply {
             status,
             headers,
             body,
+            certificate,
         })
     }
 
@@ -145,6 +160,28 @@ impl Call {
             .await
             .map_err(|_| Wire::TimedOut(wait))??;
         Err(Wire::of_status(status, location.as_deref(), &body).unwrap_or(Wire::Broken))
+    }
+
+    /// The connection itself, once the peer has agreed to go on with another protocol on it.
+    ///
+    /// # Errors
+    /// As [`Call::send`]; also for every status but 101.
+    pub async fn upgrade(self) -> Result<reqwest::Upgraded, Wire> {
+        let wait = self.wait;
+        let response = timeout(wait, self.start(None))
+            .await
+            .map_err(|_| Wire::TimedOut(wait))??;
+        let status = response.status();
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            let body = timeout(wait, collect(response, STATUS_LIMIT, wait))
+                .await
+                .map_err(|_| Wire::TimedOut(wait))??;
+            return Err(Wire::of_status(status, None, &body).unwrap_or(Wire::NotHttp));
+        }
+        timeout(wait, response.upgrade())
+            .await
+            .map_err(|_| Wire::TimedOut(wait))?
+            .map_err(|error| Wire::of(&error, wait))
     }
 
     async fn start(self, total: Option<Duration>) -> Result<reqwest::Response, Wire> {
@@ -234,6 +271,11 @@ impl Stream {
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
     }
+}
+
+fn certificate(response: &reqwest::Response) -> Option<Vec<u8>> {
+    let shown = response.extensions().get::<reqwest::tls::TlsInfo>()?;
+    shown.peer_certificate().map(<[u8]>::to_vec)
 }
 
 async fn collect(
