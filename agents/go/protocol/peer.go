@@ -13,7 +13,7 @@ import (
 )
 
 // answerLimit is how much of another agent's answer is read.
-const answerLimit = 1 << 20
+const answerLimit = 8 << 20
 
 // contactLimit is how long a newcomer may take to say who it is.
 const contactLimit = 3 * time.Second
@@ -63,6 +63,14 @@ func (p *Peer) Change(
 	path := "groups/" + url.PathEscape(group) + "/changes"
 	err := p.call(ctx, http.MethodPost, origin, path, asked, &receipt)
 	return receipt, err
+}
+
+// Call makes one of a library's own calls, see [Options.More]. Its answer may be larger than those
+// of the protocol.
+func (p *Peer) Call(
+	ctx context.Context, method, origin, path string, body, into any,
+) error {
+	return p.call(ctx, method, origin, path, body, into)
 }
 
 // Newcomer is what a node said that is to become a learner.

@@ -19,6 +19,8 @@ import (
 const (
 	// A change request is a few names; nothing larger is read.
 	bodyLimit = 16 * 1024
+	// moreLimit bounds the bodies of a library's own calls.
+	moreLimit = 256 * 1024
 	// lookLimit is how long a look may take before the agent answers for it.
 	lookLimit = 500 * time.Millisecond
 	// mostLooks is how many looks run at once.
@@ -54,6 +56,18 @@ type Options struct {
 	KeepAlive time.Duration
 	// Failed is told of panics the agent has caught, with their stack. It may be nil.
 	Failed func(what string)
+	// More are calls of a library's own, for agents of the same library to speak with each other.
+	More []Call
+}
+
+// Call is a call below [Base] that the protocol does not have.
+type Call struct {
+	// Method and Path, `dragonboat/replicas`; wildcards as in [http.ServeMux].
+	Method, Path string
+	// Needs is the right a caller must have.
+	Needs Rights
+	// Serve gives what is answered, as JSON. Its context ends after the limit for changes.
+	Serve func(ctx context.Context, request *http.Request) (any, *Refusal)
 }
 
 const mostChangeTime = 10 * time.Second
@@ -124,6 +138,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+Base+"/groups/{group}", s.group)
 	mux.HandleFunc("POST "+Base+"/groups/{group}/changes", s.change)
 	mux.HandleFunc("GET "+Base+"/events", s.events)
+	for _, call := range s.options.More {
+		mux.HandleFunc(call.Method+" "+Base+"/"+call.Path, s.more(call))
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refusal(http.StatusNotFound, "unknown-path", "The agent has no such call.").write(w)
 	})
@@ -138,6 +155,24 @@ func (s *Server) Handler() http.Handler {
 		with := context.WithValue(request.Context(), rightsKey{}, rights)
 		mux.ServeHTTP(w, request.WithContext(with))
 	})
+}
+
+func (s *Server) more(call Call) http.HandlerFunc {
+	return func(w http.ResponseWriter, request *http.Request) {
+		if rightsIn(request) < call.Needs {
+			notAllowed().write(w)
+			return
+		}
+		ctx, cancel := context.WithTimeout(request.Context(), s.options.ChangeLimit)
+		defer cancel()
+		request.Body = http.MaxBytesReader(w, request.Body, moreLimit)
+		value, refused := call.Serve(ctx, request)
+		if refused != nil {
+			refused.write(w)
+			return
+		}
+		answer(w, request, value)
+	}
 }
 
 // contain makes an answer of a panic; none reaches the host.
