@@ -100,3 +100,10 @@ func notSignedIn() *Refusal {
 func notAllowed() *Refusal {
 	return refusal(http.StatusForbidden, "not-allowed", "This credential may look, not change.")
 }
+
+// Bearer is whether a request carries one of the tokens; for calls of the host's own beside the
+// agent's.
+func Bearer(request *http.Request, tokens ...Token) bool {
+	options := Options{ReadTokens: tokens}
+	return options.rightsOfToken(request.Header.Get("Authorization")) == MayRead
+}

@@ -138,6 +138,8 @@ type Member struct {
 	Address      string  `json:"address"`
 	AgentAddress *string `json:"agent_address"`
 	Role         Role    `json:"role"`
+	// Replica is the library's own number of this member where members are hosts of many groups.
+	Replica uint64 `json:"replica,omitempty"`
 }
 
 // Progress is what a leader knows of another member.

@@ -1,0 +1,299 @@
+package role
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lni/dragonboat/v4"
+)
+
+const (
+	// sourceTimeout bounds how long the registry and the other hosts are waited for, once a batch.
+	sourceTimeout = 2 * time.Second
+	// readTimeout bounds one attempt of a linearizable read. A single long attempt made too early runs into
+	// its deadline even when the shard is ready long before; short ones do not.
+	readTimeout = 100 * time.Millisecond
+	// readPause lies between two rounds of attempts, writePause between two rounds of writing to the registry.
+	readPause  = 100 * time.Millisecond
+	writePause = time.Second
+	// retryPause lies between two attempts to start what had to wait.
+	retryPause = 2 * time.Second
+	// readers is how many shards are read at a time.
+	readers = 8
+)
+
+// NodeHost is the part of *dragonboat.NodeHost that is needed here.
+type NodeHost interface {
+	ID() string
+	RaftAddress() string
+	HasNodeInfo(shard, replica uint64) bool
+	SyncGetShardMembership(ctx context.Context, shard uint64) (*dragonboat.Membership, error)
+}
+
+// Launch holds the arguments StartReplica has to be called with: Members and Join as they are, NonVoting as
+// config.Config.IsNonVoting.
+type Launch struct {
+	Shard, Replica uint64
+	Members        map[uint64]string
+	Join           bool
+	NonVoting      bool
+}
+
+// Options of a Starter.
+type Options struct {
+	// Deployment is the cluster's name.
+	Deployment string
+	Records    *Records
+	// Registry is the authority; nil if there is none.
+	Registry Registry
+	// Peers are the agents of the other hosts; nil if there are none.
+	Peers Peers
+	// Static is what the host's configuration says of a replica; nil if it says nothing.
+	Static func(shard, replica uint64) StaticWord
+	// Launch calls StartReplica with the host's own state machine and settings.
+	Launch func(Launch) error
+	// Log is slog.Default() if nil.
+	Log *slog.Logger
+}
+
+// Outcome of an attempt to start a replica.
+type Outcome struct {
+	Key      Key
+	Decision Decision
+	// Err is set if the decision was to start and the start failed.
+	Err error
+}
+
+// Started tells whether the replica runs.
+func (o Outcome) Started() bool {
+	return o.Err == nil && (o.Decision.Verdict == Start || o.Decision.Verdict == Probe)
+}
+
+func (o Outcome) String() string {
+	text := fmt.Sprintf("shard %d replica %d: %s", o.Key.Shard, o.Key.Replica, o.Decision.Verdict)
+	if o.Decision.Why != "" {
+		text += ": " + o.Decision.Why
+	}
+	if o.Err != nil {
+		text += ": " + o.Err.Error()
+	}
+	return text
+}
+
+// Starter starts the replicas of one NodeHost.
+type Starter struct {
+	nodeHost NodeHost
+	options  Options
+
+	mu       sync.Mutex
+	running  map[Key]*replica
+	outcomes map[Key]Outcome
+	// dirty are those whose outcome has to be written to the registry.
+	dirty map[Key]*Membership
+	wake  chan struct{}
+}
+
+type replica struct {
+	kind    Kind
+	flag    bool
+	started time.Time
+	// ready is when the first linearizable read went through.
+	ready time.Time
+	// unproven is a voter of unknown origin: if it joined as a voter, it cannot lead as it was started.
+	unproven bool
+}
+
+// NewStarter for a NodeHost that has just been made.
+func NewStarter(nodeHost NodeHost, options Options) *Starter {
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	return &Starter{
+		nodeHost: nodeHost, options: options, wake: make(chan struct{}, 1),
+		running: map[Key]*replica{}, outcomes: map[Key]Outcome{}, dirty: map[Key]*Membership{},
+	}
+}
+
+// Start gathers what all sources say and starts what may be started. What has to wait is tried again by Run.
+// It returns one outcome for each key, in their order.
+func (s *Starter) Start(ctx context.Context, keys ...Key) []Outcome {
+	gathered := s.gather(ctx)
+	outcomes := make([]Outcome, 0, len(keys))
+	for _, key := range keys {
+		outcome := s.startOne(key, s.facts(key, gathered))
+		s.keep(outcome)
+		outcomes = append(outcomes, outcome)
+	}
+	s.nudge()
+	return outcomes
+}
+
+// Join writes down how a replica joins and starts it. The caller vouches that the addition was committed:
+// it is the agent of the leader that has just carried it out.
+func (s *Starter) Join(ctx context.Context, key Key, kind Kind, membership *Membership) Outcome {
+	facts := s.facts(key, s.gather(ctx))
+	facts.Peers = append(facts.Peers, PeerWord{Host: "the leader", Kind: kind, Membership: membership})
+	facts.PeersAsked++
+	// The leader has just written to the registry or has decided to go on without it.
+	facts.Registry.Away = ""
+	if facts.Registry.Entry == nil {
+		facts.Registry.Configured = false
+	}
+	outcome := s.startOne(key, facts)
+	s.keep(outcome)
+	s.nudge()
+	return outcome
+}
+
+type gathered struct {
+	registry     RegistryWord
+	entries      map[Key]Entry
+	faults       map[Key]string
+	words        map[Key][]PeerWord
+	asked        int
+	registryAway bool
+}
+
+func (s *Starter) gather(ctx context.Context) gathered {
+	ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
+	defer cancel()
+	var g gathered
+	var asking sync.WaitGroup
+	if s.options.Registry != nil {
+		g.registry.Configured = true
+		asking.Go(func() {
+			var err error
+			if g.entries, g.faults, err = s.options.Registry.Entries(ctx); err != nil {
+				g.registry.Away = err.Error()
+			}
+		})
+	}
+	if s.options.Peers != nil {
+		asking.Go(func() { g.words, g.asked = s.options.Peers.Words(ctx) })
+	}
+	asking.Wait()
+	return g
+}
+
+func (s *Starter) facts(key Key, g gathered) Facts {
+	facts := Facts{
+		Deployment: s.options.Deployment, NodeHostID: s.nodeHost.ID(), Target: s.nodeHost.RaftAddress(),
+		Shard: key.Shard, Replica: key.Replica, OnDisk: s.nodeHost.HasNodeInfo(key.Shard, key.Replica),
+		Registry: g.registry, Peers: g.words[key], PeersAsked: g.asked,
+	}
+	facts.Peers = slices.Clone(facts.Peers)
+	if entry, ok := g.entries[key]; ok {
+		facts.Registry.Entry = &entry
+	}
+	facts.Registry.Fault = g.faults[key]
+	record, err := s.options.Records.Read(key.Shard, key.Replica)
+	if err != nil {
+		facts.LocalFault = err.Error()
+	}
+	facts.Local = record
+	if s.options.Static != nil {
+		facts.Static = s.options.Static(key.Shard, key.Replica)
+	}
+	return facts
+}
+
+func (s *Starter) startOne(key Key, facts Facts) Outcome {
+	s.mu.Lock()
+	already := s.running[key]
+	s.mu.Unlock()
+	if already != nil {
+		return Outcome{Key: key, Decision: Decision{Verdict: Start, Kind: already.kind, NonVoting: already.flag, Why: "it runs already"}}
+	}
+	decision := Decide(facts)
+	outcome := Outcome{Key: key, Decision: decision}
+	switch decision.Verdict {
+	case Start:
+		outcome.Err = s.launch(facts, decision)
+	case Probe:
+		outcome.Decision, outcome.Err = s.probe(facts, decision)
+	}
+	if errors.Is(outcome.Err, dragonboat.ErrReplicaRemoved) {
+		outcome.Decision = refuse("Dragonboat has this replica marked as removed; add a new one under a fresh id")
+		outcome.Err = nil
+		_ = s.options.Records.Update(key.Shard, key.Replica, func(r *Record) bool { r.Removed = true; return true })
+	}
+	return outcome
+}
+
+func (s *Starter) launch(facts Facts, decision Decision) error {
+	record := Record{
+		Deployment: facts.Deployment, NodeHostID: facts.NodeHostID, Shard: facts.Shard, Replica: facts.Replica,
+		Kind: decision.Kind, Target: facts.Target, Flag: decision.NonVoting,
+	}
+	if facts.Local != nil {
+		record.Membership, record.Started = facts.Local.Membership, facts.Local.Started
+	}
+	// Before the start: a crash right after it must find the kind.
+	if err := s.options.Records.Write(record); err != nil {
+		return err
+	}
+	if err := s.call(facts, decision); err != nil {
+		return err
+	}
+	record.Started = true
+	if err := s.options.Records.Write(record); err != nil {
+		s.options.Log.Warn("the record of a running replica cannot be written", "shard", facts.Shard, "error", err)
+	}
+	s.runs(Key{facts.Shard, facts.Replica}, decision, false)
+	return nil
+}
+
+// probe starts a replica whose origin nobody remembers. No record is written before somebody knows.
+func (s *Starter) probe(facts Facts, decision Decision) (Decision, error) {
+	err := s.call(facts, decision)
+	if errors.Is(err, dragonboat.ErrInvalidShardSettings) {
+		decision = Decision{Verdict: Start, Kind: Initial, Source: "Dragonboat", Warnings: decision.Warnings,
+			Why: "nobody remembered how it joined; Dragonboat knows it as an initial member"}
+		return decision, s.launch(facts, decision)
+	}
+	if err == nil {
+		s.runs(Key{facts.Shard, facts.Replica}, decision, true)
+	}
+	return decision, err
+}
+
+func (s *Starter) call(facts Facts, decision Decision) (err error) {
+	defer func() {
+		// What Dragonboat panics about on the caller's own goroutine must not end the host.
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("the start panicked: %v", fault)
+		}
+	}()
+	return s.options.Launch(Launch{Shard: facts.Shard, Replica: facts.Replica, Members: decision.Members,
+		Join: decision.Join, NonVoting: decision.NonVoting})
+}
+
+func (s *Starter) runs(key Key, decision Decision, unproven bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running[key] = &replica{kind: decision.Kind, flag: decision.NonVoting, started: time.Now(), unproven: unproven}
+}
+
+func (s *Starter) keep(outcome Outcome) {
+	s.mu.Lock()
+	s.outcomes[outcome.Key] = outcome
+	s.mu.Unlock()
+	for _, warning := range outcome.Decision.Warnings {
+		s.options.Log.Warn(warning, "shard", outcome.Key.Shard, "replica", outcome.Key.Replica)
+	}
+	if !outcome.Started() {
+		s.options.Log.Warn("a replica was not started", "outcome", outcome.String())
+	}
+}
+
+func (s *Starter) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
