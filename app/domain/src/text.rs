@@ -3,6 +3,7 @@
 
 mod changes;
 mod clusters;
+mod etcd;
 mod figures;
 mod findings;
 mod reasons;

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 pub mod agent;
 pub mod clock;
+pub mod etcd;
 pub mod http;
 pub mod openbao;
 mod patience;
@@ -159,6 +160,7 @@ pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> 
         Kind::Agent => agent::Agent::connect(connection),
         Kind::Simulated => Ok(simulated::from_seeds(&connection)),
         Kind::Openbao | Kind::Vault => Ok(Arc::new(openbao::Openbao::new(connection)?)),
-        kind @ (Kind::Etcd | Kind::Openziti) => Err(ConnectError::Kind { kind }),
+        Kind::Etcd => Ok(Arc::new(etcd::Etcd::new(connection)?)),
+        kind @ Kind::Openziti => Err(ConnectError::Kind { kind }),
     }
 }

@@ -1,10 +1,11 @@
-//! Whether a snapshot file of OpenBao or Vault is whole: read to its end, every part there,
-//! every digest right. A streaming reader alone does not notice a file that was cut.
+//! Whether a snapshot file is whole: read to its end, every part there, every digest right. Here
+//! those of OpenBao and Vault, where a streaming reader alone does not notice a file that was
+//! cut; those of etcd in a file of their own.
 
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
 
@@ -12,13 +13,17 @@ use flate2::bufread::GzDecoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+mod bolt;
+mod etcd;
+
 /// What a whole snapshot says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verified {
     pub index: u64,
-    pub term: u64,
-    /// Index of the membership it holds.
-    pub configuration_index: u64,
+    /// Where the snapshot tells it.
+    pub term: Option<u64>,
+    /// Index of the membership it holds, where it tells.
+    pub configuration_index: Option<u64>,
     /// (id, votes) of the members it holds.
     pub members: Vec<(String, bool)>,
     /// Of the whole file.
@@ -31,10 +36,12 @@ pub struct Verified {
 pub enum Broken {
     #[error("the file cannot be read")]
     Read(#[source] io::Error),
-    #[error("this is not a snapshot of OpenBao or Vault (no gzip)")]
+    #[error("this is not a snapshot of OpenBao, Vault or etcd")]
     NotGzip,
     #[error("the file is cut or damaged: it does not unpack to its end")]
     Cut(#[source] io::Error),
+    #[error("the store ends without its digest: the file is cut")]
+    NoDigest,
     #[error("the archive ends without its closing blocks: the file is cut")]
     NoEnd,
     #[error("{0} is missing: the file is cut or no snapshot")]
@@ -66,7 +73,16 @@ const SMALL: u64 = 4 * 1024 * 1024;
 /// # Errors
 /// The first thing that is wrong.
 pub fn verify(file: &Path) -> Result<Verified, Broken> {
-    let file = File::open(file).map_err(Broken::Read)?;
+    let mut file = File::open(file).map_err(Broken::Read)?;
+    let mut head = Vec::new();
+    (&mut file)
+        .take(64)
+        .read_to_end(&mut head)
+        .map_err(Broken::Read)?;
+    file.seek(SeekFrom::Start(0)).map_err(Broken::Read)?;
+    if etcd::begins_one(&head) {
+        return etcd::verify(file);
+    }
     verify_reader(file)
 }
 
@@ -91,8 +107,8 @@ pub fn verify_reader(file: impl Read) -> Result<Verified, Broken> {
     let meta = parts.meta()?;
     Ok(Verified {
         index: meta.index,
-        term: meta.term,
-        configuration_index: meta.configuration_index,
+        term: Some(meta.term),
+        configuration_index: Some(meta.configuration_index),
         members: meta.members(),
         bytes: file.bytes,
         sha256: hex(&file.digest.finalize()),

@@ -31,7 +31,10 @@ fn verify(file: &Path) -> Exit {
         Ok(whole) => {
             output::say(format!("ok: {}", file.display()));
             output::say(format!("  {} bytes, sha256 {}", whole.bytes, whole.sha256));
-            output::say(format!("  index {}, term {}", whole.index, whole.term));
+            match whole.term {
+                Some(term) => output::say(format!("  index {}, term {term}", whole.index)),
+                None => output::say(format!("  index {}", whole.index)),
+            }
             for (member, votes) in &whole.members {
                 let role = if *votes { "voter" } else { "learner" };
                 output::say(format!("  {member}  {role}"));

@@ -149,7 +149,9 @@ fn one(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Cluster>
         problems.push(format!("{path}: cert_file and key_file belong together"));
     }
     if block.contains_key("username") != block.contains_key("password_file") {
-        problems.push(format!("{path}: username and password_file belong together"));
+        problems.push(format!(
+            "{path}: username and password_file belong together"
+        ));
     }
     let (Some(name), Some(kind)) = (name, kind) else {
         return None;

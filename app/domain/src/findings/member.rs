@@ -42,10 +42,11 @@ pub(super) fn member_findings(
         }
         Some(Answer::Sealed) => add(FindingCode::MemberSealed, absent, text::member_sealed(name)),
         Some(Answer::NotStarted) => {
+            let answers = member.report.is_some_and(|report| report.asked.is_some());
             add(
                 FindingCode::MemberNotStarted,
                 absent,
-                text::member_not_started(name),
+                text::member_not_started(name, answers),
             );
         }
         Some(Answer::Misread(why)) => {
@@ -111,7 +112,7 @@ pub(super) fn stranger_findings(standing: &Standing<'_>, found: &mut Vec<Finding
             Answer::Sealed => (FindingCode::MemberSealed, text::member_sealed(name)),
             Answer::NotStarted => (
                 FindingCode::MemberNotStarted,
-                text::member_not_started(name),
+                text::member_not_started(name, report.asked.is_some()),
             ),
             Answer::Misread(_) if noted(standing, name) => continue,
             Answer::Misread(why) => (FindingCode::MemberMisread, text::member_misread(name, why)),

@@ -112,6 +112,9 @@ pub fn request(view: &ClusterView, action: &Action) -> String {
             format!("to hand leadership to {}", view.name_of(member))
         }
         Action::Transfer { member: None } => "to make the leader step down".to_owned(),
+        Action::Snapshot if view.kind == Kind::Etcd => {
+            "for a copy of the store of a voter that is level".to_owned()
+        }
         Action::Snapshot => "for a snapshot of the leader's state".to_owned(),
     }
 }
@@ -171,6 +174,10 @@ pub fn final_check(view: &ClusterView, action: &Action) -> String {
 pub fn notes(view: &ClusterView, action: &Action, may_choose: bool) -> Vec<String> {
     let openbao = matches!(view.kind, Kind::Openbao | Kind::Vault);
     match action {
+        Action::AddLearner { address, .. } if view.kind == Kind::Etcd => {
+            super::etcd::newcomer(view, address)
+        }
+        Action::Remove { member } if view.kind == Kind::Etcd => super::etcd::removed(view, member),
         Action::AddLearner { address, .. } => {
             let mut notes = vec![format!(
                 "The new node must be running at {address} and empty."

@@ -122,7 +122,13 @@ pub fn member_sealed(name: &str) -> Statement {
 }
 
 #[must_use]
-pub fn member_not_started(name: &str) -> Statement {
+pub fn member_not_started(name: &str, answers: bool) -> Statement {
+    if !answers {
+        return say(
+            format!("{name} was added and has not started yet."),
+            "Start its process as the change that added it says, or remove the member.",
+        );
+    }
     say(
         format!("{name} runs but was never started as a member."),
         "Check its data directory; if it is empty on purpose, remove the member and add it under a new id.",

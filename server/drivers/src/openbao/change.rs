@@ -165,7 +165,7 @@ fn snapshot_taken(
         bytes: Some(verified.bytes),
         sha256: Some(verified.sha256),
         index: Some(verified.index),
-        term: Some(verified.term),
+        term: verified.term,
         member: Some(member),
     };
     Applied::Accepted(Receipt {

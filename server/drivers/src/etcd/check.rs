@@ -1,0 +1,226 @@
+//! What `quorate check` says of one cluster: reach, trust and rights, a line each, with a hint.
+
+use quorate_domain::observation::{Answer, NodeReport, Note, Observation};
+use serde_json::json;
+use url::Url;
+
+use super::{
+    Etcd,
+    answers::{Status, Version},
+    gateway::{Missed, at, page, read},
+    session::Standing,
+};
+use crate::{
+    Diagnosis,
+    http::{Wire, address_of, plain_http},
+};
+
+impl Etcd {
+    pub(super) async fn check(&self) -> Vec<Diagnosis> {
+        let mut lines = Vec::new();
+        let mut reached = false;
+        for seed in &self.seeds {
+            let line = self.seed_line(seed).await;
+            reached |= line.ok;
+            lines.push(line);
+            lines.extend(plain_http(seed).map(|_| plain_line(seed)));
+        }
+        if reached {
+            let seen = self.look(self.status_timeout * 3).await;
+            lines.extend(self.access_line());
+            lines.extend(seen.nodes.iter().map(node_line));
+            lines.extend(note_lines(&seen));
+        }
+        lines
+    }
+
+    /// Whether etcd's gateway answers at `seed`, and if not, what does.
+    async fn seed_line(&self, seed: &Url) -> Diagnosis {
+        let address = address_of(seed);
+        let version = self.client.get(&page(seed, "version"));
+        let version = version.within(self.status_timeout).json::<Version>().await;
+        let version = match version {
+            Ok(version) => version.etcdserver,
+            Err(why @ (Wire::Status { .. } | Wire::NotJson | Wire::Shape(_) | Wire::NotHttp)) => {
+                return problem(
+                    "not-etcd",
+                    format!("{address} is not etcd: {why}."),
+                    "Check the port, and that `kind` is what runs there.",
+                );
+            }
+            Err(why) => return problem(why.code(), format!("{address}: {why}."), why.hint()),
+        };
+        let status = read::<Status>(
+            &self.client,
+            self.session.token().as_ref(),
+            &at(seed, "maintenance/status"),
+            &json!({}),
+            self.status_timeout,
+        )
+        .await;
+        match status {
+            Ok(_) => fine(
+                "seed-reached",
+                format!("{address} answers (etcd {version})."),
+            ),
+            // That is told in its own line.
+            Err(Missed::Failed(failure))
+                if failure.asks_for_sign_in() || failure.refuses_token() =>
+            {
+                fine(
+                    "seed-reached",
+                    format!("{address} answers (etcd {version})."),
+                )
+            }
+            Err(Missed::Wire(Wire::Status { status: 404, .. })) => {
+                self.no_gateway(seed, &version).await
+            }
+            Err(why) => problem(
+                "status-not-read",
+                format!("{address}: {why}."),
+                "See the log of the member.",
+            ),
+        }
+    }
+
+    /// etcd speaks there, and its gateway does not: the port for members among themselves, or a
+    /// client port without the gateway.
+    async fn no_gateway(&self, seed: &Url, version: &str) -> Diagnosis {
+        let address = address_of(seed);
+        let members = self.client.get(&page(seed, "members"));
+        let peer = members.within(self.status_timeout).send().await;
+        if peer.is_ok_and(|reply| reply.status == 200) {
+            return problem(
+                "peer-port",
+                format!("{address} is where members of etcd speak to one another."),
+                "Give the address for clients (advertise-client-urls, usually port 2379).",
+            );
+        }
+        problem(
+            "no-gateway",
+            format!("{address} is etcd {version} without its JSON gateway."),
+            "It needs etcd 3.4 or newer without --enable-grpc-gateway=false; with listen-client-http-urls give that address.",
+        )
+    }
+
+    fn access_line(&self) -> Option<Diagnosis> {
+        let user = self.session.username().unwrap_or_default();
+        Some(match self.session.standing() {
+            Standing::Unknown => return None,
+            Standing::Open => {
+                let text = "etcd asks nobody who they are: whoever reaches it may do anything.";
+                fine("authentication-off", text.to_owned())
+            }
+            Standing::Token => fine("token-known", "etcd knows the token.".to_owned()),
+            Standing::SignedIn { root: true } => fine(
+                "permissions",
+                format!("{user} may do all that the console offers."),
+            ),
+            Standing::SignedIn { root: false } => problem(
+                "permission-missing",
+                format!("The user {user} has not the role root: it may look and change nothing."),
+                "Members are changed with the role root only: etcdctl user grant-role NAME root.",
+            ),
+            Standing::Needed => problem(
+                "sign-in-needed",
+                "etcd asks for a name and a password, and none are configured.".to_owned(),
+                "Set `username` and `password_file`.",
+            ),
+            Standing::Refused(why) => problem(
+                "sign-in-refused",
+                format!("etcd does not let the console in: {why}."),
+                "Check `username` and `password_file`, or the token in `token_file`.",
+            ),
+        })
+    }
+}
+
+fn plain_line(seed: &Url) -> Diagnosis {
+    let text = format!(
+        "{} is reached by plain HTTP: passwords and answers can be read on the way.",
+        address_of(seed)
+    );
+    problem(
+        "plain-http",
+        text,
+        "Give etcd certificates (--cert-file, --key-file) and use https:// in the seed.",
+    )
+}
+
+fn node_line(node: &NodeReport) -> Diagnosis {
+    let place = node.asked.as_deref().unwrap_or("unknown address");
+    let (code, why, hint) = match &node.answer {
+        Answer::Answered => {
+            return fine("member-reached", format!("{} answers at {place}.", node.id));
+        }
+        Answer::NotStarted | Answer::Sealed => (
+            "not-started",
+            "it was added and has not started yet",
+            "Start its process, or remove the member.",
+        ),
+        Answer::NotAsked => (
+            "address-unknown",
+            "it advertises no address that can be reached from here",
+            "Set its advertise-client-urls, or `api_address_pattern` (\"https://{host}:2379\").",
+        ),
+        Answer::Silent(why) => (
+            "silent",
+            why.as_str(),
+            "Check that it runs and can be reached from here.",
+        ),
+        Answer::Misread(why) => (
+            "misread",
+            why.as_str(),
+            "Check that its client address is right.",
+        ),
+        Answer::Denied(why) => (
+            "denied",
+            why.as_str(),
+            "Check `username` and `password_file`.",
+        ),
+    };
+    problem(code, format!("{} at {place}: {why}.", node.id), hint)
+}
+
+fn note_lines(seen: &Observation) -> Vec<Diagnosis> {
+    let line = |note: &Note| match note {
+        Note::TwoClusters { addresses } => Some(problem(
+            "two-clusters",
+            format!(
+                "The addresses lead to different clusters: {}.",
+                addresses.join(", ")
+            ),
+            "Name only members of one cluster as seeds.",
+        )),
+        Note::Alarm { member, alarm } => Some(problem(
+            "alarm",
+            format!("etcd has raised the alarm {alarm} about {member}."),
+            "See `etcdctl alarm list`; until it is disarmed nothing can be written.",
+        )),
+        Note::RemovedStillRunning { member, address } => Some(problem(
+            "removed-still-running",
+            format!("{member} at {address} is no member any more and still runs."),
+            "Stop it and delete its data.",
+        )),
+        _ => None,
+    };
+    seen.notes.iter().filter_map(line).collect()
+}
+
+fn fine(code: &str, text: String) -> Diagnosis {
+    Diagnosis {
+        ok: true,
+        code: code.to_owned(),
+        text,
+        hint: None,
+    }
+}
+
+fn problem(code: &str, text: String, hint: &str) -> Diagnosis {
+    Diagnosis {
+        ok: false,
+        code: code.to_owned(),
+        text,
+        hint: Some(hint.to_owned()),
+    }
+}
