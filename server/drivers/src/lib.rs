@@ -17,6 +17,7 @@ pub mod clock;
 pub mod etcd;
 pub mod http;
 pub mod openbao;
+pub mod openziti;
 mod patience;
 pub mod secret;
 pub mod simulated;
@@ -160,7 +161,7 @@ pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> 
         Kind::Agent => agent::Agent::connect(connection),
         Kind::Simulated => Ok(simulated::from_seeds(&connection)),
         Kind::Openbao | Kind::Vault => Ok(Arc::new(openbao::Openbao::new(connection)?)),
+        Kind::Openziti => Ok(Arc::new(openziti::Openziti::new(connection)?)),
         Kind::Etcd => Ok(Arc::new(etcd::Etcd::new(connection)?)),
-        kind @ Kind::Openziti => Err(ConnectError::Kind { kind }),
     }
 }

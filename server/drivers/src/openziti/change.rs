@@ -1,0 +1,514 @@
+//! Carrying out one step: one changing request to the leader itself, and what its answer means.
+//! A follower would forward it and give up after five seconds, whatever becomes of it; so the
+//! leader is asked first whether it still leads. Nothing is ever sent twice.
+
+use std::time::Instant;
+
+use quorate_domain::{
+    action::Action,
+    cluster::{MemberId, Role},
+    plan::Step,
+};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    Openziti, RoleChange,
+    answers::{Problem, Row, SnapshotMade, Wrapped, host_of},
+    ask::{Why, fabric},
+};
+use crate::{
+    Applied, Exchange, Receipt, SnapshotReceipt,
+    http::{Reply, Wire},
+};
+
+/// Where a snapshot goes: beside the database. The controller puts in the values, so nobody
+/// types a path on its disk.
+const SNAPSHOT: &str = "__DB_DIR__/__DB_FILE__-quorate-__DATE__-__TIME__-index-__RAFT_INDEX__";
+/// What stands in the path before the index it reaches.
+const INDEX_MARK: &str = "-index-";
+
+/// What is sent, and how its answer is to be read.
+struct Request {
+    path: &'static str,
+    body: Value,
+}
+
+impl Openziti {
+    pub(super) async fn carry_out(&self, step: &Step) -> Applied {
+        let (leader, rows) = match self.leader_now(step).await {
+            Ok(found) => found,
+            Err(refusal) => return refusal,
+        };
+        match &step.action {
+            Action::AddLearner { address, member } => {
+                self.add(&leader, &rows, address, member.as_ref()).await
+            }
+            Action::Promote { member } => {
+                self.change_role(&leader, &rows, member, Role::Voter).await
+            }
+            Action::Demote { member } => {
+                self.change_role(&leader, &rows, member, Role::Learner)
+                    .await
+            }
+            Action::Remove { member } => self.remove(&leader, &rows, member).await,
+            Action::Transfer { member } => self.transfer(&leader, &rows, member.as_ref()).await,
+            Action::Snapshot => self.snapshot(&leader, step).await,
+        }
+    }
+
+    /// The leader the step was decided on, by its own word of this moment, and whom it lists.
+    async fn leader_now(&self, step: &Step) -> Result<(Url, Vec<Row>), Applied> {
+        let mut found = self.remembered_leader(step);
+        if found.is_none() {
+            self.look(self.status_timeout * 2).await;
+            found = self.remembered_leader(step);
+        }
+        let Some((id, url)) = found else {
+            let text = "It is not known where the leader answers; nothing was sent.";
+            return Err(refused(Exchange::default(), "leader-unknown", text));
+        };
+        let (rows, identity) = match self.asker.list(&url, self.status_timeout * 2).await {
+            Ok(listed) => listed,
+            Err(why) => return Err(unread(&url, &why)),
+        };
+        let another = identity.is_some_and(|identity| identity.id != id);
+        let leads = rows.iter().any(|row| row.id == id.as_str() && row.leader);
+        if another || !leads {
+            let text = "It does not lead any more; nothing was sent.";
+            return Err(refused(asked(&url), "leader-moved", text));
+        }
+        Ok((url, rows))
+    }
+
+    fn remembered_leader(&self, step: &Step) -> Option<(MemberId, Url)> {
+        let memory = self.memory();
+        let id = step.leader.clone().or_else(|| memory.leader.clone())?;
+        let member = memory.membership.as_ref()?.member(&id)?;
+        let url = memory.directory.url_of(member)?;
+        Some((id, url))
+    }
+
+    async fn add(
+        &self,
+        leader: &Url,
+        rows: &[Row],
+        address: &str,
+        member: Option<&MemberId>,
+    ) -> Applied {
+        if host_of(address).is_none() || !address.starts_with("tls:") {
+            let text = "The address must be a control address like tls:host:6262.";
+            return refused(Exchange::default(), "address-malformed", text);
+        }
+        let taken = rows.iter().find(|row| {
+            let same_id = member.is_some_and(|id| row.id == id.as_str());
+            let same_address = row.address.eq_ignore_ascii_case(address);
+            // Whoever else holds the id would be removed. Who is only connected is listed too,
+            // and may well become a member.
+            (same_id && !same_address) || (same_address && (row.voter || !row.connected))
+        });
+        if let Some(row) = taken {
+            let text = format!("{} at {} is listed already.", row.id, row.address);
+            return refused(asked(leader), "already-member", &text);
+        }
+        let request = Request {
+            path: "cluster/add-member",
+            body: json!({ "address": address, "isVoter": false }),
+        };
+        let outcome = self.send(leader, &request).await;
+        match outcome {
+            Sent::Answered(exchange, reply) => match judged(&exchange, &reply) {
+                Some(applied) => applied,
+                None => self.added(leader, address, exchange).await,
+            },
+            Sent::Not(applied) => applied,
+        }
+    }
+
+    /// The newcomer's id is told by the list only.
+    async fn added(&self, leader: &Url, address: &str, exchange: Exchange) -> Applied {
+        let listed = self.asker.list(leader, self.status_timeout * 2).await;
+        let rows = listed.map(|(rows, _)| rows).unwrap_or_default();
+        let row = rows
+            .iter()
+            .find(|row| row.address.eq_ignore_ascii_case(address));
+        if let Some(row) = row {
+            self.memory().known.learn_added(&row.id, &row.address);
+        }
+        accepted(exchange, row.map(|row| MemberId::from(row.id.as_str())))
+    }
+
+    async fn change_role(
+        &self,
+        leader: &Url,
+        rows: &[Row],
+        member: &MemberId,
+        role: Role,
+    ) -> Applied {
+        let Some(row) = rows.iter().find(|row| row.id == member.as_str()) else {
+            return unknown_member(leader);
+        };
+        let request = Request {
+            path: "cluster/add-member",
+            body: json!({ "address": row.address, "isVoter": role == Role::Voter }),
+        };
+        // From here on it is watched whether the member comes out inside.
+        self.memory().role_changes.insert(
+            member.clone(),
+            RoleChange {
+                address: row.address.clone(),
+                role,
+                begun: Instant::now(),
+                ended: None,
+            },
+        );
+        let outcome = self.send(leader, &request).await;
+        let applied = match outcome {
+            Sent::Answered(exchange, reply) => match judged(&exchange, &reply) {
+                None => {
+                    self.memory().known.learn_added(&row.id, &row.address);
+                    accepted(exchange, None)
+                }
+                Some(refusal) => self.half_done(leader, row, exchange, &reply, refusal).await,
+            },
+            Sent::Not(applied) => applied,
+        };
+        let mut memory = self.memory();
+        if matches!(applied, Applied::Refused { .. }) {
+            memory.role_changes.remove(member);
+        } else if let Some(change) = memory.role_changes.get_mut(member) {
+            change.ended = Some(Instant::now());
+        }
+        applied
+    }
+
+    /// An error may come after the first half, in which the member was removed.
+    async fn half_done(
+        &self,
+        leader: &Url,
+        row: &Row,
+        exchange: Exchange,
+        reply: &Reply,
+        judged: Applied,
+    ) -> Applied {
+        let told = Problem::of(&reply.body).map(|problem| problem.text());
+        let told = told.unwrap_or_default();
+        // By the order in which the leader goes about it, these come before anything is done.
+        let before = [
+            "unable to reach peer",
+            "unsupported peer address",
+            "error removing existing",
+        ]
+        .iter()
+        .any(|text| told.contains(text));
+        if before || !matches!(judged, Applied::Refused { .. }) || reply.status != 400 {
+            return judged;
+        }
+        let listed = self.asker.list(leader, self.status_timeout * 2).await;
+        let still = listed.ok().and_then(|(rows, _)| {
+            let found = rows.into_iter().find(|other| other.id == row.id);
+            Some(found?.voter == row.voter)
+        });
+        let certain = row.voter || !row.connected;
+        if still == Some(true) && certain && !told.contains("add peer failed") {
+            return judged;
+        }
+        let text = format!(
+            "The change stopped half-way ({told}): {} may have been removed and not added again.",
+            row.id
+        );
+        Applied::Unknown { exchange, text }
+    }
+
+    async fn remove(&self, leader: &Url, rows: &[Row], member: &MemberId) -> Applied {
+        // The controller answers 200 for an id nobody has.
+        if !rows.iter().any(|row| row.id == member.as_str()) {
+            return unknown_member(leader);
+        }
+        let request = Request {
+            path: "cluster/remove-member",
+            body: json!({ "id": member }),
+        };
+        match self.send(leader, &request).await {
+            Sent::Answered(exchange, reply) => judged(&exchange, &reply).unwrap_or_else(|| {
+                self.memory().known.learn_removed(member.as_str());
+                accepted(exchange, None)
+            }),
+            Sent::Not(applied) => applied,
+        }
+    }
+
+    async fn transfer(&self, leader: &Url, rows: &[Row], member: Option<&MemberId>) -> Applied {
+        if let Some(member) = member
+            && !rows.iter().any(|row| row.id == member.as_str())
+        {
+            return unknown_member(leader);
+        }
+        let request = Request {
+            path: "cluster/transfer-leadership",
+            body: member.map_or_else(|| json!({}), |member| json!({ "newLeaderId": member })),
+        };
+        match self.send(leader, &request).await {
+            Sent::Answered(exchange, reply) => {
+                judged(&exchange, &reply).unwrap_or_else(|| accepted(exchange, None))
+            }
+            Sent::Not(applied) => applied,
+        }
+    }
+
+    /// The older call, without a path, is for controllers that do not know the newer one.
+    async fn snapshot(&self, leader: &Url, step: &Step) -> Applied {
+        let request = Request {
+            path: "database/snapshot",
+            body: json!({ "path": SNAPSHOT }),
+        };
+        let (exchange, reply) = match self.send(leader, &request).await {
+            Sent::Answered(exchange, reply) => (exchange, reply),
+            Sent::Not(applied) => return applied,
+        };
+        let (exchange, reply) = if reply.status == 404 {
+            let older = Request {
+                path: "database",
+                body: json!({}),
+            };
+            match self.send(leader, &older).await {
+                Sent::Answered(exchange, reply) => (exchange, reply),
+                Sent::Not(applied) => return applied,
+            }
+        } else {
+            (exchange, reply)
+        };
+        if let Some(applied) = judged(&exchange, &reply) {
+            return applied;
+        }
+        let made: Option<Wrapped<SnapshotMade>> = reply.json().ok();
+        let index = made.and_then(|made| index_in(&made.data.path));
+        let member = step.leader.clone().or_else(|| self.memory().leader.clone());
+        Applied::Accepted(Receipt {
+            exchange,
+            snapshot: Some(SnapshotReceipt {
+                file: None,
+                bytes: None,
+                sha256: None,
+                index,
+                term: None,
+                member: member.map(|member| member.0),
+            }),
+            member: None,
+            deferred: false,
+        })
+    }
+
+    async fn send(&self, leader: &Url, request: &Request) -> Sent {
+        let url = fabric(leader, request.path);
+        let sent = json!({ "method": "POST", "url": url.as_str(), "body": request.body });
+        // The list was read with it a moment ago.
+        let session = match self.asker.sessions.session(leader).await {
+            Ok(session) => session,
+            Err(why) => return Sent::Not(unread(leader, &Why::SignIn(why))),
+        };
+        let call = self.asker.client.post(&url, &request.body);
+        match session.sign(call.within(self.change_timeout)).send().await {
+            Ok(reply) => Sent::Answered(
+                Exchange {
+                    sent,
+                    received: received(&reply),
+                },
+                Box::new(reply),
+            ),
+            Err(why) => Sent::Not(lost(sent, &why)),
+        }
+    }
+}
+
+/// What became of a request.
+enum Sent {
+    Answered(Exchange, Box<Reply>),
+    /// No complete answer, or never sent.
+    Not(Applied),
+}
+
+/// What an answer that is no success means; `None` for a success.
+fn judged(exchange: &Exchange, reply: &Reply) -> Option<Applied> {
+    if (200..300).contains(&reply.status) {
+        return None;
+    }
+    let problem = Problem::of(&reply.body).unwrap_or_default();
+    let told = problem.text();
+    let exchange = exchange.clone();
+    let Some(code) = refusal(reply.status, &problem.code, &told) else {
+        let text = format!(
+            "It answered {} {} ({told}); whether it was done is not known.",
+            reply.status, problem.code
+        );
+        return Some(Applied::Unknown { exchange, text });
+    };
+    let text = match code {
+        "no-leader" => "There is no leader now; nothing was done.".to_owned(),
+        "denied" => "The console's identity may not do this.".to_owned(),
+        "newcomer-unreachable" => {
+            format!("The leader does not reach the controller there: {told}.")
+        }
+        "too-soon" => format!("OpenZiti does this once a minute at most: {told}."),
+        _ => format!("OpenZiti refuses it: {told}."),
+    };
+    Some(refused(exchange, code, &text))
+}
+
+/// The code of an answer that certainly means that nothing was done; `None` where that is open.
+fn refusal(status: u16, code: &str, told: &str) -> Option<&'static str> {
+    let has = |part: &str| told.contains(part);
+    match (status, code) {
+        (401 | 403, _) => Some("denied"),
+        (404, _) => Some("not-supported"),
+        (429, _) => Some("too-soon"),
+        (503, "CLUSTER_NO_LEADER") => Some("no-leader"),
+        (500, "TRANSFER_LEADERSHIP_ERROR") if has("no cluster node found") => {
+            Some("member-unknown")
+        }
+        (500, "TRANSFER_LEADERSHIP_ERROR") if has("not a voting member") => {
+            Some("target-not-voter")
+        }
+        (500, "UNHANDLED") if has("snapshot") => Some("refused-by-backend"),
+        // The entry may still be committed by whoever leads next.
+        (400, _) if has("leadership lost") || has("leadership transfer") || has("timed out") => {
+            None
+        }
+        (400, _) if has("unable to reach peer") => Some("newcomer-unreachable"),
+        (400..=499, _) => Some("refused-by-backend"),
+        _ => None,
+    }
+}
+
+/// The index a snapshot reaches, as its name says.
+fn index_in(path: &str) -> Option<u64> {
+    let (_, rest) = path.rsplit_once(INDEX_MARK)?;
+    rest.parse().ok()
+}
+
+/// The answer for the audit log.
+fn received(reply: &Reply) -> Value {
+    if reply.body.is_empty() {
+        return json!({ "status": reply.status });
+    }
+    json!({ "status": reply.status, "body": reply.record() })
+}
+
+/// For a refusal that comes of reading only.
+fn asked(leader: &Url) -> Exchange {
+    let url = fabric(leader, "cluster/list-members");
+    Exchange {
+        sent: json!({ "method": "GET", "url": url.as_str() }),
+        received: Value::Null,
+    }
+}
+
+fn unread(leader: &Url, why: &Why) -> Applied {
+    let text = match why {
+        Why::Wire(why) => format!("The leader could not be read: {why}; nothing was sent."),
+        Why::SignIn(why) => format!("The console could not sign in: {why}; nothing was sent."),
+        Why::NoRight => "The console's identity may not see the members.".to_owned(),
+        Why::NotClustered => "It is a single controller, not part of a cluster.".to_owned(),
+        Why::Problem(status, code, text) => {
+            format!("The leader could not be read: it answers {status} {code}: {text}.")
+        }
+    };
+    let code = match why {
+        Why::Wire(why) => why.code(),
+        Why::SignIn(_) | Why::NoRight => "denied",
+        Why::NotClustered | Why::Problem(..) => "leader-not-readable",
+    };
+    refused(asked(leader), code, &text)
+}
+
+fn unknown_member(leader: &Url) -> Applied {
+    let text = "OpenZiti does not list this member.";
+    refused(asked(leader), "member-unknown", text)
+}
+
+/// What a call without a complete answer means.
+fn lost(sent: Value, why: &Wire) -> Applied {
+    let exchange = Exchange {
+        sent,
+        received: json!({ "problem": why.to_string() }),
+    };
+    if why.was_sent() {
+        let text = format!("It was sent, and {why}. Whether it was done is not known.");
+        return Applied::Unknown { exchange, text };
+    }
+    refused(
+        exchange,
+        why.code(),
+        &format!("It could not be sent: {why}."),
+    )
+}
+
+fn accepted(exchange: Exchange, member: Option<MemberId>) -> Applied {
+    Applied::Accepted(Receipt {
+        exchange,
+        snapshot: None,
+        member,
+        deferred: false,
+    })
+}
+
+fn refused(exchange: Exchange, code: &str, text: &str) -> Applied {
+    Applied::Refused {
+        exchange,
+        code: code.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_certainly_did_nothing_is_told_from_what_nobody_knows() {
+        for (status, code, told, expected) in [
+            (503, "CLUSTER_NO_LEADER", "", Some("no-leader")),
+            (503, "TIMEOUT", "", None),
+            (401, "UNAUTHORIZED", "", Some("denied")),
+            (429, "RATE_LIMITED", "", Some("too-soon")),
+            (
+                500,
+                "TRANSFER_LEADERSHIP_ERROR",
+                "no cluster node found with id x",
+                Some("member-unknown"),
+            ),
+            (
+                500,
+                "TRANSFER_LEADERSHIP_ERROR",
+                "error transferring leadership: timeout",
+                None,
+            ),
+            (
+                400,
+                "INVALID_FIELD",
+                "need at least one voter in configuration",
+                Some("refused-by-backend"),
+            ),
+            (
+                400,
+                "INVALID_FIELD",
+                "add peer failed: leadership lost while committing log",
+                None,
+            ),
+            (500, "UNHANDLED", "boom", None),
+        ] {
+            assert_eq!(
+                refusal(status, code, told),
+                expected,
+                "{status} {code} {told}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_index_a_snapshot_reaches_stands_in_its_name() {
+        let path = "/var/lib/ziti/ctrl.db-quorate-20261121-151900-index-4711";
+        assert_eq!(index_in(path), Some(4711));
+        assert_eq!(index_in("/var/lib/ziti/ctrl.db-20261121"), None);
+    }
+}
