@@ -128,3 +128,35 @@ pub struct Filter {
     pub outcome: Option<Outcome>,
     pub change: Option<String>,
 }
+
+/// How well the log is kept: signed up to where, copied up to where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub entries: u64,
+    /// The log's name, once something was signed.
+    pub log: Option<String>,
+    /// Entries the newest checkpoint is over.
+    pub signed: u64,
+    pub signed_at: Option<Timestamp>,
+    /// Ids of the keys that signed it.
+    pub keys: Vec<String>,
+    /// Copies of checkpoints outside of the console.
+    pub copies: Vec<CopyStanding>,
+    /// Why the log takes no entries, so that nothing is sent to any cluster.
+    pub trouble: Option<String>,
+}
+
+/// How far one copy outside reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyStanding {
+    pub name: String,
+    /// Entries its newest checkpoint is over.
+    pub reaches: u64,
+    /// When it last acknowledged one.
+    pub at: Option<Timestamp>,
+    /// Signed entries that it does not cover.
+    pub behind: u64,
+    /// It has been behind for too long.
+    pub alarm: bool,
+    pub error: Option<String>,
+}

@@ -1,13 +1,14 @@
 //! The audit log: append-only, gapless, intent and outcome as separate records.
 //!
-//! An entry's exact bytes are stored and are what is read back. One task writes, entry by entry,
-//! each on disk before the answer. [`Intent`] can be made here only, and the wire to a cluster
-//! wants one: nothing is sent before its intent is durable.
+//! An entry's exact bytes are stored and are what is read back. One task writes, what waits
+//! together, each entry on disk before the answer; a hash tree over the entries is signed at short
+//! intervals. [`Intent`] can be made here only, and the wire to a cluster wants one: nothing is
+//! sent before its intent is durable.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use quorate_domain::{
-    audit::{Actor, Entry, EntryKind, Means, Outcome, Source},
+    audit::{Actor, Entry, EntryKind, Means, Outcome, Source, Standing},
     cluster::{ClusterName, MemberId},
     job::ChangeId,
     moment::Timestamp,
@@ -20,13 +21,33 @@ use crate::{
     ControlError, Operator,
     clock::Clock,
     escape::{self, TEXT_MOST},
-    store::{self, entries, migrations},
+    store::{
+        self,
+        checkpoints::{self, Stored},
+        entries, migrations,
+    },
 };
 
+mod check;
+mod copies;
+mod export;
+mod keys;
+mod proofs;
 mod reading;
+mod rotation;
+mod shared;
+mod tree;
+pub(crate) mod trouble;
+mod verification;
 mod writer;
 
-use writer::{Order, Writer};
+pub use copies::{Outside, OutsideFile};
+pub use export::{Export, Format};
+pub use verification::verify_log;
+
+use keys::KeyFile;
+use shared::Shared;
+use writer::{Order, Signing, Writer};
 
 const AUDIT_FILE: &str = "quorate-audit.db";
 /// Entries waiting to be written; beyond it, writers wait.
@@ -36,6 +57,8 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Retries of an outcome: the change has happened, so its record must come.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(5);
+/// A copy outside that has been behind for this long raises the alarm.
+const ALARM_AFTER_MS: u64 = 60_000;
 /// The most entries one page of a list holds.
 pub(crate) const PAGE_MOST: u32 = 1_000;
 
@@ -123,28 +146,44 @@ impl Draft {
         )
     }
 
-    /// The entry as it is stored: capped, without control characters.
+    /// Capped, without control characters: as it is stored.
+    fn escaped(mut self) -> Self {
+        self.action = escape::text(&self.action, TEXT_MOST);
+        self.actor = escape::actor(self.actor);
+        self.source = escape::source(self.source);
+        self.cluster = self
+            .cluster
+            .map(|name| escape::text(&name.0, TEXT_MOST).into());
+        self.member = self.member.map(|id| escape::text(&id.0, TEXT_MOST).into());
+        self.reason = self.reason.map(|text| escape::text(&text, TEXT_MOST));
+        self.ticket = self.ticket.map(|text| escape::text(&text, TEXT_MOST));
+        self.text = escape::text(&self.text, TEXT_MOST);
+        self.seen = escape::value(self.seen);
+        self.sent = escape::value(self.sent);
+        self.received = escape::value(self.received);
+        self
+    }
+
+    /// The entry as it is stored, of an escaped draft.
     fn finish(self, seq: u64, time: Timestamp) -> Entry {
         Entry {
             seq,
             time,
             kind: self.kind,
-            action: escape::text(&self.action, TEXT_MOST),
-            actor: escape::actor(self.actor),
-            source: escape::source(self.source),
-            cluster: self
-                .cluster
-                .map(|name| escape::text(&name.0, TEXT_MOST).into()),
-            member: self.member.map(|id| escape::text(&id.0, TEXT_MOST).into()),
+            action: self.action,
+            actor: self.actor,
+            source: self.source,
+            cluster: self.cluster,
+            member: self.member,
             change: self.change,
             intent_seq: self.intent_seq,
             outcome: self.outcome,
-            reason: self.reason.map(|text| escape::text(&text, TEXT_MOST)),
-            ticket: self.ticket.map(|text| escape::text(&text, TEXT_MOST)),
-            text: escape::text(&self.text, TEXT_MOST),
-            seen: escape::value(self.seen),
-            sent: escape::value(self.sent),
-            received: escape::value(self.received),
+            reason: self.reason,
+            ticket: self.ticket,
+            text: self.text,
+            seen: self.seen,
+            sent: self.sent,
+            received: self.received,
         }
     }
 }
@@ -185,11 +224,18 @@ impl Intent {
 pub(crate) struct Audit {
     orders: mpsc::Sender<Order>,
     read: SqlitePool,
+    keys: KeyFile,
+    shared: Arc<Shared>,
 }
 
 impl Audit {
-    /// Opens (creating and migrating) the log in `directory` and starts its writer.
-    pub(crate) async fn open(directory: &Path, clock: Arc<Clock>) -> Result<Self, ControlError> {
+    /// Opens (creating and migrating) the log in `directory` and starts its writer. Beside a
+    /// console, as a command, every entry is signed at once.
+    pub(crate) async fn open(
+        directory: &Path,
+        clock: Arc<Clock>,
+        beside: bool,
+    ) -> Result<Self, ControlError> {
         let file = directory.join(AUDIT_FILE);
         store::private_file(&file)?;
         let opening = ControlError::audit;
@@ -199,21 +245,44 @@ impl Audit {
             .map_err(opening)?;
         let read = store::readers(&file).await.map_err(opening)?;
         let (orders, waiting) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared::default());
+        if let Some(newest) = checkpoints::newest(&read).await.map_err(opening)? {
+            shared.signed(&newest);
+        }
+        for (name, size, at) in checkpoints::copies(&read).await.map_err(opening)? {
+            shared.copied_before(&name, size, at);
+        }
+        let keys = KeyFile::of(directory);
         let writer = Writer {
+            identity: writer::identity(&file),
             file,
             connection: Some(write),
+            tree: None,
+            keys: keys.clone(),
+            signing: match beside {
+                true => Signing::AtOnce,
+                false => Signing::EverySecond,
+            },
+            sign_at: None,
+            signed_at: None,
             pages: None,
             clock,
+            shared: Arc::clone(&shared),
         };
         tokio::spawn(writer.run(waiting));
-        Ok(Self { orders, read })
+        Ok(Self {
+            orders,
+            read,
+            keys,
+            shared,
+        })
     }
 
     /// Durable when this returns; fails closed.
     pub(crate) async fn append(&self, draft: Draft) -> Result<Entry, ControlError> {
         let (reply, answer) = oneshot::channel();
         let order = Order::Append {
-            draft: Box::new(draft),
+            draft: Box::new(draft.escaped()),
             reply,
         };
         self.give(order, answer).await.map_err(|source| {
@@ -221,6 +290,14 @@ impl Audit {
             tracing::error!(error = %source, "the audit log cannot be written");
             ControlError::AuditUnavailable { source }
         })
+    }
+
+    /// A signed checkpoint over all entries; `None` for an empty log.
+    pub(crate) async fn checkpoint(&self) -> Result<Option<Stored>, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        self.give(Order::Sign { reply }, answer)
+            .await
+            .map_err(ControlError::audit)
     }
 
     /// The one way to an [`Intent`].
@@ -277,7 +354,33 @@ impl Audit {
         };
         tokio::time::timeout(APPEND_TIMEOUT, both)
             .await
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+            .unwrap_or_else(|_| {
+                let error = sqlx::Error::PoolTimedOut;
+                self.shared.told(Some(&error));
+                Err(error)
+            })
+    }
+
+    /// How well it is kept.
+    pub(crate) async fn standing(&self, now: Timestamp) -> Result<Standing, ControlError> {
+        let newest = self.shared.newest.borrow().clone();
+        let signed = newest
+            .as_ref()
+            .and_then(|stored| quorate_audit::checkpoint::Signed::parse(&stored.note).ok());
+        let size = signed.as_ref().map_or(0, |it| it.checkpoint.size);
+        let keys = signed
+            .iter()
+            .flat_map(|it| it.note.named().map(ToString::to_string))
+            .collect();
+        Ok(Standing {
+            entries: entries::size(&self.read).await.map_err(reading)?,
+            log: signed.map(|it| it.checkpoint.origin),
+            signed: size,
+            signed_at: newest.map(|stored| stored.time),
+            keys,
+            copies: self.shared.copies(size, now, ALARM_AFTER_MS),
+            trouble: self.shared.why(),
+        })
     }
 
     /// Intents nobody answered, oldest first.

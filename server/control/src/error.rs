@@ -127,11 +127,13 @@ impl ControlError {
                 "idempotency-key-reused",
                 "Use a fresh Idempotency-Key for every new change.".to_owned(),
             ),
-            Self::AuditUnavailable { .. } => (
+            Self::AuditUnavailable { source } => (
                 503,
                 "audit-unavailable",
-                "Make room where the data directory is, or repair it; reading still works."
-                    .to_owned(),
+                format!(
+                    "{} Nothing was sent, and nothing will be until it can be; reading works.",
+                    crate::audit::trouble::words(source)
+                ),
             ),
             Self::Store { .. } => (
                 503,

@@ -45,6 +45,7 @@ mod watch;
 mod wire;
 mod wording;
 
+pub use audit::{Export, Format, Outside, OutsideFile, verify_log};
 pub use clusters::is_join_rule;
 pub use error::ControlError;
 
@@ -106,6 +107,9 @@ struct Inner {
     loops: TaskTracker,
     /// Running changes; stopping waits for their records.
     jobs: TaskTracker,
+    /// Copies of checkpoints; stopping waits for the last ones.
+    copies: TaskTracker,
+    copying: CancellationToken,
     /// A rehearsal's limit on how long changes are waited for.
     patience: std::sync::Mutex<Option<Duration>>,
     /// Held by a console, not by a command beside it.
@@ -239,7 +243,8 @@ impl Control {
     ) -> Result<(Self, events::Waiting), ControlError> {
         let clock = Arc::new(clock::Clock::new());
         let store = store::Store::open(&settings.data_dir).await?;
-        let audit = audit::Audit::open(&settings.data_dir, Arc::clone(&clock)).await?;
+        let beside = lock.is_none();
+        let audit = audit::Audit::open(&settings.data_dir, Arc::clone(&clock), beside).await?;
         snapshots::prepare(&settings.data_dir)?;
         let clusters = clusters::watched(settings.clusters, settings.read_only, &store).await?;
         let (events, waiting) = events::EventLog::load(&store, clusters.keys()).await?;
@@ -263,6 +268,8 @@ impl Control {
             stopping: CancellationToken::new(),
             loops: TaskTracker::new(),
             jobs: TaskTracker::new(),
+            copies: TaskTracker::new(),
+            copying: CancellationToken::new(),
             patience: std::sync::Mutex::new(None),
             _lock: lock,
         };
@@ -283,6 +290,15 @@ impl Control {
                 .spawn(watch::run(Arc::clone(inner), Arc::clone(watched)));
         }
         inner.loops.spawn(keep_house(self.clone()));
+        let (audit, stopping) = (inner.audit.clone(), inner.stopping.clone());
+        inner.loops.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                checked = audit.check() => if let Err(error) = checked {
+                    tracing::warn!(%error, "the audit log could not be checked");
+                }
+            }
+        });
     }
 
     /// Stops watching, waits for running steps' records to be written. What is still open then
@@ -304,6 +320,14 @@ impl Control {
             .await
         {
             tracing::error!(%error, "the stop could not be recorded");
+        }
+        if let Err(error) = inner.audit.checkpoint().await {
+            tracing::error!(%error, "the audit log could not be signed");
+        }
+        inner.copying.cancel();
+        inner.copies.close();
+        if tokio::time::timeout(COPY_WAIT, inner.copies.wait()).await.is_err() {
+            tracing::warn!("the last checkpoint was not copied everywhere");
         }
         inner.loops.close();
         inner.loops.wait().await;
@@ -327,6 +351,8 @@ impl Control {
 
 /// How long stopping waits for answers that are under way.
 const STOP_WAIT: Duration = Duration::from_secs(8);
+/// How long stopping waits for copies of the last checkpoint.
+const COPY_WAIT: Duration = Duration::from_secs(3);
 /// How often sessions that are over are removed.
 const HOUSE_KEEPING: Duration = Duration::from_secs(10 * 60);
 

@@ -19,6 +19,7 @@ use crate::ControlError;
 
 pub(crate) mod accounts;
 pub(crate) mod changes;
+pub(crate) mod checkpoints;
 pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod migrations;

@@ -1,58 +1,102 @@
-//! The one task that writes to the log, entry by entry.
+//! The one task that writes to the log. What waits is written together, durable with one
+//! synchronisation of the disk; each entry is on disk before its writer is answered.
+//!
+//! The hash tree grows in the same transaction. A checkpoint is signed with the first entries
+//! after a quiet second, else when the second is over.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration};
 
+use quorate_audit::note::VerifierKey;
 use quorate_domain::audit::Entry;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
-use tokio::sync::{mpsc, oneshot};
-
-use super::Draft;
-use crate::{
-    clock::Clock,
-    store::{self, entries},
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
 };
 
+use super::{Draft, keys::KeyFile, shared::Shared, tree::Tree, trouble::Trouble};
+use crate::{
+    clock::Clock,
+    store::{self, checkpoints, checkpoints::Stored, entries},
+};
+
+/// The most entries of one transaction.
+const TOGETHER_MOST: usize = 256;
+/// The longest an entry stays without a signed checkpoint over it, while the console runs.
+const SIGN_AFTER: Duration = Duration::from_secs(1);
+/// Pause after a checkpoint that could not be signed or stored.
+const SIGN_AGAIN: Duration = Duration::from_secs(5);
+
+type Reply<T> = oneshot::Sender<sqlx::Result<T>>;
+
 pub(super) enum Order {
+    /// A draft whose texts are escaped.
     Append {
         draft: Box<Draft>,
-        reply: oneshot::Sender<sqlx::Result<Entry>>,
+        reply: Reply<Entry>,
     },
     Probe {
-        reply: oneshot::Sender<sqlx::Result<()>>,
+        reply: Reply<()>,
     },
     LimitPages {
         pages: u32,
-        reply: oneshot::Sender<sqlx::Result<()>>,
+        reply: Reply<()>,
     },
+    /// A checkpoint over all there is.
+    Sign {
+        reply: Reply<Option<Stored>>,
+    },
+    /// A key that signs from now on, though no earlier one vouches for it.
+    Register {
+        key: VerifierKey,
+        reply: Reply<()>,
+    },
+    /// A copy outside has acknowledged the checkpoint of this size.
+    Copied {
+        name: String,
+        size: u64,
+        reply: Reply<()>,
+    },
+}
+
+/// When checkpoints are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signing {
+    /// At most one a second: the console.
+    EverySecond,
+    /// With every entry: commands, which may end at any time.
+    AtOnce,
 }
 
 /// The only connection that writes to the log.
 pub(super) struct Writer {
     pub(super) file: PathBuf,
+    /// Device and number of the file that was opened first.
+    pub(super) identity: Option<(u64, u64)>,
     /// `None` after a failure: a full disk may have ended a transaction behind its back.
     pub(super) connection: Option<SqliteConnection>,
+    /// `None` before the first entry and after a failure.
+    pub(super) tree: Option<Tree>,
+    pub(super) keys: KeyFile,
+    pub(super) signing: Signing,
+    /// When to sign what is not signed yet, and when that was done last.
+    pub(super) sign_at: Option<Instant>,
+    pub(super) signed_at: Option<Instant>,
     /// A rehearsal's limit on the file's size.
     pub(super) pages: Option<u32>,
     pub(super) clock: Arc<Clock>,
+    pub(super) shared: Arc<Shared>,
 }
+
+/// Appends that are carried out together.
+type Batch = Vec<(Box<Draft>, Reply<Entry>)>;
 
 impl Writer {
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        while let Some(order) = orders.recv().await {
-            match order {
-                // Whoever gave up waiting was told that nothing was written, so nothing is.
-                Order::Append { reply, .. } if reply.is_closed() => {}
-                Order::Append { draft, reply } => {
-                    let _gone = reply.send(self.append(*draft).await);
-                }
-                Order::Probe { reply } => {
-                    let _gone = reply.send(self.probe().await);
-                }
-                Order::LimitPages { pages, reply } => {
-                    self.pages = Some(pages);
-                    self.connection = None;
-                    let _gone = reply.send(self.connected().await.map(|_| ()));
-                }
+        while let Some(order) = self.next(&mut orders).await {
+            let mut left = Some(order);
+            while let Some(order) = left.take() {
+                left = self.carry_out(order, &mut orders).await;
             }
         }
         if let Some(connection) = self.connection
@@ -62,29 +106,238 @@ impl Writer {
         }
     }
 
-    async fn append(&mut self, draft: Draft) -> sqlx::Result<Entry> {
-        let clock = Arc::clone(&self.clock);
-        let appended = entries::append(self.connected().await?, |seq| {
-            let entry = draft.finish(seq, clock.now());
-            let bytes =
-                serde_json::to_vec(&entry).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-            Ok((entry, bytes))
-        });
-        let appended = appended.await;
-        self.after(&appended).await;
-        if appended.is_ok() {
-            metrics::counter!("quorate_audit_entries_total").increment(1);
+    /// The next order; signs when it is time to.
+    async fn next(&mut self, orders: &mut mpsc::Receiver<Order>) -> Option<Order> {
+        loop {
+            let Some(at) = self.sign_at else {
+                return orders.recv().await;
+            };
+            tokio::select! {
+                order = orders.recv() => return order,
+                () = tokio::time::sleep_until(at) => {}
+            }
+            if let Err(error) = self.sign().await {
+                tracing::error!(%error, "the audit log could not be signed");
+                self.sign_at = Some(Instant::now() + SIGN_AGAIN);
+            }
+        }
+    }
+
+    /// Carries an order out; gives back one that was taken from the queue and is of another sort.
+    async fn carry_out(
+        &mut self,
+        order: Order,
+        orders: &mut mpsc::Receiver<Order>,
+    ) -> Option<Order> {
+        match order {
+            Order::Append { draft, reply } => {
+                let mut batch = vec![(draft, reply)];
+                let mut other = None;
+                while batch.len() < TOGETHER_MOST && other.is_none() {
+                    match orders.try_recv() {
+                        Ok(Order::Append { draft, reply }) => batch.push((draft, reply)),
+                        Ok(order) => other = Some(order),
+                        Err(_) => break,
+                    }
+                }
+                self.append_all(batch).await;
+                return other;
+            }
+            Order::Probe { reply } => {
+                let _gone = reply.send(self.probe().await);
+            }
+            Order::LimitPages { pages, reply } => {
+                self.pages = Some(pages);
+                self.connection = None;
+                let limited = match self.connected().await {
+                    Ok(connection) => {
+                        self.connection = Some(connection);
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                };
+                let _gone = reply.send(limited);
+            }
+            Order::Sign { reply } => {
+                let _gone = reply.send(self.sign().await);
+            }
+            Order::Register { key, reply } => {
+                let _gone = reply.send(self.register(&key).await);
+            }
+            Order::Copied { name, size, reply } => {
+                let _gone = reply.send(self.copied(&name, size).await);
+            }
+        }
+        None
+    }
+
+    /// Together, or one by one if together they cannot be: one that does not fit must not take
+    /// the others with it.
+    async fn append_all(&mut self, mut batch: Batch) {
+        // Whoever gave up waiting was told that nothing was written, so nothing is.
+        batch.retain(|(_, reply)| !reply.is_closed());
+        if let [_, _, ..] = batch.as_slice() {
+            let drafts: Vec<&Draft> = batch.iter().map(|(draft, _)| &**draft).collect();
+            if let Ok(written) = self.append(&drafts).await {
+                for ((_, reply), entry) in batch.into_iter().zip(written) {
+                    let _gone = reply.send(Ok(entry));
+                }
+                return;
+            }
+        }
+        for (draft, reply) in batch {
+            let written = self.append(&[&draft]).await;
+            let one = written.and_then(|mut it| it.pop().ok_or(sqlx::Error::RowNotFound));
+            let _gone = reply.send(one);
+        }
+    }
+
+    async fn append(&mut self, drafts: &[&Draft]) -> sqlx::Result<Vec<Entry>> {
+        let appended = match self.connected().await {
+            Ok(mut connection) => {
+                let appended = self.append_on(&mut connection, drafts).await;
+                self.put_back(connection, appended.is_ok()).await;
+                appended
+            }
+            Err(error) => Err(error),
+        };
+        self.shared.told(appended.as_ref().err());
+        if let Ok(written) = &appended {
+            let count = u64::try_from(written.len()).unwrap_or(0);
+            metrics::counter!("quorate_audit_entries_total").increment(count);
         }
         appended
     }
 
+    async fn append_on(
+        &mut self,
+        connection: &mut SqliteConnection,
+        drafts: &[&Draft],
+    ) -> sqlx::Result<Vec<Entry>> {
+        // Numbers are given under the write lock: the command line may write beside the console.
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tree = self.tree(&mut transaction).await?;
+        let mut rows = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let entry = (*draft).clone().finish(tree.size() + 1, self.clock.now());
+            let bytes =
+                serde_json::to_vec(&entry).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+            tree.add(&bytes);
+            rows.push((entry, bytes));
+        }
+        entries::insert(&mut transaction, &rows).await?;
+        tree.store_blocks(&mut transaction).await?;
+        let signed = match self.is_time_to_sign() {
+            true => Some(
+                tree.sign(&mut transaction, &self.keys, self.clock.now())
+                    .await?,
+            ),
+            false => None,
+        };
+        transaction.commit().await?;
+        self.shared.grew(tree.size());
+        self.tree = Some(tree);
+        match signed {
+            Some(stored) => self.signed(&stored),
+            None => {
+                let quiet = self.signed_at.map(|at| at + SIGN_AFTER);
+                self.sign_at = self.sign_at.or(quiet);
+            }
+        }
+        Ok(rows.into_iter().map(|(entry, _)| entry).collect())
+    }
+
+    fn is_time_to_sign(&self) -> bool {
+        match self.signing {
+            Signing::AtOnce => true,
+            Signing::EverySecond => self.signed_at.is_none_or(|at| at.elapsed() >= SIGN_AFTER),
+        }
+    }
+
+    fn signed(&mut self, stored: &Stored) {
+        self.signed_at = Some(Instant::now());
+        self.sign_at = None;
+        self.shared.signed(stored);
+    }
+
+    /// The tree as the file has it now.
+    async fn tree(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<Tree> {
+        if let Some(trouble) = self.shared.broken() {
+            return Err(trouble.into());
+        }
+        let mut tree = match self.tree.take() {
+            Some(tree) => tree,
+            None => Tree::load(connection, &self.keys).await?,
+        };
+        tree.catch_up(connection).await?;
+        Ok(tree)
+    }
+
+    /// A checkpoint over all entries; the newest one where that is over all of them already.
+    async fn sign(&mut self) -> sqlx::Result<Option<Stored>> {
+        let mut connection = self.connected().await?;
+        let signed = self.sign_on(&mut connection).await;
+        self.put_back(connection, signed.is_ok()).await;
+        let signed = signed?;
+        match &signed {
+            Some(stored) => self.signed(stored),
+            None => self.sign_at = None,
+        }
+        Ok(signed)
+    }
+
+    async fn sign_on(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<Option<Stored>> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tree = self.tree(&mut transaction).await?;
+        let stored = match tree.size() {
+            0 => None,
+            size if size == tree.signed => checkpoints::of_size(&mut *transaction, size).await?,
+            _ => {
+                tree.store_blocks(&mut transaction).await?;
+                Some(
+                    tree.sign(&mut transaction, &self.keys, self.clock.now())
+                        .await?,
+                )
+            }
+        };
+        transaction.commit().await?;
+        self.tree = Some(tree);
+        Ok(stored)
+    }
+
+    async fn register(&mut self, key: &VerifierKey) -> sqlx::Result<()> {
+        let mut connection = self.connected().await?;
+        let id = key.key().to_string();
+        let done = checkpoints::insert_key(&mut connection, &id, &key.to_string()).await;
+        self.put_back(connection, done.is_ok()).await;
+        done
+    }
+
+    async fn copied(&mut self, name: &str, size: u64) -> sqlx::Result<()> {
+        let mut connection = self.connected().await?;
+        let done = checkpoints::copied(&mut connection, name, size, self.clock.now()).await;
+        self.put_back(connection, done.is_ok()).await;
+        done
+    }
+
     async fn probe(&mut self) -> sqlx::Result<()> {
-        let probed = store::probe(self.connected().await?).await;
-        self.after(&probed).await;
+        let probed = match self.connected().await {
+            Ok(mut connection) => {
+                let probed = match self.shared.broken() {
+                    Some(trouble) => Err(trouble.into()),
+                    None => store::probe(&mut connection).await,
+                };
+                self.put_back(connection, probed.is_ok()).await;
+                probed
+            }
+            Err(error) => Err(error),
+        };
+        self.shared.told(probed.as_ref().err());
         probed
     }
 
-    async fn connected(&mut self) -> sqlx::Result<&mut SqliteConnection> {
+    async fn connected(&mut self) -> sqlx::Result<SqliteConnection> {
+        self.is_same_file()?;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
@@ -100,14 +353,30 @@ impl Writer {
                 .execute(&mut connection)
                 .await?;
         }
-        Ok(self.connection.insert(connection))
+        Ok(connection)
     }
 
-    async fn after<T>(&mut self, done: &sqlx::Result<T>) {
-        if done.is_err()
-            && let Some(broken) = self.connection.take()
-        {
-            let _closed_anyway = broken.close_hard().await;
+    /// A file that was removed or replaced goes on taking entries that nobody will ever read.
+    fn is_same_file(&self) -> sqlx::Result<()> {
+        let found = identity(&self.file);
+        match found.is_some() && found == self.identity {
+            true => Ok(()),
+            false => Err(Trouble::Replaced.into()),
         }
     }
+
+    async fn put_back(&mut self, connection: SqliteConnection, sound: bool) {
+        if sound {
+            self.connection = Some(connection);
+        } else {
+            self.tree = None;
+            let _closed_anyway = connection.close_hard().await;
+        }
+    }
+}
+
+/// What tells a file from another of the same name.
+pub(super) fn identity(file: &std::path::Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(file).ok()?;
+    Some((found.dev(), found.ino()))
 }

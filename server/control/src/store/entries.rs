@@ -5,42 +5,169 @@
 //! console must still be able to read and to keep its sessions.
 
 use quorate_domain::audit::{Entry, EntryKind, Filter, Outcome};
-use sqlx::{Connection as _, QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 use super::{signed, unsigned};
 
-/// Inserts an entry under the next number. `finish` gets the number and gives the entry with
-/// its bytes.
-pub(crate) async fn append(
+/// Rows of one statement; larger batches take several. Powers of two, so that few statements are
+/// prepared.
+const ROWS_MOST: usize = 64;
+
+/// The number of the newest entry.
+pub(crate) async fn last(connection: &mut SqliteConnection) -> sqlx::Result<u64> {
+    sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(seq), 0) FROM entries")
+        .fetch_one(connection)
+        .await
+        .map(unsigned)
+}
+
+/// Inserts entries with their exact bytes, in order of their numbers.
+pub(crate) async fn insert(
     connection: &mut SqliteConnection,
-    finish: impl FnOnce(u64) -> sqlx::Result<(Entry, Vec<u8>)>,
-) -> sqlx::Result<Entry> {
-    // The number is read under the write lock: the command line may write beside the console.
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM entries")
-        .fetch_one(&mut *transaction)
-        .await?;
-    let (entry, bytes) = finish(unsigned(last) + 1)?;
-    sqlx::query(
-        "INSERT INTO entries (seq, bytes, time, kind, action, actor, actor_name, cluster, change,
-             intent_seq, outcome)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    mut rows: &[(Entry, Vec<u8>)],
+) -> sqlx::Result<()> {
+    while !rows.is_empty() {
+        let most = rows.len().min(ROWS_MOST);
+        let (some, rest) = rows.split_at(most.checked_ilog2().map_or(1, |power| 1 << power));
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO entries (seq, bytes, time, kind, action, actor, actor_name, cluster,
+                 change, intent_seq, outcome) ",
+        );
+        query.push_values(some, |mut row, (entry, bytes)| {
+            row.push_bind(signed(entry.seq))
+                .push_bind(bytes.as_slice())
+                .push_bind(entry.time.unix_ms())
+                .push_bind(kind_name(entry.kind))
+                .push_bind(&entry.action)
+                .push_bind(&entry.actor.subject)
+                .push_bind(&entry.actor.name)
+                .push_bind(entry.cluster.as_ref().map(|name| name.as_str()))
+                .push_bind(entry.change.as_ref().map(|id| id.0.as_str()))
+                .push_bind(entry.intent_seq.map(signed))
+                .push_bind(entry.outcome.map(outcome_name));
+        });
+        query.build().execute(&mut *connection).await?;
+        rows = rest;
+    }
+    Ok(())
+}
+
+/// Number and exact bytes of the entries `after < seq <= upto`, oldest first.
+pub(crate) async fn run(
+    read: impl sqlx::SqliteExecutor<'_>,
+    after: u64,
+    upto: u64,
+    limit: u32,
+) -> sqlx::Result<Vec<(u64, Vec<u8>)>> {
+    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT seq, bytes FROM entries WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
     )
-    .bind(signed(entry.seq))
-    .bind(bytes)
-    .bind(entry.time.unix_ms())
-    .bind(kind_name(entry.kind))
-    .bind(&entry.action)
-    .bind(&entry.actor.subject)
-    .bind(&entry.actor.name)
-    .bind(entry.cluster.as_ref().map(|name| name.as_str().to_owned()))
-    .bind(entry.change.as_ref().map(|id| id.0.clone()))
-    .bind(entry.intent_seq.map(signed))
-    .bind(entry.outcome.map(outcome_name))
-    .execute(&mut *transaction)
+    .bind(signed(after))
+    .bind(signed(upto))
+    .bind(limit)
+    .fetch_all(read)
     .await?;
-    transaction.commit().await?;
-    Ok(entry)
+    Ok(rows
+        .into_iter()
+        .map(|(seq, bytes)| (unsigned(seq), bytes))
+        .collect())
+}
+
+/// As [`run`], each with whether it meets `filter`; with `only`, just those that do.
+pub(crate) async fn run_matched(
+    read: &SqlitePool,
+    (filter, only): (&Filter, bool),
+    after: u64,
+    upto: u64,
+    limit: u32,
+) -> sqlx::Result<Vec<(u64, Vec<u8>, bool)>> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, bytes, (TRUE");
+    if !only {
+        narrow(&mut query, filter);
+        narrow_outcome(&mut query, filter);
+    }
+    query
+        .push(") FROM entries AS entry WHERE seq > ")
+        .push_bind(signed(after))
+        .push(" AND seq <= ")
+        .push_bind(signed(upto));
+    if only {
+        narrow(&mut query, filter);
+        narrow_outcome(&mut query, filter);
+    }
+    query.push(" ORDER BY seq LIMIT ").push_bind(limit);
+    // Comparing with NULL gives NULL: the entry has no cluster, say, so it does not match.
+    let rows: Vec<(i64, Vec<u8>, Option<bool>)> = query.build_query_as().fetch_all(read).await?;
+    let row = |(seq, bytes, matched): (i64, Vec<u8>, Option<bool>)| {
+        (unsigned(seq), bytes, matched.unwrap_or(false))
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// The columns beside an entry's bytes, by which lists are narrowed.
+pub(crate) struct Indexed {
+    pub(crate) seq: i64,
+    pub(crate) bytes: Vec<u8>,
+    time: i64,
+    kind: String,
+    action: String,
+    actor: String,
+    actor_name: String,
+    cluster: Option<String>,
+    change: Option<String>,
+    intent_seq: Option<i64>,
+    outcome: Option<String>,
+}
+
+impl<'r> sqlx::FromRow<'r, SqliteRow> for Indexed {
+    fn from_row(row: &'r SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            seq: row.try_get(0)?,
+            bytes: row.try_get(1)?,
+            time: row.try_get(2)?,
+            kind: row.try_get(3)?,
+            action: row.try_get(4)?,
+            actor: row.try_get(5)?,
+            actor_name: row.try_get(6)?,
+            cluster: row.try_get(7)?,
+            change: row.try_get(8)?,
+            intent_seq: row.try_get(9)?,
+            outcome: row.try_get(10)?,
+        })
+    }
+}
+
+impl Indexed {
+    /// Whether the columns say what the bytes say.
+    pub(crate) fn agrees_with(&self, entry: &Entry) -> bool {
+        self.seq == signed(entry.seq)
+            && self.time == entry.time.unix_ms()
+            && self.kind == kind_name(entry.kind)
+            && self.action == entry.action
+            && self.actor == entry.actor.subject
+            && self.actor_name == entry.actor.name
+            && self.cluster.as_deref() == entry.cluster.as_ref().map(|name| name.as_str())
+            && self.change.as_deref() == entry.change.as_ref().map(|id| id.0.as_str())
+            && self.intent_seq == entry.intent_seq.map(signed)
+            && self.outcome.as_deref() == entry.outcome.map(outcome_name)
+    }
+}
+
+/// Entries with all their columns, `seq > after`, oldest first.
+pub(crate) async fn indexed(
+    read: impl sqlx::SqliteExecutor<'_>,
+    after: i64,
+    limit: u32,
+) -> sqlx::Result<Vec<Indexed>> {
+    sqlx::query_as(
+        "SELECT seq, bytes, time, kind, action, actor, actor_name, cluster, change, intent_seq,
+             outcome
+         FROM entries WHERE seq > ? ORDER BY seq LIMIT ?",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(read)
+    .await
 }
 
 /// Exact bytes of entries with `seq > after`, oldest first.
@@ -53,11 +180,7 @@ pub(crate) async fn list(
     let mut query = QueryBuilder::<Sqlite>::new("SELECT bytes FROM entries AS entry WHERE seq > ");
     query.push_bind(signed(after));
     narrow(&mut query, filter);
-    if let Some(outcome) = filter.outcome {
-        query
-            .push(" AND outcome = ")
-            .push_bind(outcome_name(outcome));
-    }
+    narrow_outcome(&mut query, filter);
     query.push(" ORDER BY seq LIMIT ").push_bind(limit);
     query.build_query_scalar().fetch_all(read).await
 }
@@ -90,6 +213,14 @@ pub(crate) async fn rows(
         .push(" ORDER BY entry.seq DESC LIMIT ")
         .push_bind(limit);
     query.build_query_as().fetch_all(read).await
+}
+
+fn narrow_outcome(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    if let Some(outcome) = filter.outcome {
+        query
+            .push(" AND entry.outcome = ")
+            .push_bind(outcome_name(outcome));
+    }
 }
 
 fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {

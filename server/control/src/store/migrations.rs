@@ -120,6 +120,30 @@ pub(crate) const AUDIT: &[&str] = &[
      CREATE TRIGGER entries_have_no_gaps BEFORE INSERT ON entries
      WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM entries)
      BEGIN SELECT RAISE(ABORT, 'audit entries have no gaps'); END;",
+    // The hash tree over the entries: blocks of 256, signed checkpoints, the keys that signed.
+    "CREATE TABLE blocks (number INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
+     CREATE TABLE checkpoints (
+         size INTEGER PRIMARY KEY,
+         time INTEGER NOT NULL,
+         keys TEXT NOT NULL,
+         note TEXT NOT NULL
+     ) STRICT;
+     CREATE INDEX checkpoints_by_keys ON checkpoints (keys, size);
+     CREATE TABLE keys (id TEXT NOT NULL UNIQUE, key TEXT NOT NULL) STRICT;
+     CREATE TABLE copies (name TEXT PRIMARY KEY, size INTEGER NOT NULL, time INTEGER NOT NULL) STRICT;
+
+     CREATE TRIGGER blocks_never_change BEFORE UPDATE ON blocks
+     BEGIN SELECT RAISE(ABORT, 'block hashes never change'); END;
+     CREATE TRIGGER blocks_are_never_removed BEFORE DELETE ON blocks
+     BEGIN SELECT RAISE(ABORT, 'block hashes are never removed'); END;
+     CREATE TRIGGER checkpoints_never_change BEFORE UPDATE ON checkpoints
+     BEGIN SELECT RAISE(ABORT, 'checkpoints never change'); END;
+     CREATE TRIGGER checkpoints_are_never_removed BEFORE DELETE ON checkpoints
+     BEGIN SELECT RAISE(ABORT, 'checkpoints are never removed'); END;
+     CREATE TRIGGER keys_never_change BEFORE UPDATE ON keys
+     BEGIN SELECT RAISE(ABORT, 'keys never change'); END;
+     CREATE TRIGGER keys_are_never_removed BEFORE DELETE ON keys
+     BEGIN SELECT RAISE(ABORT, 'keys are never removed'); END;",
 ];
 
 /// Brings the file up to date; each migration is one transaction with its number.

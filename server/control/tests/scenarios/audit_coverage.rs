@@ -32,6 +32,12 @@ const MAKES_NONE: &[&str] = &[
     "audit_rows",
     "audit_entry",
     "audit_size",
+    "audit_standing",
+    "audit_checkpoint",
+    "audit_keys",
+    "audit_signers",
+    "audit_proof",
+    "audit_copies",
     "snapshots",
     "accounts",
     "has_password",
@@ -68,6 +74,10 @@ const COVERED: &[&str] = &[
     "token_revoke",
     "session_end",
     "record_refusal",
+    "audit_export",
+    "audit_key_add",
+    "audit_key_retire",
+    "audit_key_renew",
 ];
 
 /// Names of all `pub fn` and `pub async fn` in `impl Control` blocks.
