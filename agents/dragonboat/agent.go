@@ -192,20 +192,14 @@ func (a *Agent) Start(ctx context.Context, replicas ...role.Key) ([]role.Outcome
 	return outcomes, nil
 }
 
-// Recorded are the replicas that this host has had and that were not removed: what a program without a list
-// of its own starts again.
-func (a *Agent) Recorded() ([]role.Key, error) {
-	records, err := a.records.All()
-	if err != nil {
-		return nil, err
+// Assigned are the replicas that belong on this host, as records, registry and the other hosts have it: what
+// a program starts again that keeps no list of its own.
+func (a *Agent) Assigned(ctx context.Context) ([]role.Key, error) {
+	at := a.attached.Load()
+	if at == nil {
+		return nil, ErrNotAttached
 	}
-	keys := make([]role.Key, 0, len(records))
-	for _, record := range records {
-		if !record.Removed {
-			keys = append(keys, role.Key{Shard: record.Shard, Replica: record.Replica})
-		}
-	}
-	return keys, nil
+	return at.starter.Assigned(ctx)
 }
 
 // Run watches the NodeHost until the context ends. It has to run for the agent to be any use.

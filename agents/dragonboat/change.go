@@ -283,8 +283,19 @@ func (c *change) add() (protocol.Receipt, *protocol.Refusal) {
 		return receipt, refused
 	}
 	c.agent.register(c.ctx, role.Key{Shard: c.shard, Replica: replica}, target, role.Added, c.revision(receipt))
+	c.remember(replica, target)
 	receipt.Note = c.haveItStarted(replica)
 	return receipt, nil
+}
+
+// remember keeps how the newcomer joined, for the day its host and the registry have forgotten.
+func (c *change) remember(replica uint64, target string) {
+	err := c.agent.records.Write(role.Record{
+		Deployment: c.agent.options.Cluster, Shard: c.shard, Replica: replica, Kind: role.JoinedNonVoting, Target: target,
+	})
+	if err != nil {
+		c.agent.options.Log.Warn("how a newcomer joined cannot be kept", "group", c.group, "error", err)
+	}
 }
 
 // freshReplica takes an id that neither the shard nor the registry has ever seen, and plans it there.

@@ -138,28 +138,28 @@ func (h *host) Launch(launch role.Launch) error {
 
 func (h *host) Stop(shard, replica uint64) error { return h.nodeHost.StopReplica(shard, replica) }
 
-// replicas are those this host starts by itself: what it has had before, and its share of the initial members.
-func (h *host) replicas(a *agent.Agent) ([]role.Key, error) {
-	keys, err := a.Recorded()
+// replicas are those this host starts by itself: what belongs here, what is on disk without anybody knowing,
+// and its share of the initial members.
+func (h *host) replicas(ctx context.Context, a *agent.Agent) ([]role.Key, error) {
+	keys, err := a.Assigned(ctx)
 	if err != nil {
 		return nil, err
 	}
 	seen := map[uint64]bool{}
+	take := func(key role.Key) {
+		if !seen[key.Shard] {
+			seen[key.Shard], keys = true, append(keys, key)
+		}
+	}
 	for _, key := range keys {
 		seen[key.Shard] = true
 	}
-	// What is on disk without a record of its own is to be started as well.
 	for _, node := range h.nodeHost.GetNodeHostInfo(dragonboat.DefaultNodeHostInfoOption).LogInfo {
-		if !seen[node.ShardID] {
-			keys = append(keys, role.Key{Shard: node.ShardID, Replica: node.ReplicaID})
-			seen[node.ShardID] = true
-		}
+		take(role.Key{Shard: node.ShardID, Replica: node.ReplicaID})
 	}
 	for replica, address := range h.settings.initial {
 		for shard := uint64(1); shard <= h.settings.groups && address == h.settings.raft; shard++ {
-			if !seen[shard] {
-				keys = append(keys, role.Key{Shard: shard, Replica: replica})
-			}
+			take(role.Key{Shard: shard, Replica: replica})
 		}
 	}
 	return keys, nil
@@ -232,7 +232,7 @@ func serve(ctx context.Context, settings *settings, listener net.Listener) error
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go a.Run(running)
-	replicas, err := program.replicas(a)
+	replicas, err := program.replicas(ctx, a)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package role
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -13,7 +14,7 @@ import (
 // Run confirms what was started by a linearizable read, writes the outcome to the registry and tries again
 // what had to wait, until the context ends.
 func (s *Starter) Run(ctx context.Context) {
-	lastWrite, lastRetry := time.Time{}, time.Now()
+	lastWrite, lastRetry, lastRefused := time.Time{}, time.Now(), time.Now()
 	for ctx.Err() == nil {
 		open := s.confirm(ctx)
 		if time.Since(lastWrite) > writePause {
@@ -22,7 +23,12 @@ func (s *Starter) Run(ctx context.Context) {
 		}
 		if time.Since(lastRetry) > retryPause {
 			lastRetry = time.Now()
-			s.retry(ctx)
+			again := []Verdict{Wait}
+			if time.Since(lastRefused) > refusedPause {
+				lastRefused = time.Now()
+				again = append(again, Refuse)
+			}
+			s.retry(ctx, again)
 		}
 		pause := readPause
 		if !open {
@@ -226,12 +232,12 @@ func stateIn(m *Membership, replica uint64) State {
 	return ""
 }
 
-// retry starts what had to wait.
-func (s *Starter) retry(ctx context.Context) {
+// retry starts what was not started with one of these verdicts.
+func (s *Starter) retry(ctx context.Context, verdicts []Verdict) {
 	var waiting []Key
 	s.mu.Lock()
 	for key, outcome := range s.outcomes {
-		if outcome.Decision.Verdict == Wait {
+		if slices.Contains(verdicts, outcome.Decision.Verdict) && !outcome.Decision.Left {
 			waiting = append(waiting, key)
 		}
 	}
@@ -272,18 +278,16 @@ func (s *Starter) Condition(key Key) Condition {
 	return condition
 }
 
-// Outcomes of the last attempts, for those that do not run.
+// Outcomes of the last attempts, for those that should run and do not.
 func (s *Starter) Outcomes() []Outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var left []Outcome
 	for _, outcome := range s.outcomes {
-		if !outcome.Started() {
+		if !outcome.Started() && !outcome.Decision.Left {
 			left = append(left, outcome)
 		}
 	}
-	slices.SortFunc(left, func(a, b Outcome) int {
-		return int(min(max(int64(a.Key.Shard)-int64(b.Key.Shard), -1), 1))
-	})
+	slices.SortFunc(left, func(a, b Outcome) int { return cmp.Compare(a.Key.Shard, b.Key.Shard) })
 	return left
 }

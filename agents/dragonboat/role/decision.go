@@ -80,12 +80,18 @@ type Decision struct {
 	Source string
 	// Why explains every verdict but a plain start.
 	Why string
+	// Left is set when the replica is no member any more: there is nothing to put right.
+	Left bool
 	// Warnings are contradictions that do not matter for the start but want to be looked at.
 	Warnings []string
 }
 
 func refuse(format string, args ...any) Decision {
 	return Decision{Verdict: Refuse, Why: fmt.Sprintf(format, args...)}
+}
+
+func left(format string, args ...any) Decision {
+	return Decision{Verdict: Refuse, Left: true, Why: fmt.Sprintf(format, args...)}
 }
 
 func wait(format string, args ...any) Decision {
@@ -166,7 +172,7 @@ func newest(f Facts) (*Membership, string) {
 func removed(f Facts) (Decision, bool) {
 	membership, who := newest(f)
 	if membership.HasRemoved(f.Replica) {
-		return refuse("the replica was removed from its shard, as %s says at configuration %d; add a new one under a "+
+		return left("the replica was removed from its shard, as %s says at configuration %d; add a new one under a "+
 			"fresh id and delete the data of this one", who, membership.Index), true
 	}
 	address, member := membership.Address(f.Replica)
@@ -174,7 +180,7 @@ func removed(f Facts) (Decision, bool) {
 		return refuse("replica %d is at %s, as %s says, not at %s", f.Replica, address, who, f.Target), true
 	}
 	if f.Local != nil && f.Local.Removed {
-		return refuse("the local record says that the replica was removed; add a new one under a fresh id"), true
+		return left("the local record says that the replica was removed; add a new one under a fresh id"), true
 	}
 	if e := f.Registry.Entry; e != nil && (e.State == Removed) {
 		if member && membership.Index > e.Index && e.Index != 0 {

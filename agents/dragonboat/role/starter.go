@@ -1,6 +1,7 @@
 package role
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ const (
 	writePause = time.Second
 	// retryPause lies between two attempts to start what had to wait.
 	retryPause = 2 * time.Second
+	// refusedPause lies between two attempts to start what was refused: somebody may have put it right.
+	refusedPause = 20 * time.Second
 	// readers is how many shards are read at a time.
 	readers = 8
 )
@@ -150,13 +153,53 @@ func (s *Starter) Join(ctx context.Context, key Key, kind Kind, membership *Memb
 	return outcome
 }
 
+// Assigned are the replicas that belong on this host: those recorded here, those the registry has here, and
+// those the other hosts know as members at this address. It needs no list of the host's own.
+func (s *Starter) Assigned(ctx context.Context) ([]Key, error) {
+	records, err := s.options.Records.All()
+	if err != nil {
+		return nil, err
+	}
+	own := s.nodeHost.RaftAddress()
+	byShard := map[uint64]Key{}
+	// Of a shard this host runs one replica at most: the newest that was not removed.
+	take := func(key Key) {
+		if key.Replica > byShard[key.Shard].Replica {
+			byShard[key.Shard] = key
+		}
+	}
+	for _, record := range records {
+		if record.Target == own && !record.Removed {
+			take(Key{record.Shard, record.Replica})
+		}
+	}
+	gathered := s.gather(ctx)
+	for key, entry := range gathered.entries {
+		if entry.Target == own && entry.State != Removed && entry.State != Planned {
+			take(key)
+		}
+	}
+	for key, words := range gathered.words {
+		for _, word := range words {
+			if address, member := word.Membership.Address(key.Replica); member && address == own {
+				take(key)
+			}
+		}
+	}
+	keys := make([]Key, 0, len(byShard))
+	for _, key := range byShard {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b Key) int { return cmp.Compare(a.Shard, b.Shard) })
+	return keys, nil
+}
+
 type gathered struct {
-	registry     RegistryWord
-	entries      map[Key]Entry
-	faults       map[Key]string
-	words        map[Key][]PeerWord
-	asked        int
-	registryAway bool
+	registry RegistryWord
+	entries  map[Key]Entry
+	faults   map[Key]string
+	words    map[Key][]PeerWord
+	asked    int
 }
 
 func (s *Starter) gather(ctx context.Context) gathered {
@@ -218,7 +261,7 @@ func (s *Starter) startOne(key Key, facts Facts) Outcome {
 		outcome.Decision, outcome.Err = s.probe(facts, decision)
 	}
 	if errors.Is(outcome.Err, dragonboat.ErrReplicaRemoved) {
-		outcome.Decision = refuse("Dragonboat has this replica marked as removed; add a new one under a fresh id")
+		outcome.Decision = left("Dragonboat has this replica marked as removed; add a new one under a fresh id")
 		outcome.Err = nil
 		_ = s.options.Records.Update(key.Shard, key.Replica, func(r *Record) bool { r.Removed = true; return true })
 	}
