@@ -12,6 +12,14 @@ pub struct Assets {
     pub manifest: String,
 }
 
+impl Assets {
+    /// Tells one build of the browser's side from another.
+    #[must_use]
+    pub fn build(&self) -> &str {
+        &self.script
+    }
+}
+
 impl Default for Assets {
     fn default() -> Self {
         Self {

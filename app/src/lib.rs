@@ -38,7 +38,7 @@ pub fn hydrate(base: String) {
             .pathname()
             .unwrap_or_default();
         // Server functions are called by their path from the root, unless told where that is.
-        server_fn::client::set_server_url(String::leak(base.clone()));
+        let _told_already = server_fn::client::try_set_server_url(String::leak(base.clone()));
         match pages::later::load(base::BasePath(base).strip(&path)).await {
             Ok(()) => leptos::mount::hydrate_body(app::App),
             Err(pages::later::Missing) => stays_still(),

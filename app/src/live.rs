@@ -25,6 +25,9 @@ pub struct PageState {
     /// The running and newest changes of the cluster or of all clusters; one for a change's page.
     pub changes: Vec<Change>,
     pub running_changes: u32,
+    /// The build that sent this: a page of another one should be loaded anew.
+    #[serde(default)]
+    pub build: String,
 }
 
 /// Which page the stream is for: `/events?page=cluster&name=vault-eu`.

@@ -31,7 +31,11 @@ impl Opening {
 
 #[cfg(feature = "ssr")]
 fn written() -> String {
-    let opening = leptos::prelude::use_context::<Opening>().unwrap_or_default();
+    use leptos::prelude::use_context;
+
+    let mut opening = use_context::<Opening>().unwrap_or_default();
+    let assets = use_context::<crate::assets::Assets>().unwrap_or_default();
+    opening.state.build = assets.build().to_owned();
     serde_json::to_string(&opening).unwrap_or_default()
 }
 

@@ -204,6 +204,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
     }
 
     forward_to_deserialize_any! {
+        <V: Visitor<'a>>
         i128 u128 bytes byte_buf unit unit_struct tuple_struct
     }
 }
@@ -252,13 +253,11 @@ impl<'a> MapAccess<'a> for Fields<'a> {
             return Ok(None);
         };
         self.value = value;
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(name))
+            .map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'a>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, Unreadable> {
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Unreadable> {
         seed.deserialize(Reader(self.value))
     }
 }

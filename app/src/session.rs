@@ -44,10 +44,8 @@ impl Session {
     /// Every role held anywhere, strongest words last, each once.
     #[must_use]
     pub fn duties(&self) -> Vec<Duty> {
-        let mut duties: Vec<Duty> = self.grants.iter().map(|grant| grant.role).collect();
-        duties.sort();
-        duties.dedup();
-        duties
+        let held = |duty: &Duty| self.grants.iter().any(|grant| grant.role == *duty);
+        Duty::ALL.into_iter().filter(held).collect()
     }
 }
 

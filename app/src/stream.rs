@@ -16,6 +16,7 @@ mod probe;
 
 use crate::{
     base::BasePath,
+    components::decimal::whole,
     live::{Connection, Live, PageState, Topic, use_live},
     reading,
     session::use_session,
@@ -304,6 +305,5 @@ fn browser_ms() -> u64 {
     let milliseconds = window()
         .performance()
         .map_or(0.0, |performance| performance.now());
-    let passed = Duration::try_from_secs_f64(milliseconds / 1_000.0).unwrap_or_default();
-    u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
+    whole(milliseconds)
 }

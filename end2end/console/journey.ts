@@ -120,7 +120,8 @@ join_allowed = [${JSON.stringify(openbao.fresh.api)}]`,
       complaints.listen(context);
       const page = await context.newPage();
       if (!sessions.has(link)) {
-        await page.goto(link);
+        // Without rendering the page it leads to: that page would be left while it still loads.
+        await context.request.get(link);
         sessions.set(link, await context.storageState());
       }
       await page.goto(`${address}/`);

@@ -9,14 +9,17 @@ import { quorate, run } from "./quorate.ts";
 export class Served {
   private constructor(private readonly program: Program, readonly config: string, readonly address: string) {}
 
-  /** @param clusters the configuration's `[[clusters]]` tables */
-  static async start(folder: string, clusters: string): Promise<Served> {
+  /**
+   * @param clusters the configuration's `[[clusters]]` tables
+   * @param outside where browsers reach it, if not directly
+   */
+  static async start(folder: string, clusters: string, outside?: string): Promise<Served> {
     const [port] = await freePorts(1);
     const address = `http://127.0.0.1:${port}`;
     const config = join(folder, "quorate.toml");
     writeFileSync(
       config,
-      `[server]\nlisten = "127.0.0.1:${port}"\nexternal_url = "${address}/"\ndata_dir = "${join(folder, "console")}"\n\n${clusters}\n`,
+      `[server]\nlisten = "127.0.0.1:${port}"\nexternal_url = "${outside ?? address}/"\ndata_dir = "${join(folder, "console")}"\n\n${clusters}\n`,
     );
     const program = new Program(quorate(), ["serve", "--config", config], { log: join(folder, "console.log") });
     const served = new Served(program, config, address);

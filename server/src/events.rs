@@ -43,9 +43,10 @@ pub async fn page(
         let (source, topic) = (source.clone(), topic.clone());
         let future: futures::future::BoxFuture<'static, _> = Box::pin(async move {
             let who = standing(&console, &carried, source).await?;
-            let state = page_state(&console.control, &who, &topic)
+            let mut state = page_state(&console.control, &who, &topic)
                 .await
                 .map_err(|error| end(&error))?;
+            console.assets.build().clone_into(&mut state.build);
             serde_json::to_value(&state).map_err(|_| End::Broken)
         });
         future

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
-    step,
+    glue, step,
     toolchain::{self, BROWSER},
     workspace::Workspace,
 };
@@ -130,7 +130,19 @@ pub fn bind(
         files.push((name, content));
     }
     files.sort();
+    if small {
+        make_glue_small(&mut files);
+    }
     Ok(Bundle { files })
+}
+
+fn make_glue_small(files: &mut [(String, Vec<u8>)]) {
+    let script = files.iter().find(|(name, _)| name == SCRIPT);
+    let script = script.map(|(_, script)| String::from_utf8_lossy(script).into_owned());
+    glue::number_names(&script.unwrap_or_default(), files);
+    for (_, script) in files.iter_mut().filter(|(name, _)| name.ends_with(".js")) {
+        *script = glue::squeeze(&String::from_utf8_lossy(script)).into_bytes();
+    }
 }
 
 /// Before wasm-bindgen has been over it.

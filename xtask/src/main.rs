@@ -10,6 +10,7 @@ mod check;
 mod compile;
 mod demo;
 mod dev;
+mod glue;
 mod node;
 mod openbao;
 mod packages;

@@ -14,7 +14,7 @@ pub fn Chip(
     view! {
         <a class="chip" href=move || href.get() aria-current=move || chosen.get().then_some("true")>
             {move || label.get()}
-            {move || count.get().map(|count| view! { " " <span class="chip-count">{count}</span> })}
+            {anew(move || count.get().map(|count| view! { " " <span class="chip-count">{count.to_string()}</span> }))}
         </a>
     }
 }

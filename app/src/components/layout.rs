@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use super::{change_dialog::ChangeDialog, rail::Rail, top_line::TopLine};
-use crate::{base::BasePath, session::use_session, title, words};
+use super::{change_dialog::ChangeDialog, rail::Rail, states::Reload, top_line::TopLine};
+use crate::{base::BasePath, live::use_live, session::use_session, title, words};
 
 #[component]
 pub fn Layout(children: Children) -> impl IntoView {
@@ -16,12 +16,29 @@ pub fn Layout(children: Children) -> impl IntoView {
             <a class="skip" href="#content">{words::SKIP_TO_CONTENT}</a>
             {framed.then(|| view! { <Rail/> })}
             <div class="stage">
-                {framed.then(|| view! { <TopLine/> })}
+                {framed.then(|| view! { <TopLine/> <Upgraded/> })}
                 <main class="content" id="content" tabindex="-1">{children()}</main>
             </div>
             {framed.then(|| view! { <ChangeDialog/> })}
         </div>
     }
+}
+
+/// Says that the console is of another build than this page, once its stream tells so.
+#[component]
+fn Upgraded() -> impl IntoView {
+    let state = use_live().state;
+    let own = state.with_untracked(|state| state.build.clone());
+    let upgraded = Memo::new(move |_| state.with(|state| state.build != own));
+    anew(move || {
+        upgraded.get().then(|| {
+            view! {
+                <p class="notice notice-upgraded tone-warn" role="status">
+                    {words::UPGRADED} " " <Reload/>
+                </p>
+            }
+        })
+    })
 }
 
 /// Keeps the title and the live document at the page that is shown.

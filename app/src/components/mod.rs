@@ -6,6 +6,7 @@ use quorate_domain::{action::Action, view::ClusterView};
 pub mod age;
 pub mod change_dialog;
 pub mod chip;
+pub mod decimal;
 pub mod keys_switch;
 pub mod layout;
 pub mod moment;

@@ -84,10 +84,15 @@ fn RailLink(
         <li>
             <a class="rail-link" href=href aria-current=move || here.get().then_some("page")>
                 <span>{label}</span>
-                <span class=class>{move || Some(count.get()).filter(|count| *count > 0)}</span>
+                <span class=move || class()>{anew(move || shown(count.get()))}</span>
             </a>
         </li>
     }
+}
+
+/// Nothing where there is nothing to count.
+fn shown(count: usize) -> Option<String> {
+    (count > 0).then(|| count.to_string())
 }
 
 #[component]

@@ -14,6 +14,7 @@ use quorate_domain::{
     view::{ClusterView, MemberState},
 };
 
+use super::decimal::decimal;
 use crate::words::{figures::count, ring as words};
 
 /// How large the ring is drawn.
@@ -26,7 +27,7 @@ pub enum RingSize {
 }
 
 /// How one voter's arc is drawn, in the order they stand on the ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arc {
     InStep,
     Changed,
@@ -136,9 +137,9 @@ pub fn ring(members: &[PictureMember], quorum: &Quorum, size: RingSize) -> AnyVi
     };
     let learners = members.iter().filter(|member| !member.role.votes()).count();
     let middle = (size == RingSize::Large).then(|| middle(quorum));
-    let side = geometry.side;
+    let side = decimal(geometry.side);
     view! {
-        <svg class=class viewBox=geometry.view_box width=side height=side role="img" aria-label=label(members, quorum)>
+        <svg class=class viewBox=geometry.view_box width=side.clone() height=side role="img" aria-label=label(members, quorum)>
             {circles(members, quorum, geometry)}
             {dots(learners, geometry)}
             {middle}
@@ -208,15 +209,23 @@ fn circles(members: &[PictureMember], quorum: &Quorum, geometry: &Geometry) -> A
 
 /// One configuration: its arcs and the tick at its majority.
 fn circle(voters: &[&PictureMember], radius: f64, stroke: f64, geometry: &Geometry) -> AnyView {
-    let mut arcs: Vec<Arc> = voters.iter().map(|member| Arc::of(member)).collect();
-    arcs.sort();
+    let arcs: Vec<Arc> = Arc::ALL
+        .into_iter()
+        .flat_map(|arc| {
+            voters
+                .iter()
+                .filter(move |m| Arc::of(m) == arc)
+                .map(move |_| arc)
+        })
+        .collect();
     let Ok(count) = u32::try_from(arcs.len()) else {
         return ().into_any();
     };
     let centre = geometry.side / 2.0;
+    let width = decimal(stroke);
     if count == 0 {
         return view! {
-            <circle class="arc arc-unknown" cx=centre cy=centre r=radius fill="none" stroke-width=stroke stroke-dasharray=geometry.hatch/>
+            <circle class="arc arc-unknown" cx=decimal(centre) cy=decimal(centre) r=decimal(radius) fill="none" stroke-width=width stroke-dasharray=geometry.hatch/>
         }
         .into_any();
     }
@@ -232,7 +241,7 @@ fn circle(voters: &[&PictureMember], radius: f64, stroke: f64, geometry: &Geomet
         let path = path(centre, radius, start + gap / 2.0, start + turn - gap / 2.0);
         let hatch = arc.is_hatched().then_some(geometry.hatch);
         drawn.push(view! {
-            <path class=arc.class() d=path fill="none" stroke-width=stroke stroke-dasharray=hatch/>
+            <path class=arc.class() d=path fill="none" stroke-width=width.clone() stroke-dasharray=hatch/>
         });
         start += turn;
     }
@@ -244,16 +253,17 @@ fn circle(voters: &[&PictureMember], radius: f64, stroke: f64, geometry: &Geomet
 /// itself, because an arc that ends where it starts is no arc.
 fn path(centre: f64, radius: f64, from: f64, to: f64) -> String {
     let to = to.min(from + 0.9995);
-    let (x0, y0) = point(centre, radius, from);
-    let (x1, y1) = point(centre, radius, to);
+    let (x0, y0) = written(point(centre, radius, from));
+    let (x1, y1) = written(point(centre, radius, to));
     let large = if to - from > 0.5 { 1 } else { 0 };
-    format!("M{x0:.2} {y0:.2}A{radius} {radius} 0 {large} 1 {x1:.2} {y1:.2}")
+    let radius = decimal(radius);
+    format!("M{x0} {y0}A{radius} {radius} 0 {large} 1 {x1} {y1}")
 }
 
 fn tick(centre: f64, radius: f64, reach: f64, at: f64) -> AnyView {
-    let (x1, y1) = point(centre, radius - reach, at);
-    let (x2, y2) = point(centre, radius + reach, at);
-    let d = format!("M{x1:.2} {y1:.2}L{x2:.2} {y2:.2}");
+    let (x1, y1) = written(point(centre, radius - reach, at));
+    let (x2, y2) = written(point(centre, radius + reach, at));
+    let d = format!("M{x1} {y1}L{x2} {y2}");
     view! { <path class="ring-tick" d=d/> }.into_any()
 }
 
@@ -265,9 +275,9 @@ fn dots(learners: usize, geometry: &Geometry) -> Vec<AnyView> {
     let mut dots = Vec::new();
     let mut at = 0.0;
     for _ in 0..learners.min(12) {
-        let (x, y) = point(centre, orbit, at);
-        let (x, y) = (format!("{x:.2}"), format!("{y:.2}"));
-        dots.push(view! { <circle class="ring-dot" cx=x cy=y r=geometry.dot_radius/> }.into_any());
+        let (x, y) = written(point(centre, orbit, at));
+        let radius = decimal(geometry.dot_radius);
+        dots.push(view! { <circle class="ring-dot" cx=x cy=y r=radius/> }.into_any());
         at += pitch;
     }
     dots
@@ -276,6 +286,10 @@ fn dots(learners: usize, geometry: &Geometry) -> Vec<AnyView> {
 fn point(centre: f64, radius: f64, turns: f64) -> (f64, f64) {
     let angle = turns * TAU;
     (centre + radius * sin(angle), centre - radius * cos(angle))
+}
+
+fn written((x, y): (f64, f64)) -> (String, String) {
+    (decimal(x), decimal(y))
 }
 
 /// The browser has these; bringing them would cost more than all the ring's drawing.

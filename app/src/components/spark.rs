@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::tags::Tone;
+use super::{decimal::decimal, tags::Tone};
 
 const WIDTH: f64 = 92.0;
 const HEIGHT: f64 = 22.0;
@@ -45,7 +45,7 @@ pub fn points(values: &[u64], width: f64, height: f64) -> String {
         if place > 0 {
             out.push(' ');
         }
-        out.push_str(&format!("{x:.1},{y:.1}"));
+        out.push_str(&format!("{},{}", decimal(x), decimal(y)));
     }
     out
 }
@@ -66,7 +66,10 @@ fn share(place: usize, last: usize) -> f64 {
 
 /// `value / top` in thousandths: enough for a line 20 px high, and free of casts.
 fn ratio(value: u64, top: u64) -> f64 {
-    let thousandths = u128::from(value) * 1_000 / u128::from(top);
+    let thousandths = match value.checked_mul(1_000) {
+        Some(value) => value / top,
+        None => value / (top / 1_000).max(1),
+    };
     u32::try_from(thousandths).map_or(1.0, f64::from) / 1_000.0
 }
 
@@ -76,19 +79,19 @@ mod tests {
 
     #[test]
     fn a_flat_line_of_zeros_lies_at_the_bottom() {
-        assert_eq!(points(&[0, 0], 92.0, 22.0), "2.0,20.0 90.0,20.0");
+        assert_eq!(points(&[0, 0], 92.0, 22.0), "2,20 90,20");
     }
 
     #[test]
     fn a_single_peak_survives_thinning() {
         let mut values = vec![0; 90];
         values[44] = 7;
-        assert_eq!(points(&values, 92.0, 22.0).matches(",2.0").count(), 1);
+        assert_eq!(points(&values, 92.0, 22.0).matches(",2 ").count(), 1);
         assert_eq!(thinned(&values).len(), 30);
     }
 
     #[test]
     fn the_largest_figures_do_not_overflow() {
-        assert_eq!(points(&[u64::MAX, 0], 92.0, 22.0), "2.0,2.0 90.0,20.0");
+        assert_eq!(points(&[u64::MAX, 0], 92.0, 22.0), "2,2 90,20");
     }
 }

@@ -77,5 +77,5 @@ pub fn Reload() -> impl IntoView {
             search => format!("{path}?{search}"),
         }
     };
-    view! { <a class="button" href=to rel="external">{words::RELOAD}</a> }
+    view! { <a class="button" href=move || to() rel="external">{words::RELOAD}</a> }
 }

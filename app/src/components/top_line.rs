@@ -32,7 +32,7 @@ fn Crumbs() -> impl IntoView {
         });
         view! { {parent} <span class="top-here">{here}</span> }
     };
-    view! { <nav class="top-crumbs" aria-label=words::WHERE_I_AM>{crumbs}</nav> }
+    view! { <nav class="top-crumbs" aria-label=words::WHERE_I_AM>{anew(crumbs)}</nav> }
 }
 
 /// The page above, if there is one, and this one.
@@ -83,10 +83,10 @@ fn LiveState() -> impl IntoView {
         _ => None,
     };
     view! {
-        <p class=class>
+        <p class=move || class()>
             <span class="live-dot" aria-hidden="true"></span>
-            <span class="live-text">{text}</span>
-            {move || way_back().map(|(to, label)| view! { " " <a href=to rel="external">{label}</a> })}
+            <span class="live-text">{move || text()}</span>
+            {anew(move || way_back().map(|(to, label)| view! { " " <a href=to rel="external">{label}</a> }))}
         </p>
     }
 }

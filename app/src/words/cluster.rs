@@ -94,13 +94,12 @@ pub fn facts(view: &ClusterView) -> String {
         let learners = u64::try_from(learners).unwrap_or_default();
         who = format!("{who}, {}", count(learners, "learner", "learners"));
     }
-    let mut zones: Vec<&str> = view
-        .members
-        .iter()
-        .filter_map(|m| m.zone.as_deref())
-        .collect();
-    zones.sort_unstable();
-    zones.dedup();
+    let mut zones: Vec<&str> = Vec::new();
+    for zone in view.members.iter().filter_map(|m| m.zone.as_deref()) {
+        if !zones.contains(&zone) {
+            zones.push(zone);
+        }
+    }
     if zones.len() > 1 {
         who = format!("{who} in {} zones", zones.len());
     }

@@ -8,7 +8,11 @@
 //! which needs three functions a type, and only pieces into `AnyView`. The server, where size does
 //! not matter, uses Leptos' own boxes. Both make the same document.
 
+use std::sync::{Arc, Mutex};
+
 pub use leptos::*;
+
+use prelude::{AnyView, IntoAny};
 
 #[cfg(feature = "hydrate")]
 mod piece;
@@ -20,4 +24,14 @@ pub mod prelude {
 
     #[cfg(feature = "hydrate")]
     pub use crate::piece::{ElementChild, IntoAny, IntoMaybeErased};
+
+    pub use crate::anew;
+}
+
+/// A part of a page that is built anew whenever a signal it reads moves. As `{move || …}` in a
+/// view, but the same code for all that is built: for elements, where text needs no more than that.
+pub fn anew<T: IntoView + 'static>(mut build: impl FnMut() -> T + Send + 'static) -> AnyView {
+    let build: Arc<Mutex<dyn FnMut() -> AnyView + Send>> =
+        Arc::new(Mutex::new(move || build().into_any()));
+    build.into_any()
 }

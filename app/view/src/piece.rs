@@ -4,7 +4,7 @@
 use std::any::{Any, TypeId};
 
 use leptos::{
-    prelude::{AddAnyAttr, AnyView, Mountable, Render, RenderHtml},
+    prelude::{AnyView, Mountable, Render, RenderHtml},
     tachys::{
         html::attribute::any_attribute::AnyAttribute,
         hydration::Cursor,
@@ -27,7 +27,10 @@ impl<T: RenderHtml> IntoAny for T {
         let mut own = Some(self.into_owned());
         // What is in a box already stays in it.
         let boxed: &mut dyn Any = &mut own;
-        if let Some(view) = boxed.downcast_mut::<Option<AnyView>>().and_then(Option::take) {
+        if let Some(view) = boxed
+            .downcast_mut::<Option<AnyView>>()
+            .and_then(Option::take)
+        {
             return view;
         }
         match own {

@@ -54,7 +54,7 @@ pub fn ChangeDialog() -> impl IntoView {
             aria-labelledby="dialog-title"
             on:close=closed
         >
-            {move || {
+            {anew(move || {
                 let close = Callback::new(move |()| close());
                 target.get().map(|asked| {
                     opener.remember();
@@ -65,7 +65,7 @@ pub fn ChangeDialog() -> impl IntoView {
                         }
                     })
                 })
-            }}
+            })}
         </dialog>
     }
 }

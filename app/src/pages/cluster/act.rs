@@ -156,14 +156,14 @@ pub fn ActButton(
             <button
                 type="button"
                 id=id
-                class=class
+                class=move || class()
                 aria-disabled=move || refused.with(Option::is_some).then_some("true")
                 aria-describedby=move || refused.with(Option::is_some).then(|| described.clone())
                 on:click=move |_| if refused.with_untracked(Option::is_none) { press() }
             >
-                {text}
+                {move || text()}
             </button>
-            {move || refused.get().map(|refusal| view! { <p class=why_class id=why.clone()>{refusal.full}</p> })}
+            {anew(move || refused.get().map(|refusal| view! { <p class=why_class id=why.clone()>{refusal.full}</p> }))}
         </div>
     }
     .into_any()

@@ -30,11 +30,11 @@ pub fn Banner(seen: Seen) -> impl IntoView {
         })
         .flatten()
     });
-    move || {
+    anew(move || {
         urgent
             .get()
             .map(|(finding, member)| banner(finding, member))
-    }
+    })
 }
 
 fn banner(finding: Finding, member: Option<(String, String)>) -> AnyView {
@@ -70,7 +70,7 @@ pub fn Running(seen: Seen) -> impl IntoView {
             told.unwrap_or_else(|| (say::CHANGE_RUNS.to_owned(), String::new()));
         Some((id.to_string(), title, progress))
     });
-    move || {
+    anew(move || {
         running.get().map(|(id, title, progress)| {
             view! {
                 <section class="banner running" aria-label=say::CHANGE_RUNS>
@@ -80,5 +80,5 @@ pub fn Running(seen: Seen) -> impl IntoView {
                 </section>
             }
         })
-    }
+    })
 }

@@ -25,16 +25,16 @@ pub fn Findings(seen: Seen) -> impl IntoView {
         })
     });
     let some = Memo::new(move |_| findings.with(|findings| !findings.is_empty()));
-    move || {
+    anew(move || {
         some.get().then(|| {
             let lines = move || findings.get().into_iter().map(line).collect_view();
             view! {
                 <Panel id="findings" title=say::FINDINGS>
-                    <ul class="findings">{lines}</ul>
+                    <ul class="findings">{anew(lines)}</ul>
                 </Panel>
             }
         })
-    }
+    })
 }
 
 fn line(finding: Finding) -> AnyView {

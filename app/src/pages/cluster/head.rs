@@ -28,7 +28,7 @@ pub fn Head(seen: Seen) -> impl IntoView {
     view! {
         <header class="head cluster-head">
             <div class="cluster-ring">
-                {move || drawn.with(|(members, quorum)| ring(members, quorum, RingSize::Large))}
+                {anew(move || drawn.with(|(members, quorum)| ring(members, quorum, RingSize::Large)))}
             </div>
             <div class="head-words">
                 <h1 class="head-title">{move || title.get()}</h1>
@@ -39,16 +39,16 @@ pub fn Head(seen: Seen) -> impl IntoView {
                 </p>
                 <p class="head-facts">
                     {move || facts.get()}
-                    {move || clock.get().map(|clock| format!(" · {clock}"))}
+                    {move || clock.get().map(|clock| format!(" · {clock}")).unwrap_or_default()}
                 </p>
             </div>
             <div class="head-actions">
-                {move || snapshot.get().then(|| view! {
+                {anew(move || snapshot.get().then(|| view! {
                     <ActButton seen verb=Verb::Snapshot look=Look::Plain id="act-snapshot"/>
-                })}
-                {move || add.get().then(|| view! {
+                }))}
+                {anew(move || add.get().then(|| view! {
                     <ActButton seen verb=Verb::AddLearner look=Look::Primary id="act-add-learner"/>
-                })}
+                }))}
                 <p class="why needs-no-script">{say::ACTIONS_NEED_SCRIPTS}</p>
             </div>
         </header>

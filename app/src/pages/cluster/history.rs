@@ -22,7 +22,7 @@ pub fn History() -> impl IntoView {
                     {line(&event, &today.get_untracked())}
                 </For>
             </ol>
-            {move || none.get().then(|| view! { <p class="history-none">{say::NOTHING_HAPPENED}</p> })}
+            {anew(move || none.get().then(|| view! { <p class="history-none">{say::NOTHING_HAPPENED}</p> }))}
         </Panel>
     }
     .into_any()

@@ -54,30 +54,30 @@ pub fn Inspector(seen: Seen, #[prop(into)] id: MemberId) -> impl IntoView {
         <section class="panel inspector" aria-labelledby="inspector-title">
             <div class="panel-head">
                 <h2 class="panel-title inspector-title" id="inspector-title">
-                    {move || head.get().map(|(name, ..)| name)}
+                    {move || head.get().map(|(name, ..)| name).unwrap_or_default()}
                 </h2>
                 <a class="quiet" href="?" data-noscroll="true">{say::INSPECTOR_CLOSE}</a>
             </div>
             <div class="panel-body">
                 <p class="inspector-tags">
-                    {move || head.get().map(|(_, role, leads, state, overridden)| view! {
+                    {anew(move || head.get().map(|(_, role, leads, state, overridden)| view! {
                         <RoleTag role leads/> " " <StateTag state overridden/>
-                    })}
+                    }))}
                 </p>
-                {move || said.get().map(|said| view! { <p class="inspector-said">{said}</p> })}
+                {anew(move || said.get().map(|said| view! { <p class="inspector-said">{said}</p> }))}
                 <dl class="inspector-facts">
-                    {move || facts.get().into_iter().map(|(term, value)| view! {
+                    {anew(move || facts.get().into_iter().map(|(term, value)| view! {
                         <div><dt>{term}</dt><dd>{value}</dd></div>
-                    }).collect_view()}
+                    }).collect_view())}
                 </dl>
-                {move || {
+                {anew(move || {
                     let findings = findings.get();
                     (!findings.is_empty()).then(|| view! {
                         <ul class="inspector-findings">
                             {findings.into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}
                         </ul>
                     })
-                }}
+                })}
             </div>
         </section>
     }

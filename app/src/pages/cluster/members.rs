@@ -49,7 +49,7 @@ pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
                     </For>
                 </tbody>
             </table>
-            {move || none.get().then(|| view! { <p class="topo-none">{say::NO_MEMBERS}</p> })}
+            {anew(move || none.get().then(|| view! { <p class="topo-none">{say::NO_MEMBERS}</p> }))}
         </section>
     }
     .into_any()
@@ -57,17 +57,15 @@ pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
 
 /// Voters before learners, each by name: a new leader moves no row.
 fn in_order(view: &ClusterView) -> Vec<MemberId> {
-    let mut members: Vec<&MemberView> = view.members.iter().collect();
-    members.sort_by(|a, b| {
-        b.role
-            .votes()
-            .cmp(&a.role.votes())
-            .then_with(|| natural(&a.name).cmp(&natural(&b.name)))
-    });
-    members
-        .into_iter()
-        .map(|member| member.id.clone())
-        .collect()
+    let rank = |member: &MemberView| (!member.role.votes(), natural(&member.name));
+    let mut ranked: Vec<((bool, (String, u64, String)), MemberId)> = Vec::new();
+    for member in &view.members {
+        let rank = rank(member);
+        // The few members of a cluster need no sorting in general, which is large in the browser.
+        let place = ranked.partition_point(|(before, _)| *before <= rank);
+        ranked.insert(place, (rank, member.id.clone()));
+    }
+    ranked.into_iter().map(|(_, id)| id).collect()
 }
 
 /// So that `node-10` comes after `node-9`.
@@ -83,8 +81,7 @@ fn natural(name: &str) -> (String, u64, String) {
 
 fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     let of = move |id: MemberId, cell: fn(&ClusterView, &MemberView) -> String| {
-        let text = Memo::new(move |_| seen.member(&id, cell).unwrap_or_default());
-        move || text.get()
+        Memo::new(move |_| seen.member(&id, cell).unwrap_or_default())
     };
     let name = of(id.clone(), |_, member| member.name.clone());
     let zone = of(id.clone(), |_, member| {
@@ -122,13 +119,13 @@ fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     view! {
         <tr>
             <th scope="row" class="members-name">
-                <a href=href data-noscroll="true" aria-current=selected>{name}</a>
+                <a href=href data-noscroll="true" aria-current=move || selected()>{move || name.get()}</a>
             </th>
-            <td class="members-role">{move || tags.get().map(|(role, leads, _, _)| view! { <RoleTag role leads/> })}</td>
-            <td class="members-state">{move || tags.get().map(|(_, _, state, overridden)| view! { <StateTag state overridden/> })}</td>
-            <td class="members-zone">{zone}</td>
-            <td class="num mono" data-label=say::APPLIED>{applied}</td>
-            <td class="num mono" data-label=say::BEHIND>{behind}</td>
+            <td class="members-role">{anew(move || tags.get().map(|(role, leads, _, _)| view! { <RoleTag role leads/> }))}</td>
+            <td class="members-state">{anew(move || tags.get().map(|(_, _, state, overridden)| view! { <StateTag state overridden/> }))}</td>
+            <td class="members-zone">{move || zone.get()}</td>
+            <td class="num mono" data-label=say::APPLIED>{move || applied.get()}</td>
+            <td class="num mono" data-label=say::BEHIND>{move || behind.get()}</td>
             <td class="members-seen" data-label=say::SEEN><Age age_ms=age/></td>
             <td class="members-act">{actions(seen, id)}</td>
         </tr>
@@ -175,7 +172,7 @@ fn actions(seen: Seen, id: MemberId) -> AnyView {
             </div>
         })
     };
-    offer.into_any()
+    anew(offer)
 }
 
 const fn primary(member: &MemberView, leads: bool) -> Option<Verb> {

@@ -48,7 +48,7 @@ fn item(seen: Seen, id: MemberId, leads: bool, verb: Verb) -> AnyView {
             }
         >
             <span>{say::member_verb(verb, leads)}</span>
-            {move || refused.get().map(|refusal| view! { <span class="why">{refusal.full}</span> })}
+            {anew(move || refused.get().map(|refusal| view! { <span class="why">{refusal.full}</span> }))}
         </button>
     }
     .into_any()

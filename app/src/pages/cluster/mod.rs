@@ -40,11 +40,11 @@ pub fn ClusterPage() -> impl IntoView {
     let live = use_live();
     // Compared before it is shown: the page stands while its document is patched.
     let shown = Memo::new(move |_| (seen.is_there(), live.problem.get()));
-    move || match shown.get() {
+    anew(move || match shown.get() {
         (true, _) => view! { <Overview seen/> }.into_any(),
         (false, Some(problem)) => view! { <PageHead title=name/> <ErrorState problem/> }.into_any(),
         (false, None) => view! { <Coming name/> }.into_any(),
-    }
+    })
 }
 
 /// Between two pages: what the fleet says of it, until its own document arrives.
@@ -88,7 +88,7 @@ fn Overview(seen: Seen) -> impl IntoView {
                 <members::Members seen chosen/>
             </div>
             <div class="cluster-side">
-                {move || inspected.get().map(|id| view! { <inspector::Inspector seen id/> })}
+                {anew(move || inspected.get().map(|id| view! { <inspector::Inspector seen id/> }))}
                 <findings::Findings seen/>
                 <history::History/>
                 <tolerance::Tolerance seen/>

@@ -1,6 +1,8 @@
 //! Where cards and links of the graph lie. Pure geometry in CSS pixels: the style sheet gives a
 //! card the same size, so links drawn underneath meet the cards laid out above them.
 
+use crate::components::decimal::decimal;
+
 /// A card's size and the room between two cards and two rows; `topology.css` says the same.
 pub const CARD_WIDTH: f64 = 172.0;
 pub const CARD_HEIGHT: f64 = 68.0;
@@ -83,13 +85,14 @@ impl Placing {
         let along = if above { 1.0 } else { -1.0 };
         let mut x = self.centre_of(column, columns);
         let mut y = centre - along * (steps * pitch - CARD_HEIGHT / 2.0);
-        let mut path = format!("M{x:.1} {y:.1}");
+        let mut path = format!("M{} {}", decimal(x), decimal(y));
         for row in between {
             let gap = self.gap_nearest(x, row.len());
             let reached = y + along * ROW_GAP;
             path.push_str(&curve(x, y, gap, reached));
             y = reached + along * CARD_HEIGHT;
-            path.push_str(&format!("V{y:.1}"));
+            path.push('V');
+            path.push_str(&decimal(y));
             x = gap;
         }
         path.push_str(&curve(x, y, middle, y + along * ROW_GAP));
@@ -115,8 +118,9 @@ impl Placing {
 }
 
 fn curve(x: f64, y: f64, to_x: f64, to_y: f64) -> String {
-    let half = f64::midpoint(y, to_y);
-    format!("C{x:.1} {half:.1} {to_x:.1} {half:.1} {to_x:.1} {to_y:.1}")
+    let half = decimal(f64::midpoint(y, to_y));
+    let (x, to_x, to_y) = (decimal(x), decimal(to_x), decimal(to_y));
+    format!("C{x} {half} {to_x} {half} {to_x} {to_y}")
 }
 
 /// As few rows as needed, as even as possible, the fuller ones first.
@@ -160,11 +164,8 @@ mod tests {
         let placing = Placing::of(2, 1);
         let (voters, learners) = placing.links();
         // Two voters: 366 wide; the middle card lies from y 112 to 180.
-        assert_eq!(voters[0], "M86.0 68.0C86.0 90.0 183.0 90.0 183.0 112.0");
-        assert_eq!(
-            learners[0],
-            "M183.0 224.0C183.0 202.0 183.0 202.0 183.0 180.0"
-        );
+        assert_eq!(voters[0], "M86 68C86 90 183 90 183 112");
+        assert_eq!(learners[0], "M183 224C183 202 183 202 183 180");
     }
 
     #[test]
@@ -173,8 +174,8 @@ mod tests {
         let (voters, _) = placing.links();
         // Three below, two above: the two stand over the gaps of the three.
         assert_eq!(placing.above, vec![vec![3, 4], vec![0, 1, 2]]);
-        assert!(voters[3].contains("V180.0"), "{}", voters[3]);
-        assert!(voters[3].starts_with("M183.0 68.0C183.0"), "{}", voters[3]);
+        assert!(voters[3].contains("V180"), "{}", voters[3]);
+        assert!(voters[3].starts_with("M183 68C183"), "{}", voters[3]);
     }
 
     #[test]

@@ -5,7 +5,11 @@ use leptos::prelude::*;
 use quorate_domain::moment::Timestamp;
 
 use super::seen::Seen;
-use crate::{components::panel::Panel, live::use_live, words::cluster as say};
+use crate::{
+    components::{decimal::decimal, panel::Panel},
+    live::use_live,
+    words::cluster as say,
+};
 
 const WIDTH: f64 = 288.0;
 const TOP: f64 = 22.0;
@@ -29,10 +33,10 @@ pub fn Tolerance(seen: Seen) -> impl IntoView {
             false => say::TOLERATES.to_owned(),
         }
     };
-    let aside = view! { <span class="panel-aside">{since}</span> }.into_any();
+    let aside = view! { <span class="panel-aside">{move || since()}</span> }.into_any();
     view! {
         <Panel id="tolerance" title=say::TOLERANCE_24_H aside>
-            <div class="panel-body">{drawn}</div>
+            <div class="panel-body">{anew(drawn)}</div>
         </Panel>
     }
     .into_any()
@@ -44,7 +48,7 @@ fn draw(history: &[(Timestamp, i64)], now: Timestamp) -> AnyView {
     };
     let (least, most) = (line.least, line.most);
     let lower = (least != most).then(|| {
-        view! { <text class="steps-text" x="0" y=BOTTOM - 4.0>{say::failures(least)}</text> }
+        view! { <text class="steps-text" x="0" y=decimal(BOTTOM - 4.0)>{say::failures(least)}</text> }
     });
     view! {
         <svg class="steps" viewBox="0 0 288 72" role="img" aria-label=say::tolerance_label(least, most, line.now)>
@@ -85,15 +89,16 @@ impl StepLine {
         let most = shown.iter().map(|(_, value)| *value).max()?;
         let mut path = String::new();
         for (at, value) in shown {
-            let (x, y) = (across(at.since(begin), span), height(*value, least, most));
+            let x = decimal(across(at.since(begin), span));
+            let y = decimal(height(*value, least, most));
             let step = if path.is_empty() {
-                format!("M{x:.1} {y:.1}")
+                format!("M{x} {y}")
             } else {
-                format!("H{x:.1}V{y:.1}")
+                format!("H{x}V{y}")
             };
             path.push_str(&step);
         }
-        path.push_str(&format!("H{:.1}", across(now.since(begin), span)));
+        path.push_str(&format!("H{}", decimal(across(now.since(begin), span))));
         Some(Self {
             path,
             least,
@@ -129,14 +134,14 @@ mod tests {
     #[test]
     fn a_line_begins_where_knowledge_begins_and_ends_now() {
         let line = StepLine::of(&[(at(36), 2), (at(42), 1)], at(48)).unwrap();
-        assert_eq!(line.path, "M0.0 22.0H144.0V58.0H288.0");
+        assert_eq!(line.path, "M0 22H144V58H288");
         assert_eq!((line.least, line.most, line.now), (1, 2, 1));
     }
 
     #[test]
     fn what_held_before_the_day_began_holds_from_its_beginning() {
         let line = StepLine::of(&[(at(1), 2), (at(2), 1), (at(36), 2)], at(48)).unwrap();
-        assert_eq!(line.path, "M0.0 58.0H144.0V22.0H288.0");
+        assert_eq!(line.path, "M0 58H144V22H288");
     }
 
     #[test]

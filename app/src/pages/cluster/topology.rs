@@ -19,6 +19,7 @@ use crate::{
     components::{
         age::age_now,
         chip::Chip,
+        decimal::decimal,
         spark::spark,
         tags::{RoleTag, Tone, slug},
     },
@@ -93,12 +94,15 @@ impl Standing {
             .chain(self.voters.clone())
             .chain(self.learners.clone())
         {
+            let rank = |zone: &Option<String>| (zone.is_none(), zone.clone());
             match zones.iter_mut().find(|(known, _)| *known == zone) {
                 Some((_, members)) => members.push(id),
-                None => zones.push((zone, vec![id])),
+                None => {
+                    let place = zones.partition_point(|(known, _)| rank(known) < rank(&zone));
+                    zones.insert(place, (zone, vec![id]));
+                }
             }
         }
-        zones.sort_by(|(a, _), (b, _)| a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(b)));
         zones
     }
 }
@@ -120,7 +124,7 @@ pub fn Topology(seen: Seen, drawing: Memo<Drawing>, chosen: Memo<Option<String>>
         _ => "panel topo-panel",
     };
     view! {
-        <section class=class aria-labelledby="topology-title">
+        <section class=move || class() aria-labelledby="topology-title">
             <div class="panel-head">
                 <h2 class="panel-title" id="topology-title">{say::TOPOLOGY}</h2>
                 <nav class="chips" aria-label=say::LAYOUT>
@@ -129,7 +133,7 @@ pub fn Topology(seen: Seen, drawing: Memo<Drawing>, chosen: Memo<Option<String>>
                     {chip(Drawing::TableOnly, say::TABLE_ONLY)}
                 </nav>
             </div>
-            {graph}
+            {anew(graph)}
         </section>
     }
     .into_any()
@@ -171,7 +175,7 @@ fn by_role(seen: Seen, standing: &Standing, chosen: Memo<Option<String>>) -> Any
             view! { <p class="node node-nobody">{say::no_leader(status)}</p> }.into_any()
         }
     };
-    let (width, height) = (placing.width(), placing.height());
+    let (width, height) = (decimal(placing.width()), decimal(placing.height()));
     view! {
         <div class="topo-scroll" tabindex="0" role="group" aria-labelledby="topology-title">
             <div class="topo">
@@ -298,12 +302,12 @@ fn card(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     });
     view! {
         <a
-            class=move || face.with(|face| face.as_ref().map(Face::class))
+            class=move || face.with(|face| face.as_ref().map(Face::class).unwrap_or_default())
             href=href
             data-noscroll="true"
-            aria-current=here
+            aria-current=move || here()
         >
-            {move || face.get().map(|face| view! {
+            {anew(move || face.get().map(|face| view! {
                 <span class="node-head">
                     <span class=format!("dot dot-{}", slug(face.state)) aria-hidden="true"></span>
                     <span class="node-name">{face.name}</span>
@@ -312,7 +316,7 @@ fn card(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
                 {face.names.is_none().then(|| spark(&face.lag_history, line(face.state), None))}
                 <span class="node-zone">{face.names.map(say::names).unwrap_or(face.zone)}</span>
                 <span class="unseen">{crate::words::state(face.state)}</span>
-            })}
+            }))}
             <span class="node-distance">{move || distance.get()}</span>
         </a>
     }

@@ -22,7 +22,7 @@ pub fn Votes(seen: Seen) -> impl IntoView {
                 .collect::<Vec<_>>()
         })
     });
-    move || {
+    anew(move || {
         let votes = votes.get();
         (!votes.is_empty()).then(|| {
             let lines = votes
@@ -36,5 +36,5 @@ pub fn Votes(seen: Seen) -> impl IntoView {
                 </section>
             }
         })
-    }
+    })
 }
