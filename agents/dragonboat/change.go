@@ -55,7 +55,7 @@ type change struct {
 	ctx   context.Context
 	// seen is the membership that the change was allowed on.
 	seen *role.Membership
-	// youngest holds how long each other member has been ready, where it tells.
+	// readyFor holds how long each other member has been ready, where its agent follows that.
 	readyFor map[string]time.Duration
 	mu       sync.Mutex
 }
@@ -118,7 +118,10 @@ func (c *change) progress(members *role.Membership) map[string]protocol.Progress
 				c.mu.Lock()
 				defer c.mu.Unlock()
 				found[host.Name] = heard(&view)
-				if view.Readiness != nil && view.Readiness.Phase == "ready" {
+				if view.Readiness != nil {
+					readyFor[host.Name] = 0
+				}
+				if view.Readiness != nil && view.Readiness.Phase == phaseReady {
 					readyFor[host.Name] = time.Duration(view.Readiness.SinceMS) * time.Millisecond
 				}
 			})

@@ -16,6 +16,9 @@ import (
 // non-voting replica only by this limit.
 const viewLimit = 250 * time.Millisecond
 
+// phaseReady is the last phase of a replica's start.
+const phaseReady = "ready"
+
 // View is this host's own view of a group. Its linearizable read is the evidence of a quorum on a leader,
 // and on everybody else that it is caught up and can reach the leader.
 func (a *Agent) View(ctx context.Context, group string) (protocol.GroupView, bool) {
@@ -30,7 +33,9 @@ func (a *Agent) View(ctx context.Context, group string) (protocol.GroupView, boo
 	if running {
 		_, err := a.read(ctx, shard, viewLimit)
 		readable = err == nil
-		a.renew(at, shard)
+		if !a.renew(at, shard) {
+			a.look() // It has ended since the last look.
+		}
 	}
 	now, running := a.row(shard)
 	if running {
@@ -55,16 +60,16 @@ func (a *Agent) row(shard uint64) (row, bool) {
 	return *now, true
 }
 
-// renew reads what may have moved since the last look at everything.
-func (a *Agent) renew(at *attachment, shard uint64) {
+// renew reads what may have moved since the last look at everything; false if the replica runs no more.
+func (a *Agent) renew(at *attachment, shard uint64) bool {
 	first, last, ok := at.library.Range(shard)
 	leader, term, known := at.library.Leader(shard)
 	s := &a.shards
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.rows[shard]
-	if now == nil {
-		return
+	if now == nil || !ok {
+		return false
 	}
 	now.last, now.lastKnown = max(last, max(first, 1)-1), ok
 	now.info.Term = max(now.info.Term, term)
@@ -73,6 +78,7 @@ func (a *Agent) renew(at *attachment, shard uint64) {
 	}
 	now.info.LeaderID = leader
 	a.readCommit(at, now)
+	return true
 }
 
 // full is the membership as this replica has applied it; complete only if it was read since it changed.
@@ -186,7 +192,7 @@ func (a *Agent) readiness(at *attachment, now *row) *protocol.Readiness {
 	if !condition.Running {
 		return nil
 	}
-	readiness := &protocol.Readiness{Phase: "ready", Detail: "A linearizable read has gone through since the start.",
+	readiness := &protocol.Readiness{Phase: phaseReady, Detail: "A linearizable read has gone through since the start.",
 		SinceMS: uint64(condition.ReadyFor.Milliseconds())}
 	switch {
 	case condition.Ready:

@@ -194,7 +194,7 @@ func (c *cluster) arguments(h *host) []string {
 		}
 	}
 	args := []string{"host", "--exit-with-input", "--switches", "--name", h.name, "--dir", h.dir, "--raft", h.raft, "--listen", h.listen,
-		"--groups", fmt.Sprint(c.groups), "--hosts", strings.Join(hosts, ","), "--initial", strings.Join(initial, ","), "--unordered", "2"}
+		"--groups", fmt.Sprint(c.groups), "--hosts", strings.Join(hosts, ","), "--initial", strings.Join(initial, ","), "--unordered", "2", "--rtt", "40"}
 	if c.store != nil {
 		args = append(args, "--consul", "http://"+c.address)
 	}
@@ -374,12 +374,23 @@ func (c *cluster) follower() int {
 // change is asked of the leader's agent, on the membership as it is.
 func (c *cluster) change(action protocol.Action, member string) (*protocol.Receipt, *protocol.Refusal) {
 	c.t.Helper()
-	return c.changeOn(c.leader(), "default", action, member, "")
+	return c.onLeader(action, member, "")
+}
+
+// onLeader asks who leads until somebody who does has answered: a node that sends on has changed nothing.
+func (c *cluster) onLeader(action protocol.Action, member, address string) (*protocol.Receipt, *protocol.Refusal) {
+	c.t.Helper()
+	for end := time.Now().Add(patience); ; {
+		receipt, refused := c.changeOn(c.leader(), "default", action, member, address)
+		if refused == nil || (refused.Code != "not-leader" && refused.Code != "no-quorum") || time.Now().After(end) {
+			return receipt, refused
+		}
+	}
 }
 
 func (c *cluster) add(n int) (*protocol.Receipt, *protocol.Refusal) {
 	c.t.Helper()
-	return c.changeOn(c.leader(), "default", protocol.AddLearner, c.hosts[n].name, c.hosts[n].origin())
+	return c.onLeader(protocol.AddLearner, c.hosts[n].name, c.hosts[n].origin())
 }
 
 func (c *cluster) changeOn(n int, group string, action protocol.Action, member, address string) (*protocol.Receipt, *protocol.Refusal) {
@@ -486,4 +497,36 @@ func (c *cluster) leads(n int) {
 		}
 		return c.leader() == n
 	})
+}
+
+// stale asks for a removal on a membership that is not so any more.
+func (c *cluster) stale(n int, group, revision string) *protocol.Refusal {
+	c.t.Helper()
+	asked := protocol.ChangeRequest{Action: protocol.Remove, Member: "host-4", ExpectedRevision: revision}
+	_, err := c.peer.Change(context.Background(), c.hosts[n].origin(), group, asked)
+	var refused *protocol.Refusal
+	if !errors.As(err, &refused) {
+		c.t.Fatalf("%v", err)
+	}
+	return refused
+}
+
+func (c *cluster) stopZombie(n int) error {
+	var answer struct{ Stopped bool }
+	return c.peer.Call(context.Background(), http.MethodPost, c.hosts[n].origin(), "dragonboat/groups/default/stop", nil, &answer)
+}
+
+// ccid is the configuration index as Dragonboat has it on the leader.
+func (c *cluster) ccid() uint64 {
+	c.t.Helper()
+	var ccid uint64
+	c.eventually("the membership can be read", func() bool {
+		told := c.truth(c.leader(), 1)
+		if told == nil || told.Membership == nil {
+			return false
+		}
+		ccid = told.Membership.ConfigChangeID
+		return true
+	})
+	return ccid
 }

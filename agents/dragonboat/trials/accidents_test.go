@@ -1,0 +1,190 @@
+package trials
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"quorate.dev/agent/go/protocol"
+)
+
+func TestAccident23ARestartOfAPromotedReplicaDoesNotPanic(t *testing.T) {
+	c := running(t, 1, 1, false)
+	c.done(c.add(4))
+	c.is(4, protocol.Learner)
+	c.done(c.change(protocol.Promote, "host-4"))
+	// What happens without the helper: started as the voter it is now, the process dies.
+	c.must(4, "stop", "shard=1&replica=4")
+	_ = c.raw(4, "start", "shard=1&replica=4&flag=0", nil)
+	c.eventually("Dragonboat panics", func() bool { return !c.hosts[4].alive() })
+	if !strings.Contains(c.hosts[4].log.String(), "panic") {
+		t.Fatal(c.hosts[4].log)
+	}
+	// With it.
+	c.start(4)
+	c.votes(4)
+	c.leads(4)
+}
+
+func TestAccident24AVoterStartedAsNonVotingIsFoundAndSaid(t *testing.T) {
+	c := running(t, 1, 1, false)
+	leader := c.leader()
+	ccid := c.ccid()
+	c.must(leader, "add", fmt.Sprintf("shard=1&replica=4&target=%s&ccid=%d", c.hosts[4].raft, ccid))
+	c.must(4, "start", "shard=1&replica=4&join=1&flag=1")
+	c.votes(4) // It acknowledges and counts.
+	refused := c.refused("transfer-not-taken", nil, second(c.change(protocol.Transfer, "host-4")))
+	if !strings.Contains(refused.Text, "it may run as non-voting") {
+		t.Fatal(refused)
+	}
+	// The helper, which does not know either, says so; told how it joined it starts it right.
+	c.restart(4)
+	c.fault(4, "nobody remembers how it joined")
+	c.extra[4] = []string{"--joined-as", "joined-voter"}
+	c.restart(4)
+	c.votes(4)
+	c.leads(4)
+}
+
+func second(_ *protocol.Receipt, refused *protocol.Refusal) *protocol.Refusal { return refused }
+
+func TestAccident25ARemovalOfAnIdThatNeverExistedIsRefused(t *testing.T) {
+	c := running(t, 0, 1, false)
+	before := c.ccid()
+	for _, stranger := range []string{"host-9", "7", "replica-7", "127.0.0.1:1"} {
+		c.refused("member-unknown", nil, second(c.change(protocol.Remove, stranger)))
+	}
+	if after := c.ccid(); after != before {
+		t.Fatalf("the membership moved from %d to %d", before, after)
+	}
+	// Dragonboat itself burns the id; who comes after it gets a fresh one all the same.
+	c.must(c.leader(), "remove", fmt.Sprintf("shard=1&replica=7&ccid=%d", before))
+	c.refused("member-unknown", nil, second(c.change(protocol.Remove, "replica-7")))
+}
+
+func TestAccident26TheLeaderIsNotRemovedThroughItsOwnHost(t *testing.T) {
+	c := running(t, 0, 1, false)
+	leader := c.leader()
+	c.refused("is-leader", nil, second(c.change(protocol.Remove, c.hosts[leader].name)))
+	// What Dragonboat would have said: it fails, and it is done.
+	ccid := c.ccid()
+	if err := c.raw(leader, "remove", fmt.Sprintf("shard=1&replica=%d&ccid=%d", leader, ccid), nil); err == nil {
+		t.Log("this time the caller was told")
+	}
+	c.eventually("it is gone", func() bool { return c.truth(leader, 1).Info == nil })
+	c.eventually("another leads", func() bool { return c.leader() != leader })
+	c.eventually("its agent says so", func() bool {
+		view, err := c.view(leader, "default")
+		return err == nil && view.State == protocol.Outside
+	})
+}
+
+func TestAccident27ANonVotingHostsWordOfALeaderIsNoClaim(t *testing.T) {
+	c := running(t, 1, 1, false)
+	c.done(c.add(4))
+	c.is(4, protocol.Learner)
+	for n := 1; n <= 3; n++ {
+		c.kill(n)
+	}
+	if told := c.truth(4, 1); !told.Valid || told.Leader == 0 {
+		t.Fatalf("Dragonboat has changed: %+v", told)
+	}
+	c.eventually("it is a learner's word without a read", func() bool {
+		view, err := c.view(4, "default")
+		return err == nil && view.State == protocol.Learner && !view.Voter && !view.ClaimsLeadership && view.ReadIndex == nil
+	})
+	refused := second(c.changeOn(4, "default", protocol.Promote, "host-4", ""))
+	c.refused("not-leader", nil, refused)
+}
+
+func TestAccident28AZombieIsFoundAndStopped(t *testing.T) {
+	c := running(t, 1, 1, false)
+	c.done(c.add(4))
+	c.is(4, protocol.Learner)
+	c.kill(4)
+	c.done(c.change(protocol.Remove, "host-4"))
+	// The helper asks the others and does not start it.
+	c.start(4)
+	c.eventually("it is outside", func() bool {
+		view, err := c.view(4, "default")
+		return err == nil && view.State == protocol.Outside
+	})
+	// Started past the helper it runs and hears of nobody.
+	c.must(4, "start", "shard=1&replica=4&flag=1")
+	c.fault(4, "was removed from the group while this host was away")
+	if told := c.truth(4, 1); told.Info == nil || told.Leader != 0 || told.Readable == "" {
+		t.Fatalf("no zombie: %+v", told)
+	}
+	if err := c.stopZombie(4); err != nil {
+		t.Fatal(err)
+	}
+	if told := c.truth(4, 1); told.Info != nil {
+		t.Fatal("it runs on")
+	}
+	if err := c.stopZombie(1); err == nil {
+		t.Fatal("a member was stopped")
+	}
+	if told := c.truth(1, 1); told.Info == nil {
+		t.Fatal("a member was stopped")
+	}
+}
+
+func TestAccident29ADeadOrJustStartedVoterIsNotHandedTheLeadership(t *testing.T) {
+	c := running(t, 0, 1, false)
+	leader, victim := c.leader(), c.follower()
+	term := c.truth(leader, 1).Term
+	c.kill(victim)
+	began := time.Now()
+	c.refused("not-heard", nil, second(c.change(protocol.Transfer, c.hosts[victim].name)))
+	if time.Since(began) > 5*time.Second {
+		t.Fatal("the refusal took", time.Since(began))
+	}
+	c.must(leader, "write", "shard=1")
+	c.start(victim)
+	c.votes(victim)
+	refused := second(c.change(protocol.Transfer, c.hosts[victim].name))
+	if refused == nil || (refused.Code != "just-started" && refused.Code != "not-heard") {
+		t.Fatal(refused)
+	}
+	if now := c.truth(leader, 1); now.Term != term || now.Leader != uint64(leader) {
+		t.Fatalf("term %d instead of %d, leader %d", now.Term, term, now.Leader)
+	}
+	c.leads(victim)
+}
+
+func TestAccident39AChangeWhoseAnswerIsLostIsLookedUp(t *testing.T) {
+	c := running(t, 1, 1, false)
+	c.done(c.add(4))
+	c.is(4, protocol.Learner)
+	receipt := c.done(c.change(protocol.Promote, "host-4"))
+	// Asked again by somebody who has not had the answer: it is told that it is so already.
+	c.refused("already-voter", nil, second(c.change(protocol.Promote, "host-4")))
+	if view, _ := c.view(c.leader(), "default"); view.Membership.Revision != receipt.Revision {
+		t.Fatal("the membership moved once more")
+	}
+}
+
+func TestAccident40TheSecondOfTwoChangesDecidedAtOnceIsRefused(t *testing.T) {
+	c := running(t, 1, 2, false)
+	for _, group := range []string{"default", "group-2"} { // The second is not ordered by Raft.
+		leader := 0
+		c.eventually(group+" is led", func() bool {
+			for n := 1; n <= 3; n++ {
+				if view, err := c.view(n, group); err == nil && view.ClaimsLeadership {
+					leader = n
+				}
+			}
+			return leader != 0
+		})
+		stale, err := c.view(leader, group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.done(c.changeOn(leader, group, protocol.AddLearner, "host-4", c.hosts[4].origin()))
+		refused := c.stale(leader, group, stale.Membership.Revision)
+		if refused == nil || refused.Code != "revision-moved" || refused.Revision == nil || *refused.Revision == stale.Membership.Revision {
+			t.Fatal(refused)
+		}
+	}
+}
