@@ -61,6 +61,8 @@ struct Memory {
     leader: Option<MemberId>,
     /// Voters beside the leader that were level with it in the last look.
     level: Vec<(MemberId, Url)>,
+    /// Whether every voter answered the last look.
+    all_voters_answer: bool,
     /// Who answered the last look.
     answered: BTreeSet<Url>,
 }
@@ -94,6 +96,7 @@ impl Etcd {
                 cluster_id: None,
                 leader: None,
                 level: Vec::new(),
+                all_voters_answer: false,
                 answered: BTreeSet::new(),
             }),
             patience: Patience::default(),

@@ -19,7 +19,8 @@ mod etcd;
 /// What a whole snapshot says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    pub index: u64,
+    /// Where the snapshot tells it.
+    pub index: Option<u64>,
     /// Where the snapshot tells it.
     pub term: Option<u64>,
     /// Index of the membership it holds, where it tells.
@@ -106,7 +107,7 @@ pub fn verify_reader(file: impl Read) -> Result<Verified, Broken> {
     let file = whole.into_inner();
     let meta = parts.meta()?;
     Ok(Verified {
-        index: meta.index,
+        index: Some(meta.index),
         term: Some(meta.term),
         configuration_index: Some(meta.configuration_index),
         members: meta.members(),

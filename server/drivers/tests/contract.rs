@@ -4,9 +4,15 @@
 
 #[path = "contract/checks.rs"]
 mod checks;
+#[path = "contract/etcd.rs"]
+mod etcd;
+mod etcd_cluster;
 #[path = "contract/openbao.rs"]
 mod openbao;
 mod openbao_cluster;
+#[path = "contract/openziti.rs"]
+mod openziti;
+mod openziti_stand_in;
 #[path = "contract/replay.rs"]
 mod replay;
 #[path = "contract/simulated.rs"]

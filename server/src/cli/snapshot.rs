@@ -31,10 +31,10 @@ fn verify(file: &Path) -> Exit {
         Ok(whole) => {
             output::say(format!("ok: {}", file.display()));
             output::say(format!("  {} bytes, sha256 {}", whole.bytes, whole.sha256));
-            match whole.term {
-                Some(term) => output::say(format!("  index {}, term {term}", whole.index)),
-                None => output::say(format!("  index {}", whole.index)),
-            }
+            let told =
+                |number: Option<u64>| number.map_or("not told".to_owned(), |it| it.to_string());
+            let (index, term) = (told(whole.index), told(whole.term));
+            output::say(format!("  index {index}, term {term}"));
             for (member, votes) in &whole.members {
                 let role = if *votes { "voter" } else { "learner" };
                 output::say(format!("  {member}  {role}"));

@@ -1,9 +1,9 @@
 //! Carrying out one step: one changing request, and what its answer means. Each request carries
 //! a deadline that etcd knows of too: without quorum some are never answered, and a transfer to
 //! a member that is gone stops all writes for as long as it waits. What is not certain is told
-//! as unknown; nothing is ever sent twice.
+//! as unknown and never sent twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_domain::{action::Action, cluster::MemberId, plan::Step};
 use serde_json::{Value, json};
@@ -26,6 +26,11 @@ const CHANGE: Duration = Duration::from_secs(8);
 const TRANSFER: Duration = Duration::from_secs(3);
 /// What is waited beyond etcd's own deadline for its word that it has passed.
 const GRACE: Duration = Duration::from_secs(2);
+/// A leader takes no change of the membership until it has been connected to every voter for
+/// five seconds, so also not just after it was elected. This long it is asked again, every so
+/// often; it refuses before it proposes anything, so that asking again does nothing twice.
+const SETTLING: Duration = Duration::from_secs(12);
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// One request: its path, its body, how long etcd may take.
 struct Request {
@@ -74,19 +79,34 @@ impl Etcd {
                 .renew(&self.client, leader, self.status_timeout)
                 .await;
         }
+        let until = Instant::now() + SETTLING.min(self.change_timeout);
+        loop {
+            let applied = self.send_once(leader, &request).await;
+            let settles = is_unsettled(&applied)
+                && self.memory().all_voters_answer
+                && Instant::now() + ASKED_AGAIN < until;
+            if !settles {
+                return applied;
+            }
+            tokio::time::sleep(ASKED_AGAIN).await;
+        }
+    }
+
+    async fn send_once(&self, leader: &Url, request: &Request) -> Applied {
         let url = at(leader, request.path);
         let sent = json!({ "method": "POST", "url": url.as_str(), "body": request.body });
         let deadline = request.deadline.min(self.change_timeout);
-        let call = self
-            .client
-            .post(&url, &request.body)
-            .within(deadline + GRACE);
-        let call = with_token(with_deadline(call, deadline), self.session.token().as_ref());
-        match call.send().await {
+        let call = self.client.post(&url, &request.body);
+        let call = with_deadline(call.within(deadline + GRACE), deadline);
+        match with_token(call, self.session.token().as_ref()).send().await {
             Ok(reply) => judge(sent, &reply),
             Err(why) => lost(sent, &why),
         }
     }
+}
+
+fn is_unsettled(applied: &Applied) -> bool {
+    matches!(applied, Applied::Refused { code, .. } if code == "cluster-unhealthy")
 }
 
 /// The one request for an action, or why there is none.

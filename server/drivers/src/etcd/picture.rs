@@ -207,7 +207,9 @@ fn says(node: &Asked, status: &Status) -> SelfReport {
     SelfReport {
         claims_leadership: status.leads(),
         names_leader: (status.leader != 0).then(|| member_id(status.leader)),
-        term: (status.term > 0).then_some(Term(status.term)),
+        // The term of a member that knows no leader is that of its own campaign. Cut off from the
+        // others, etcd 3.4 raises it without end while the others' leader goes on.
+        term: (status.term > 0 && status.leader != 0).then_some(Term(status.term)),
         // etcd tells what is committed, not what is only stored.
         last_index: Some(status.commit_index),
         commit_index: Some(status.commit_index),

@@ -255,6 +255,15 @@ fn all_prompt(asked: &[Asked], prompt: &BTreeSet<Url>) -> bool {
 }
 
 impl Memory {
+    fn hears_all_voters(&self, own: &[&Asked]) -> bool {
+        let answers = |id: &MemberId| {
+            let mut nodes = own.iter();
+            nodes.any(|node| node.answer == Answer::Answered && node.proven().as_ref() == Some(id))
+        };
+        let voters = self.membership.as_ref().map(|found| found.voters());
+        voters.is_some_and(|mut voters| voters.all(|voter| answers(&voter.id)))
+    }
+
     /// Learns from the answers of one look.
     fn digest(&mut self, asked: &[Asked]) {
         self.cluster_id = cluster_id(asked, self.cluster_id);
@@ -274,6 +283,7 @@ impl Memory {
             self.leader = Some(leader);
         }
         self.level = level(&own);
+        self.all_voters_answer = self.hears_all_voters(&own);
         let answered = asked
             .iter()
             .filter(|node| !matches!(node.answer, Answer::Silent(_)));

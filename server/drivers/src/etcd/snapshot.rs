@@ -16,9 +16,10 @@ use url::Url;
 
 use super::{
     Etcd,
+    answers::Status,
     change::refused,
     failure::{Failure, Meaning},
-    gateway::{at, with_token},
+    gateway::{at, read, with_token},
 };
 use crate::{
     Applied, Exchange, Receipt, SnapshotPlace, SnapshotReceipt,
@@ -56,6 +57,8 @@ impl Etcd {
         };
         let level = self.memory().level.first().cloned();
         let (member, url) = level.unwrap_or(leader);
+        // What it had applied before is in the copy, whatever the copy itself tells.
+        let reached = self.applied_at(&url).await;
         let url = at(&url, "maintenance/snapshot");
         let sent = json!({ "method": "POST", "url": url.as_str(), "body": {} });
         let mut part = place.file.as_os_str().to_owned();
@@ -63,11 +66,18 @@ impl Etcd {
         let part = PathBuf::from(part);
         match self.fetch(&url, &part).await {
             Ok(verified) => match settle(&part, &place.file).await {
-                Ok(()) => taken(sent, verified, &member, &place.file),
+                Ok(()) => taken(sent, verified, reached, &member, &place.file),
                 Err(error) => discard(sent, &part, "file-not-written", error.to_string()).await,
             },
             Err((code, text)) => discard(sent, &part, code, text).await,
         }
+    }
+
+    async fn applied_at(&self, url: &Url) -> Option<u64> {
+        let (url, token) = (at(url, "maintenance/status"), self.session.token());
+        let wait = self.status_timeout;
+        let status = read::<Status>(&self.client, token.as_ref(), &url, &json!({}), wait).await;
+        status.ok().map(|status| status.applied_index)
     }
 
     async fn fetch(&self, url: &Url, part: &Path) -> Result<snapshot::Verified, Failed> {
@@ -170,16 +180,23 @@ async fn discard(sent: Value, part: &Path, code: &str, text: String) -> Applied 
     refused(Exchange { sent, received }, code, &text)
 }
 
-fn taken(sent: Value, verified: snapshot::Verified, member: &MemberId, file: &Path) -> Applied {
+fn taken(
+    sent: Value,
+    verified: snapshot::Verified,
+    reached: Option<u64>,
+    member: &MemberId,
+    file: &Path,
+) -> Applied {
+    let index = verified.index.max(reached);
     let received = json!({
         "status": 200, "bytes": verified.bytes, "sha256": verified.sha256,
-        "index": verified.index, "term": verified.term,
+        "index": index, "term": verified.term,
     });
     let receipt = SnapshotReceipt {
         file: Some(file.to_owned()),
         bytes: Some(verified.bytes),
         sha256: Some(verified.sha256),
-        index: Some(verified.index),
+        index,
         term: verified.term,
         member: Some(member.0.clone()),
     };

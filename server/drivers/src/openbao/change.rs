@@ -164,7 +164,7 @@ fn snapshot_taken(
         file: Some(file.to_owned()),
         bytes: Some(verified.bytes),
         sha256: Some(verified.sha256),
-        index: Some(verified.index),
+        index: verified.index,
         term: verified.term,
         member: Some(member),
     };

@@ -78,7 +78,7 @@ fn a_whole_snapshot_tells_its_index_term_and_members() {
     let verified = verify(&file).unwrap();
     assert_eq!(
         (verified.index, verified.term, verified.configuration_index),
-        (136, Some(3), Some(52))
+        (Some(136), Some(3), Some(52))
     );
     assert_eq!(
         verified.members,

@@ -121,10 +121,12 @@ pub fn connection(kind: Kind, seeds: Vec<String>) -> Connection {
     }
 }
 
-/// One recorded answer.
+/// One recorded answer: of OpenBao, or of the program whose folder stands before its name.
 pub fn recording(name: &str) -> Value {
+    let (folder, name) = name.split_once('/').unwrap_or(("openbao-2.7.2", name));
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/recorded/openbao-2.7.2")
+        .join("tests/recorded")
+        .join(folder)
         .join(format!("{name}.json"));
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
@@ -132,7 +134,10 @@ pub fn recording(name: &str) -> Value {
 async fn answer(State(stand): State<Stand>, request: Request) -> Response {
     let path = request.uri().path_and_query().unwrap().to_string();
     let line = format!("{} {path}", request.method());
-    let token = request.headers().get("x-vault-token");
+    let headers = request.headers();
+    let token = headers
+        .get("x-vault-token")
+        .or_else(|| headers.get("authorization"));
     let token = token.map(|token| token.to_str().unwrap().to_owned());
     let heard = Heard {
         node: stand.id.clone(),
