@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::Action,
-    cluster::MemberId,
+    cluster::{Kind, MemberId},
     text,
     view::{ClusterView, MemberView},
 };
@@ -152,6 +152,10 @@ impl<'a> Checks<'a> {
     /// A member that follows somebody else cannot be judged by the agreed leader's figures.
     fn follows_another(&self, member: &MemberView) -> Option<String> {
         let leader = self.view.leader.member.as_ref()?;
+        // OpenZiti's leader tells of no contact; a member that it has lost follows nobody.
+        if self.view.kind == Kind::Openziti && member.answering && member.names_leader.is_none() {
+            return Some(text::follows_nobody(&member.name));
+        }
         let named = member
             .names_leader
             .as_ref()

@@ -29,7 +29,7 @@ use std::{
 
 use async_trait::async_trait;
 use quorate_domain::{
-    cluster::{Kind, MemberId, Membership, Role},
+    cluster::{Kind, MemberId, Membership, Revision, Role},
     observation::Observation,
     plan::Step,
 };
@@ -69,7 +69,8 @@ pub struct Openziti {
 /// What one look leaves for the next.
 struct Memory {
     directory: Directory,
-    addresses_at: Option<Instant>,
+    /// When the announced addresses were last read, and for which membership.
+    addresses: Option<(Instant, Option<Revision>)>,
     membership: Option<Membership>,
     known: Known,
     /// The network, by the controllers' certificates.
@@ -136,7 +137,7 @@ impl Memory {
     const fn new(directory: Directory) -> Self {
         Self {
             directory,
-            addresses_at: None,
+            addresses: None,
             membership: None,
             known: Known::nothing(),
             domain: None,

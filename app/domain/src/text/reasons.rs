@@ -402,6 +402,11 @@ pub fn names_of<'a>(view: &'a ClusterView, ids: &'a [crate::cluster::MemberId]) 
     ids.iter().map(|id| view.name_of(id)).collect()
 }
 
+#[must_use]
+pub fn follows_nobody(name: &str) -> String {
+    format!("{name} answers and follows no leader.")
+}
+
 /// A member that names another leader than the agreed one.
 #[must_use]
 pub fn follows_another(name: &str, named: &str) -> String {

@@ -153,18 +153,7 @@ impl Openziti {
 
     /// The leader makes these lines when a controller connects to it, member or not.
     async fn refresh_addresses(&self, url: &Url, until: Instant) {
-        let due = {
-            let memory = self.memory();
-            let mut members = memory.membership.iter().flat_map(|it| &it.members);
-            let homeless = members.any(|member| memory.directory.url_of(member).is_none());
-            let lasts = if homeless {
-                self.status_timeout
-            } else {
-                ADDRESSES_LAST
-            };
-            memory.addresses_at.is_none_or(|at| at.elapsed() > lasts)
-        };
-        if !due {
+        if !self.memory().needs_addresses(self.status_timeout) {
             return;
         }
         let mut place = at(url, "/edge/management/v1/controllers");
@@ -177,7 +166,8 @@ impl Openziti {
         if let Ok(lines) = lines {
             let mut memory = self.memory();
             memory.directory.learn(&lines.data);
-            memory.addresses_at = Some(Instant::now());
+            let revision = memory.membership.as_ref().map(|it| it.revision.clone());
+            memory.addresses = Some((Instant::now(), revision));
         }
     }
 
@@ -272,6 +262,19 @@ impl Integrity {
 }
 
 impl Memory {
+    /// Addresses are asked for once the membership has changed, from time to time, and more
+    /// often while one is missing.
+    fn needs_addresses(&self, soon: Duration) -> bool {
+        let Some((at, revision)) = &self.addresses else {
+            return true;
+        };
+        let mut members = self.membership.iter().flat_map(|it| &it.members);
+        let homeless = members.any(|member| self.directory.url_of(member).is_none());
+        let lasts = if homeless { soon } else { ADDRESSES_LAST };
+        let present = self.membership.as_ref().map(|it| &it.revision);
+        at.elapsed() > lasts || revision.as_ref() != present
+    }
+
     /// Learns from the answers of one look.
     pub(super) fn digest(&mut self, asked: &[Asked]) {
         self.domain = domain(asked, self.domain.as_deref());

@@ -1,0 +1,323 @@
+//! Each change with a controller killed, frozen, cut off or slow in the middle: what the driver
+//! says is compared with what the simulated Raft really holds.
+
+use std::time::Duration;
+
+use quorate_domain::{
+    cluster::Role,
+    observation::{Answer, Note},
+    preflight::ReasonCode,
+    view::LeaderStatus,
+};
+use quorate_drivers::Applied;
+
+use crate::{
+    openziti_stand_in::{Shape, Trap},
+    stage::{
+        Stage, add, allowed, demote, promote, refused_by, remove, report, role, transfer, view_of,
+    },
+};
+
+#[tokio::test]
+async fn a_dead_follower_is_silent_and_the_others_go_on() {
+    let mut stage = Stage::set(Shape::default()).await;
+    stage.cluster.kill("n3").await;
+    let newcomer = stage.cluster.address("n5");
+    let added = stage.apply(add(newcomer)).await;
+    assert!(matches!(added, Applied::Accepted(_)), "{added:?}");
+    let seen = stage
+        .seen("n5 is a learner", |seen| {
+            role(seen, "n5") == Some(Role::Learner)
+        })
+        .await;
+    assert!(matches!(report(&seen, "n3").answer, Answer::Silent(_)));
+    assert_eq!(view_of(seen).leader.status, LeaderStatus::Agreed);
+    // Four voters of which three answer: allowed, and n3 cannot be demoted.
+    assert!(allowed(&stage.checks(&promote("n5")).await));
+    let checks = stage.checks(&demote("n3")).await;
+    assert!(refused_by(&checks, ReasonCode::MemberNotSeen), "{checks:?}");
+    let gone = stage.apply(remove("n3")).await;
+    assert!(matches!(gone, Applied::Accepted(_)), "{gone:?}");
+    assert_eq!(stage.cluster.votes("n3"), None);
+    stage
+        .seen("n3 is gone", |seen| role(seen, "n3").is_none())
+        .await;
+    stage.cluster.start_again("n3").await;
+}
+
+#[tokio::test]
+async fn a_dead_leader_is_followed_by_another_that_is_agreed() {
+    let mut stage = Stage::set(Shape::default()).await;
+    stage.cluster.kill("n1").await;
+    let seen = stage
+        .seen("another leads", |seen| {
+            view_of(seen.clone()).leader.status == LeaderStatus::Agreed
+        })
+        .await;
+    let leader = view_of(seen).leader.member.unwrap();
+    assert_eq!(Some(leader.0.clone()), stage.cluster.leader());
+    assert_ne!(leader.as_str(), "n1");
+    // The seed is dead, and the rest is known from the cluster.
+    let moved = stage
+        .apply(transfer(if leader.as_str() == "n2" { "n3" } else { "n2" }))
+        .await;
+    assert!(matches!(moved, Applied::Accepted(_)), "{moved:?}");
+    stage.cluster.start_again("n1").await;
+    stage
+        .seen("n1 follows again", |seen| report(seen, "n1").answered())
+        .await;
+}
+
+#[tokio::test]
+async fn a_frozen_leader_makes_the_outcome_unknown_and_the_next_look_tells() {
+    let stage = Stage::with(Shape::default(), |connection| {
+        connection.change_timeout = Duration::from_millis(400);
+    })
+    .await;
+    let newcomer = stage.cluster.address("n5");
+    let view = stage.view().await;
+    let step = quorate_domain::plan::plan(&view, &add(newcomer)).step;
+    // It answers the question whether it leads, and freezes over the change.
+    stage.cluster.world.state().node_mut("n1").slow = Duration::from_millis(250);
+    let place = quorate_drivers::SnapshotPlace {
+        file: "/nonexistent/x".into(),
+    };
+    let (outcome, ()) = tokio::join!(stage.driver.apply(&step, &place), async {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        stage.cluster.freeze("n1");
+    });
+    assert!(matches!(outcome, Applied::Unknown { .. }), "{outcome:?}");
+    let seen = stage
+        .seen("another leads", |seen| {
+            view_of(seen.clone())
+                .leader
+                .member
+                .is_some_and(|leader| leader.as_str() != "n1")
+        })
+        .await;
+    assert_eq!(
+        role(&seen, "n5").is_some(),
+        stage.cluster.votes("n5").is_some()
+    );
+    stage.cluster.thaw("n1");
+}
+
+#[tokio::test]
+async fn a_leader_cut_off_is_not_believed_for_long() {
+    let stage = Stage::set(Shape::default()).await;
+    stage.cluster.cut_off(&["n1"]);
+    let seen = stage
+        .seen("the majority agrees on another", |seen| {
+            view_of(seen.clone())
+                .leader
+                .member
+                .is_some_and(|leader| leader.as_str() != "n1")
+        })
+        .await;
+    // It answers, and follows nobody.
+    assert!(report(&seen, "n1").answered());
+    assert_eq!(
+        report(&seen, "n1").says.as_ref().unwrap().names_leader,
+        None
+    );
+    let leader = stage.cluster.leader().unwrap();
+    let checks = stage.checks(&transfer("n1")).await;
+    assert!(!allowed(&checks), "{leader}: {checks:?}");
+    stage.cluster.cut_off(&[]);
+    stage
+        .seen("n1 follows", |seen| {
+            let says = report(seen, "n1").says.as_ref();
+            says.is_some_and(|says| says.names_leader.is_some())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn without_a_majority_nobody_leads_and_nothing_is_sent() {
+    let mut stage = Stage::set(Shape::default()).await;
+    stage.cluster.kill("n2").await;
+    stage.cluster.kill("n3").await;
+    stage
+        .seen("nobody leads", |seen| {
+            report(seen, "n1")
+                .says
+                .as_ref()
+                .is_some_and(|says| !says.claims_leadership)
+        })
+        .await;
+    let before = stage.cluster.calls("n1", "remove-member");
+    let outcome = stage.apply(remove("n4")).await;
+    assert!(matches!(outcome, Applied::Refused { .. }), "{outcome:?}");
+    assert_eq!(stage.cluster.calls("n1", "remove-member"), before);
+    let checks = stage.checks(&remove("n4")).await;
+    assert!(refused_by(&checks, ReasonCode::NoQuorum), "{checks:?}");
+}
+
+#[tokio::test]
+async fn two_that_say_that_they_lead_are_a_dispute() {
+    let stage = Stage::set(Shape::default()).await;
+    stage.cluster.world.state().node_mut("n2").lies = Some("n2".to_owned());
+    let view = stage.view().await;
+    assert_eq!(view.leader.status, LeaderStatus::Disputed);
+    let checks = stage.checks(&promote("n4")).await;
+    assert!(
+        refused_by(&checks, ReasonCode::NoAgreedLeader),
+        "{checks:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_controller_answers_and_a_very_slow_one_is_silent() {
+    let stage = Stage::set(Shape::default()).await;
+    stage.cluster.world.state().node_mut("n3").slow = Duration::from_millis(100);
+    assert!(report(&stage.look().await, "n3").answered());
+    stage.cluster.world.state().node_mut("n3").slow = Duration::from_secs(5);
+    let began = std::time::Instant::now();
+    let seen = stage.look().await;
+    assert!(began.elapsed() < Duration::from_millis(1_900));
+    assert!(matches!(report(&seen, "n3").answer, Answer::Silent(_)));
+}
+
+#[tokio::test]
+async fn a_learner_whose_log_stands_still_is_not_promoted() {
+    let stage = Stage::set(Shape::of_2_1()).await;
+    {
+        let mut state = stage.cluster.world.state();
+        state.node_mut("n4").held = true;
+        state.log += 5_000;
+        state.spread();
+    }
+    let checks = stage.checks(&promote("n4")).await;
+    assert!(refused_by(&checks, ReasonCode::TooFarBehind), "{checks:?}");
+}
+
+#[tokio::test]
+async fn where_no_address_is_announced_the_leader_passes_the_questions_on() {
+    let stage = Stage::with(Shape::of_2_1(), |_| {}).await;
+    stage.cluster.world.state().node_mut("n3").announces = false;
+    let anew = quorate_drivers::connect(stage.cluster.connection(&["n1"])).unwrap();
+    anew.observe(crate::stage::DEADLINE).await;
+    let seen = anew.observe(crate::stage::DEADLINE).await;
+    let n3 = report(&seen, "n3");
+    assert!(n3.answered() && n3.asked.is_none(), "{n3:?}");
+    assert_eq!(n3.says.as_ref().unwrap().names_leader, Some("n1".into()));
+    assert_eq!(view_of(seen).leader.status, LeaderStatus::Agreed);
+    // And once it is not connected either, it is simply absent.
+    stage.cluster.cut_off(&["n3"]);
+    let seen = anew.observe(crate::stage::DEADLINE).await;
+    assert_eq!(report(&seen, "n3").answer, Answer::NotAsked);
+}
+
+#[tokio::test]
+async fn members_of_different_builds_are_a_finding_and_not_dead() {
+    let stage = Stage::set(Shape::default()).await;
+    stage.cluster.world.state().node_mut("n3").version = "v2.0.2".to_owned();
+    let seen = stage.look().await;
+    let told = |note: &Note| matches!(note, Note::BackendUnhealthy { text } if text.contains("v2.0.2 on n3"));
+    assert!(seen.notes.iter().any(told), "{:?}", seen.notes);
+    assert!(report(&seen, "n3").answered());
+}
+
+#[tokio::test]
+async fn a_preferred_leader_takes_leadership_back_and_that_is_said_before() {
+    let stage = Stage::set(Shape::of_2_1()).await;
+    stage.cluster.world.state().node_mut("n1").preferred = true;
+    let view = stage.view().await;
+    let note = quorate_domain::plan::preview(&view, &transfer("n2")).notes;
+    assert!(
+        note.iter().any(|note| note.contains("n1 is preferred")),
+        "{note:?}"
+    );
+    let moved = stage.apply(transfer("n2")).await;
+    assert!(matches!(moved, Applied::Accepted(_)), "{moved:?}");
+    assert_eq!(stage.cluster.leader().as_deref(), Some("n2"));
+    stage
+        .cluster
+        .until("n1 leads again", |state| {
+            state.leader.as_deref() == Some("n1")
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_swap_of_leaders_without_any_event_is_seen_by_looking() {
+    let stage = Stage::set(Shape::of_2_1()).await;
+    stage.cluster.world.state().lead("n3");
+    let view = stage.view().await;
+    assert_eq!(view.leader.member, Some("n3".into()));
+}
+
+#[tokio::test]
+async fn an_event_makes_the_next_look_come_at_once() {
+    let stage = Stage::set(Shape::of_2_1()).await;
+    let mut pushes = stage.driver.pushes().unwrap();
+    // Subscribed once the first push has come.
+    tokio::time::timeout(Duration::from_secs(10), pushes.changed())
+        .await
+        .expect("a subscription")
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    pushes.borrow_and_update();
+    stage
+        .cluster
+        .world
+        .emit("n1", "state.is_leaderless", serde_json::json!({}));
+    tokio::time::timeout(Duration::from_secs(10), pushes.changed())
+        .await
+        .expect("a push")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_list_of_two_documents_is_unreadable_and_no_crash() {
+    let stage = Stage::set(Shape::default()).await;
+    stage.cluster.set_trap("n2", Trap::AnswersTwice);
+    let seen = stage.look().await;
+    assert!(
+        matches!(report(&seen, "n2").answer, Answer::Misread(_)),
+        "{seen:#?}"
+    );
+    assert_eq!(
+        view_of(stage.look().await).leader.status,
+        LeaderStatus::Agreed
+    );
+}
+
+#[tokio::test]
+async fn snapshots_stay_where_they_are_made_and_come_once_a_while() {
+    let stage = Stage::set(Shape::default()).await;
+    let action = quorate_domain::action::Action::Snapshot;
+    let taken = stage.apply(action.clone()).await;
+    let Applied::Accepted(receipt) = taken else {
+        panic!("{taken:?}")
+    };
+    let snapshot = receipt.snapshot.unwrap();
+    assert_eq!(snapshot.member.as_deref(), Some("n1"));
+    assert_eq!(snapshot.index, Some(stage.cluster.log()));
+    assert!(
+        receipt
+            .exchange
+            .received
+            .to_string()
+            .contains("/var/lib/ziti/")
+    );
+    let again = stage.apply(action).await;
+    let Applied::Refused { code, .. } = again else {
+        panic!("{again:?}")
+    };
+    assert_eq!(code, "too-soon");
+}
+
+#[tokio::test]
+async fn what_an_integrity_check_found_is_a_finding() {
+    let cluster = crate::openziti_stand_in::StandIn::start(Shape::default()).await;
+    cluster.world.state().node_mut("n1").integrity = Some(serde_json::json!({
+        "inProgress": false, "fixingErrors": false, "tooManyErrors": false, "error": "",
+        "startTime": "2026-08-20T10:00:00.000Z", "endTime": "2026-08-20T10:00:01.000Z",
+        "results": [{ "description": "service s1 has no such config", "fixed": false }]
+    }));
+    let driver = quorate_drivers::connect(cluster.connection(&["n1"])).unwrap();
+    let seen = driver.observe(crate::stage::DEADLINE).await;
+    let told = |note: &Note| matches!(note, Note::BackendUnhealthy { text } if text.contains("service s1"));
+    assert!(seen.notes.iter().any(told), "{:?}", seen.notes);
+}
