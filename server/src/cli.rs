@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and which file answers it.
 
 mod accounts;
+mod audit;
 mod check;
 mod ctl;
 mod demo;
@@ -43,8 +44,8 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     /// Ask a running console, over its REST API
     Ctl(ctl::Ctl),
-    #[command(hide = true)]
-    Audit(later::Anything),
+    /// The audit log of a console: export, verify, prove
+    Audit(audit::Audit),
 }
 
 /// Reads the arguments and does what they say.
@@ -61,7 +62,7 @@ pub fn run() -> Exit {
         Command::Token(token) => token.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Ctl(ctl) => ctl.run(),
-        Command::Audit(_) => later::answer(),
+        Command::Audit(audit) => audit.run(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! line. What is decided, is decided in `quorate_control` and `quorate_domain`.
 
 pub mod assets;
+mod audit_files;
 pub mod cli;
 pub mod configuration;
 pub mod console;
@@ -12,6 +13,7 @@ pub mod guards;
 mod health;
 mod logs;
 mod merge;
+mod overriding;
 mod pages;
 pub mod rest;
 pub mod router;

@@ -11,9 +11,9 @@ use leptos_axum::{AxumRouteListing, generate_route_list};
 use tower_http::{compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
-    assets, downloads, events,
+    assets, audit_files, downloads, events,
     guards::{cross_site, headers, oversize, problems, request},
-    health, pages, rest, server_functions, sessions, sign_in,
+    health, overriding, pages, rest, server_functions, sessions, sign_in,
     state::Console,
     visitor,
 };
@@ -71,11 +71,14 @@ fn carried() -> Vec<Route> {
     vec![
         Route::get("/events", get(events::page)),
         Route::get("/snapshots/{id}/content", get(downloads::by_session)),
+        Route::post("/audit/exports", post(audit_files::export_by_form)),
+        Route::get("/audit/{seq}/proof", get(audit_files::proof_by_session)),
         Route::get("/sign-in/link/{secret}", get(sign_in::by_link)),
         Route::get("/sign-in", get(pages::page)),
         Route::post("/sign-in", post(sign_in::by_password)),
         Route::post("/sign-out", post(sign_in::out)),
         Route::post("/password", post(sign_in::password)),
+        Route::post("/clusters/{name}/override", post(overriding::by_form)),
     ]
 }
 

@@ -166,7 +166,8 @@ fn back(console: &Console, page: &str, code: &str, next: &str) -> Response {
     see_other(console, &format!("{page}?problem={}{next}", segment(code)))
 }
 
-fn see_other(console: &Console, to: &str) -> Response {
+/// To a path within this console.
+pub fn see_other(console: &Console, to: &str) -> Response {
     let place = [(header::LOCATION, console.path(to))];
     (StatusCode::SEE_OTHER, place).into_response()
 }

@@ -155,6 +155,7 @@ pub(crate) async fn watched(
         let known = store.remembered(&name).await?;
         let wire = Wire::new(setup.driver);
         let watched = Watched::new(registration, wire, rules, known.membership, known.seen);
+        watched.load_overrides(store).await?;
         if clusters.insert(name.clone(), Arc::new(watched)).is_some() {
             return Err(ControlError::invalid(
                 format!("two clusters are named {name}"),

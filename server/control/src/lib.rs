@@ -33,6 +33,7 @@ pub mod error;
 mod escape;
 mod events;
 mod jobs;
+mod overrides;
 mod passwords;
 mod secrets;
 mod sessions;
@@ -326,7 +327,10 @@ impl Control {
         }
         inner.copying.cancel();
         inner.copies.close();
-        if tokio::time::timeout(COPY_WAIT, inner.copies.wait()).await.is_err() {
+        if tokio::time::timeout(COPY_WAIT, inner.copies.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("the last checkpoint was not copied everywhere");
         }
         inner.loops.close();

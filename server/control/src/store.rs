@@ -23,6 +23,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod migrations;
+pub(crate) mod overrides;
 pub(crate) mod sessions;
 pub(crate) mod snapshots;
 pub(crate) mod tokens;

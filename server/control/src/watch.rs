@@ -55,7 +55,7 @@ pub(crate) struct Watched {
     pub(crate) deciding: tokio::sync::Mutex<()>,
     /// The snapshot being taken; it does not take the cluster's place for changes.
     pub(crate) snapshotting: Mutex<Option<ChangeId>>,
-    state: RwLock<ClusterState>,
+    pub(crate) state: RwLock<ClusterState>,
     seen: Mutex<Option<Seen>>,
     remembered: Mutex<Option<Membership>>,
     tick: watch::Sender<u64>,

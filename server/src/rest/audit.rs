@@ -1,14 +1,22 @@
-//! The audit log, oldest first.
+//! The audit log: entries oldest first, what is signed, proofs and exports.
 
 use axum::{
-    extract::{Extension, Request, State},
-    response::Response,
+    Json,
+    extract::{Extension, Path, Request, State},
+    http::header,
+    response::{IntoResponse, Response},
 };
-use quorate_control::Operator;
-use quorate_domain::audit::Filter;
+use quorate_control::{Format, Operator};
+use quorate_domain::{
+    audit::{EntryKind, Filter},
+    moment::Timestamp,
+};
 
-use super::page::{self, Asked};
-use crate::{guards::problems::Fault, state::Console};
+use super::{
+    body::Fields,
+    page::{self, Asked},
+};
+use crate::{audit_files, guards::problems::Fault, state::Console};
 
 pub async fn list(
     State(console): State<Console>,
@@ -34,4 +42,103 @@ pub async fn list(
             .audit(&who, &filter, after, asked.limit()?)
             .await?,
     ))
+}
+
+/// The newest signed checkpoint, verbatim.
+pub async fn checkpoint(
+    State(console): State<Console>,
+    Extension(who): Extension<Operator>,
+    request: Request,
+) -> Result<Response, Fault> {
+    Asked::of(&request, &[])?;
+    let note = console.control.audit_checkpoint(&who).await?;
+    note.map(text).ok_or_else(Fault::not_found)
+}
+
+/// Every public key that signed, one a line.
+pub async fn keys(
+    State(console): State<Console>,
+    Extension(who): Extension<Operator>,
+    request: Request,
+) -> Result<Response, Fault> {
+    Asked::of(&request, &[])?;
+    let keys = console.control.audit_keys(&who).await?;
+    Ok(text(keys.iter().map(|key| format!("{key}\n")).collect()))
+}
+
+fn text(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+/// How far it is signed and copied, and what is wrong with it.
+pub async fn standing(
+    State(console): State<Console>,
+    Extension(who): Extension<Operator>,
+    request: Request,
+) -> Result<Response, Fault> {
+    Asked::of(&request, &[])?;
+    Ok(Json(console.control.audit_standing(&who).await?).into_response())
+}
+
+pub async fn proof(
+    State(console): State<Console>,
+    Extension(who): Extension<Operator>,
+    Path(seq): Path<String>,
+) -> Result<Response, Fault> {
+    let seq = audit_files::number(&seq)?;
+    let (proof, _) = console.control.audit_proof(&who, seq).await?;
+    Ok(audit_files::proof_of(seq, proof))
+}
+
+const FIELDS: &[&str] = &["format", "from", "to", "cluster", "actor", "kind", "size"];
+
+pub async fn export(
+    State(console): State<Console>,
+    Extension(who): Extension<Operator>,
+    request: Request,
+) -> Result<Response, Fault> {
+    let mut fields = Fields::of(request).await?;
+    let format = match fields.text("format")? {
+        None => Format::Bundle,
+        Some(format) => Format::parse(&format).ok_or_else(audit_files::unknown_format)?,
+    };
+    let filter = Filter {
+        from: time(&mut fields, "from")?,
+        to: time(&mut fields, "to")?,
+        cluster: fields.text("cluster")?,
+        actor: fields.text("actor")?,
+        kinds: kind(&mut fields)?.into_iter().collect(),
+        ..Filter::default()
+    };
+    let size = fields.number("size")?;
+    fields.end(FIELDS)?;
+    let export = console
+        .control
+        .audit_export(&who, format, &filter, size)
+        .await?;
+    Ok(audit_files::attachment(format, export))
+}
+
+fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>, Fault> {
+    let understood = |text: String| {
+        Timestamp::parse(&text).ok_or_else(|| {
+            Fault::malformed(
+                format!("`{name}` is not understood."),
+                "Give a time like 2026-11-21T14:00:00Z.",
+            )
+        })
+    };
+    fields.text(name)?.map(understood).transpose()
+}
+
+fn kind(fields: &mut Fields) -> Result<Option<EntryKind>, Fault> {
+    let understood = |text: String| {
+        EntryKind::parse(&text).ok_or_else(|| {
+            Fault::malformed(
+                "`kind` is not understood.",
+                "Give intent, outcome, refusal, access or console.",
+            )
+        })
+    };
+    fields.text("kind")?.map(understood).transpose()
 }

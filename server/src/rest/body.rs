@@ -71,6 +71,22 @@ impl Fields {
         }
     }
 
+    /// A whole number, if it is given and not null.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn number(&mut self, name: &str) -> Result<Option<u64>, Fault> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| {
+                Fault::malformed(
+                    format!("`{name}` must be a whole number."),
+                    "Write it without quotes.",
+                )
+            }),
+        }
+    }
+
     /// # Errors
     /// Names the first field that nobody read.
     pub fn end(self, known: &[&str]) -> Result<(), Fault> {

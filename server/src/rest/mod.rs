@@ -8,6 +8,7 @@ mod clusters;
 mod events;
 mod not_yet;
 mod openapi;
+mod overrides;
 mod page;
 mod snapshots;
 
@@ -35,11 +36,18 @@ fn guarded() -> Vec<Route> {
         Route::get("/clusters/{name}/events", get(events::stream)),
         Route::post("/clusters/{name}/preview", post(changes::preview)),
         Route::post("/clusters/{name}/changes", post(changes::submit)),
+        Route::post("/clusters/{name}/overrides", post(overrides::set)),
+        Route::post("/clusters/{name}/overrides/lift", post(overrides::lift)),
         Route::get("/changes", get(changes::list)),
         Route::get("/changes/{id}", get(changes::one)),
         Route::get("/snapshots", get(snapshots::list)),
         Route::get("/snapshots/{id}/content", get(snapshots::content)),
         Route::get("/audit", get(audit::list)),
+        Route::get("/audit/checkpoint", get(audit::checkpoint)),
+        Route::get("/audit/keys", get(audit::keys)),
+        Route::get("/audit/standing", get(audit::standing)),
+        Route::get("/audit/{seq}/proof", get(audit::proof)),
+        Route::post("/audit/exports", post(audit::export)),
     ];
     routes.extend(not_yet::routes());
     routes

@@ -4,7 +4,7 @@ use axum::routing::{get, post};
 
 use crate::{guards::problems::Fault, router::Route};
 
-pub fn routes() -> [Route; 10] {
+pub fn routes() -> [Route; 8] {
     [
         Route::get("/clusters/{name}/groups", get(answer)),
         Route::get("/clusters/{name}/groups/{group}", get(answer)),
@@ -14,8 +14,6 @@ pub fn routes() -> [Route; 10] {
         Route::post("/changes/{id}/pause", post(answer)),
         Route::post("/changes/{id}/resume", post(answer)),
         Route::post("/changes/{id}/cancel", post(answer)),
-        Route::post("/audit/exports", post(answer)),
-        Route::get("/audit/checkpoint", get(answer)),
     ]
 }
 

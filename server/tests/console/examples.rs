@@ -107,6 +107,15 @@ pub async fn of(
         ("POST", "/api/v1/clusters/{name}/changes") => Some(
             json!({ "action": "promote", "member": "n4", "revision": "stale", "reason": "test" }),
         ),
+        ("POST", "/api/v1/clusters/{name}/overrides") => {
+            let until = console.control.now().plus_ms(3_600_000).to_string();
+            Some(json!({ "member": "n1", "until": until, "reason": "an example" }))
+        }
+        ("POST", "/api/v1/clusters/{name}/overrides/lift") => Some(json!({ "member": "n1" })),
+        ("POST", "/clusters/{name}/override") => {
+            return form(path, "member=n2&hours=1&reason=an+example");
+        }
+        ("POST", "/audit/exports") => return form(path, "format=csv&range=week"),
         ("POST", route) if route.starts_with("/api/v1/") => Some(json!({})),
         ("POST", "/api/ui/preview") => Some(json!({ "cluster": CLUSTER, "action": promote })),
         ("POST", "/api/ui/submit") => Some(json!({ "wish": {

@@ -72,6 +72,16 @@ impl Control {
         Ok(newest.map_err(reading)?.map(|stored| stored.note))
     }
 
+    /// Signs the log as it is now; the checkpoint as a note, `None` for an empty log.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`, or as [`Control::audit_standing`].
+    pub async fn audit_signed(&self, who: &Operator) -> Result<Option<String>, ControlError> {
+        self.may_read_audit_somewhere(who).await?;
+        let stored = self.inner.audit.checkpoint().await?;
+        Ok(stored.map(|stored| stored.note))
+    }
+
     /// Every public key that signed the log, one a line.
     ///
     /// # Errors

@@ -88,6 +88,12 @@ pub(crate) const STORE: &[&str] = &[
          file TEXT,
          document TEXT NOT NULL
      ) STRICT;",
+    "CREATE TABLE overrides (
+         cluster TEXT NOT NULL,
+         member TEXT NOT NULL,
+         document TEXT NOT NULL,
+         PRIMARY KEY (cluster, member)
+     ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Of `quorate-audit.db`. Entries are inserted, with the next number, and nothing else.

@@ -37,6 +37,7 @@ const MAKES_NONE: &[&str] = &[
     "audit_keys",
     "audit_signers",
     "audit_proof",
+    "audit_signed",
     "audit_copies",
     "snapshots",
     "accounts",
@@ -74,6 +75,8 @@ const COVERED: &[&str] = &[
     "token_revoke",
     "session_end",
     "record_refusal",
+    "override_set",
+    "override_lift",
     "audit_export",
     "audit_key_add",
     "audit_key_retire",
@@ -185,6 +188,18 @@ async fn every_change_makes_exactly_its_entries() {
     ledger.made(&[("promote", EntryKind::Refusal)]).await;
     assert!(stage.ask(&stage.ada, &promote("n4")).await.is_err());
     ledger.made(&[("promote", EntryKind::Refusal)]).await;
+
+    let hour = Duration::from_secs(3_600);
+    let set = stage
+        .control
+        .override_set(&stage.ada, CLUSTER, "n3", "disk is replaced", hour);
+    set.await.unwrap();
+    ledger.made(&[("override_set", EntryKind::Console)]).await;
+    let lift = stage.control.override_lift(&stage.ada, CLUSTER, "n3");
+    lift.await.unwrap();
+    ledger
+        .made(&[("override_lifted", EntryKind::Console)])
+        .await;
 
     reading(&stage).await;
     ledger.made(&[]).await;

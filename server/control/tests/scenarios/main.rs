@@ -5,6 +5,7 @@ mod accidents;
 mod audit_coverage;
 mod audit_log;
 mod changes;
+mod overrides;
 mod people;
 mod restart;
 mod seeing;

@@ -1,0 +1,174 @@
+//! A member's state set by hand: somebody knows why it is silent or behind, and says so for a
+//! time. The alarm is hidden, never the finding, and rules judge as if nothing had been said.
+
+use std::{sync::PoisonError, time::Duration};
+
+use quorate_domain::{
+    audit::{EntryKind, Outcome},
+    cluster::{ClusterName, MemberId},
+    health::Override,
+    permission::{Permission, allows},
+};
+
+use crate::{Control, ControlError, Operator, audit::Draft, store::Store, watch::Watched};
+
+const SHORTEST: Duration = Duration::from_secs(60);
+/// Longer than any maintenance: what lasts longer is a change of the membership.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Characters of a reason.
+const REASON_MOST: usize = 500;
+
+impl Control {
+    /// Sets a member's state by hand for `life`; one that was set before is replaced.
+    ///
+    /// # Errors
+    /// `NotFound` (cluster or member), `NotAllowed`, `Invalid` (reason or life),
+    /// `AuditUnavailable`, `Store`.
+    pub async fn override_set(
+        &self,
+        who: &Operator,
+        cluster: &str,
+        member: &str,
+        reason: &str,
+        life: Duration,
+    ) -> Result<Override, ControlError> {
+        let action = "override_set";
+        let watched = self.may_override(who, cluster, action).await?;
+        let member = MemberId::from(member);
+        let reason = reason.trim();
+        check_reason(reason)?;
+        check_life(life)?;
+        let view = watched.view(self.now());
+        let known = view.members.iter().find(|known| known.id == member);
+        let known = known.ok_or_else(|| ControlError::not_found("member", member.as_str()))?;
+        let manual = Override {
+            member: member.clone(),
+            reason: reason.to_owned(),
+            by: who.actor.name.clone(),
+            until: self
+                .now()
+                .plus_ms(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)),
+        };
+        let text = format!(
+            "The state of {} on {cluster} was set by hand until {}.",
+            known.name, manual.until
+        );
+        let mut draft = draft(who, action, text, watched.name(), &member);
+        draft.reason = Some(manual.reason.clone());
+        draft.seen = serde_json::to_value(known).unwrap_or_default();
+        let (control, name, stored) = (self.clone(), watched.name().clone(), manual.clone());
+        self.recorded(draft, async move {
+            control.inner.store.override_put(&name, &stored).await?;
+            control.overrides_changed(&name).await
+        })
+        .await?;
+        Ok(manual)
+    }
+
+    /// Takes it back before its time.
+    ///
+    /// # Errors
+    /// `NotFound` (cluster, or nothing is set), `NotAllowed`, `AuditUnavailable`, `Store`.
+    pub async fn override_lift(
+        &self,
+        who: &Operator,
+        cluster: &str,
+        member: &str,
+    ) -> Result<(), ControlError> {
+        let action = "override_lifted";
+        let watched = self.may_override(who, cluster, action).await?;
+        let member = MemberId::from(member);
+        let view = watched.view(self.now());
+        let mut set = view.members.iter().filter(|known| known.manual.is_some());
+        if !set.any(|known| known.id == member) {
+            return Err(ControlError::not_found("override of", member.as_str()));
+        }
+        let text = format!("The state of {member} on {cluster} is as observed again.");
+        let draft = draft(who, action, text, watched.name(), &member);
+        let (control, name) = (self.clone(), watched.name().clone());
+        self.recorded(draft, async move {
+            control.inner.store.override_remove(&name, &member).await?;
+            control.overrides_changed(&name).await
+        })
+        .await
+    }
+
+    async fn may_override(
+        &self,
+        who: &Operator,
+        cluster: &str,
+        action: &str,
+    ) -> Result<&Watched, ControlError> {
+        let watched = self.visible(who, cluster)?;
+        let permission = Permission::OverrideState;
+        if allows(&who.grants, permission, Some(watched.place())) {
+            return Ok(watched);
+        }
+        Err(self
+            .not_allowed(who, permission, action, Some(watched.name()))
+            .await)
+    }
+
+    async fn overrides_changed(&self, name: &ClusterName) -> Result<(), ControlError> {
+        let Some(watched) = self.inner.clusters.get(name) else {
+            return Ok(());
+        };
+        watched.load_overrides(&self.inner.store).await?;
+        watched.tick();
+        self.inner.tick();
+        Ok(())
+    }
+}
+
+impl Watched {
+    /// Brings what is judged in line with what is stored.
+    pub(crate) async fn load_overrides(&self, store: &Store) -> Result<(), ControlError> {
+        let overrides = store.overrides(self.name()).await?;
+        self.state
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .overrides = overrides;
+        Ok(())
+    }
+}
+
+fn draft(
+    who: &Operator,
+    action: &str,
+    text: String,
+    cluster: &ClusterName,
+    member: &MemberId,
+) -> Draft {
+    let mut draft = Draft::new(
+        EntryKind::Console,
+        action,
+        who.actor.clone(),
+        who.source(),
+        text,
+    );
+    draft.outcome = Some(Outcome::Succeeded);
+    draft.cluster = Some(cluster.clone());
+    draft.member = Some(member.clone());
+    draft
+}
+
+fn check_reason(reason: &str) -> Result<(), ControlError> {
+    let length = reason.chars().count();
+    if (1..=REASON_MOST).contains(&length) && !reason.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(ControlError::invalid(
+        "a state is set by hand only with a reason of at most 500 characters in one line",
+        "Say in one line why the member is as it is.",
+    ))
+}
+
+fn check_life(life: Duration) -> Result<(), ControlError> {
+    if (SHORTEST..=LONGEST).contains(&life) {
+        return Ok(());
+    }
+    Err(ControlError::invalid(
+        "a state is set by hand for at least a minute and at most seven days",
+        "Choose a time between the two; set it again when it ends.",
+    ))
+}

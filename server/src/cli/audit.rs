@@ -1,0 +1,385 @@
+//! `quorate audit`: the log on this machine, exported, proved and verified without a server.
+
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use quorate_audit::{
+    checkpoint::Signed,
+    manifest::{Digesting, Manifest, hex},
+    note::{Note, VerifierKey, verifier_keys},
+    report::Report,
+    tlog_proof::{self, TlogProof},
+    verify::{self, Known},
+};
+use quorate_control::{Control, Format};
+use quorate_domain::{
+    audit::{EntryKind, Filter},
+    moment::Timestamp,
+};
+
+use super::{output, place::Place};
+use crate::exit::Exit;
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Write the log, or a part of it, to a file
+    Export(Export),
+    /// Check a bundle, a proof, an export with its manifest, or a console's data directory
+    Verify(Verify),
+    /// Write a proof that one entry is in the log
+    Prove {
+        /// The entry's number
+        seq: u64,
+        /// Where to write the proof; the entry itself is written beside it, ending in .json
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Sign the log as it is now, and print the checkpoint
+    Checkpoint,
+    /// The keys that sign the log
+    #[command(subcommand)]
+    Key(Key),
+}
+
+#[derive(Debug, Args)]
+struct Export {
+    /// Where to write it; exports of tables and lines get their manifest beside them
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// bundle, jsonl or csv
+    #[arg(long, default_value = "bundle", value_parser = format)]
+    format: Format,
+    /// Entries from this time on, like 2026-11-21T14:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<Timestamp>,
+    /// Entries before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    to: Option<Timestamp>,
+    /// Entries about this cluster
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// Entries of this person or token
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
+    /// intent, outcome, refusal, access or console; may be given several times
+    #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
+    kinds: Vec<EntryKind>,
+    /// Up to the checkpoint of this size, for the same bytes as an earlier export
+    #[arg(long, value_name = "ENTRIES")]
+    size: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    /// A bundle, a .tlog-proof, a .manifest, or a console's data directory
+    what: PathBuf,
+    /// A public key, or a file of them, that you have from elsewhere; may be given several times
+    #[arg(long = "key", value_name = "FILE|KEY")]
+    keys: Vec<String>,
+    /// A file with checkpoints that were kept outside; may be given several times
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    checkpoints: Vec<PathBuf>,
+    /// For a proof: the entry's bytes [default: the proof's name ending in .json]
+    #[arg(long, value_name = "FILE")]
+    entry: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Key {
+    /// Print the public keys that sign now, to be given to whoever verifies
+    List,
+    /// Add a key; it signs beside the others
+    Add,
+    /// Retire a key, named as `list` prints it or by its id
+    Retire { id: String },
+    /// Make a new key in the place of one that was lost; no earlier key vouches for it
+    Renew,
+}
+
+impl Audit {
+    pub fn run(self) -> Exit {
+        if let What::Verify(verify) = self.what {
+            return super::wait_for(verify.answer());
+        }
+        if !self.place.is_named() {
+            return output::misused("name the console: --config FILE or --data DIR");
+        }
+        super::wait_for(self.answer())
+    }
+
+    async fn answer(self) -> anyhow::Result<Exit> {
+        let here = self.place.open().await?;
+        let (control, who) = (&here.control, here.control.command_line_operator());
+        match self.what {
+            What::Export(export) => return export.write(control).await,
+            What::Verify(_) => {}
+            What::Prove { seq, out } => {
+                let (proof, entry) = control.audit_proof(&who, seq).await?;
+                write_new(&out, proof.as_bytes())?;
+                write_new(&entry_of(&out), &entry)?;
+                output::say(format!("{}\n{}", out.display(), entry_of(&out).display()));
+            }
+            What::Checkpoint => match control.audit_signed(&who).await? {
+                Some(note) => output::say(note.trim_end()),
+                None => output::tell("the log is empty; nothing is signed yet"),
+            },
+            What::Key(key) => key.answer(control).await?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Key {
+    async fn answer(self, control: &Control) -> anyhow::Result<()> {
+        let who = control.command_line_operator();
+        match self {
+            Self::List => {
+                for key in control.audit_signers(&who).await? {
+                    output::say(key);
+                }
+            }
+            Self::Add => output::say(control.audit_key_add(&who).await?),
+            Self::Renew => output::say(control.audit_key_renew(&who).await?),
+            Self::Retire { id } => {
+                let id = VerifierKey::parse(&id).map_or(id, |key| key.key().to_string());
+                control.audit_key_retire(&who, &id).await?;
+                output::say(format!("{id} is retired"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Export {
+    async fn write(self, control: &Control) -> anyhow::Result<Exit> {
+        let filter = Filter {
+            from: self.from,
+            to: self.to,
+            cluster: self.cluster,
+            actor: self.actor,
+            kinds: self.kinds,
+            ..Filter::default()
+        };
+        let who = control.command_line_operator();
+        let mut export = control
+            .audit_export(&who, self.format, &filter, self.size)
+            .await?;
+        let mut out = new_file(&self.out)?;
+        std::io::copy(&mut export.content, &mut out)
+            .and_then(|_| out.sync_all())
+            .with_context(|| format!("cannot write {}", self.out.display()))?;
+        if self.format != Format::Bundle {
+            write_new(&beside(&self.out, "manifest"), export.manifest.as_bytes())?;
+        }
+        output::say(format!(
+            "{}: {} of {} entries, sha256 {}",
+            self.out.display(),
+            export.entries,
+            export.size,
+            hex(&export.sha256)
+        ));
+        Ok(Exit::Done)
+    }
+}
+
+impl Verify {
+    async fn answer(self) -> anyhow::Result<Exit> {
+        let keys = self.keys()?;
+        let mut outside = Vec::new();
+        for path in &self.checkpoints {
+            let all = Signed::all(&text(path)?);
+            outside
+                .extend(all.with_context(|| format!("{} holds no checkpoints", path.display()))?);
+        }
+        let known = Known {
+            keys: &keys,
+            outside: &outside,
+        };
+        if self.what.is_dir() {
+            return Ok(told(&quorate_control::verify_log(&self.what, known).await?));
+        }
+        let mut file = std::fs::File::open(&self.what)
+            .with_context(|| format!("cannot open {}", self.what.display()))?;
+        let mut beginning = [0; 64];
+        let read = file.read(&mut beginning)?;
+        if tlog_proof::is_one(beginning.get(..read).unwrap_or_default()) {
+            return self.proof(&keys);
+        }
+        if self.what.extension().is_some_and(|it| it == "manifest") {
+            return self.manifest(&keys);
+        }
+        match verify::bundle(file, known) {
+            Ok(report) => Ok(told(&report)),
+            Err(error) => {
+                output::say(format!("WRONG      {error}\nNOT PROVED"));
+                Ok(Exit::Failed)
+            }
+        }
+    }
+
+    fn keys(&self) -> anyhow::Result<Vec<VerifierKey>> {
+        let mut keys = Vec::new();
+        for given in &self.keys {
+            match VerifierKey::parse(given.trim()) {
+                Ok(key) => keys.push(key),
+                Err(_) => {
+                    let some = verifier_keys(&text(Path::new(given))?);
+                    keys.extend(some.with_context(|| format!("{given} holds no public key"))?);
+                }
+            }
+        }
+        anyhow::ensure!(
+            self.keys.is_empty() || !keys.is_empty(),
+            "the files given hold no public key"
+        );
+        Ok(keys)
+    }
+
+    fn proof(&self, keys: &[VerifierKey]) -> anyhow::Result<Exit> {
+        if keys.is_empty() {
+            return Ok(output::misused(
+                "a proof is checked with the log's public key: --key",
+            ));
+        }
+        let path = self.entry.clone().unwrap_or_else(|| entry_of(&self.what));
+        let entry =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        // A line of records.jsonl may have kept its end.
+        let entry = entry.strip_suffix(b"\n").unwrap_or(&entry);
+        let checked = TlogProof::parse(&text(&self.what)?)
+            .and_then(|proof| Ok((proof.check(entry, keys)?.len(), proof)));
+        match checked {
+            Ok((_, proof)) => {
+                let said = &proof.checkpoint.checkpoint;
+                for key in proof.checkpoint.note.signers(keys).unwrap_or_default() {
+                    output::say(format!("signed by  {}", key.key()));
+                }
+                output::say(format!(
+                    "proved     {} is entry {} of the {} in {}",
+                    path.display(),
+                    proof.index + 1,
+                    said.size,
+                    said.origin
+                ));
+                Ok(Exit::Done)
+            }
+            Err(error) => {
+                output::say(format!("WRONG      {error}\nNOT PROVED"));
+                Ok(Exit::Failed)
+            }
+        }
+    }
+
+    /// A table or lines, beside which the manifest lies.
+    fn manifest(&self, keys: &[VerifierKey]) -> anyhow::Result<Exit> {
+        if keys.is_empty() {
+            return Ok(output::misused(
+                "a manifest is checked with the log's public key: --key",
+            ));
+        }
+        let export = self.what.with_extension("");
+        let mut file = std::fs::File::open(&export)
+            .with_context(|| format!("cannot open {}", export.display()))?;
+        let mut digest = Digesting::new(std::io::sink());
+        std::io::copy(&mut file, &mut digest)?;
+        let found = digest.take("");
+        let note = Note::parse(&text(&self.what)?);
+        let signers = note
+            .as_ref()
+            .map(|note| note.signers(keys).unwrap_or_default());
+        let manifest = note.as_ref().ok().and_then(Manifest::of);
+        let (Ok([_, ..]), Some(manifest)) = (signers.as_deref(), manifest) else {
+            output::say("WRONG      the manifest is not signed by a key given\nNOT PROVED");
+            return Ok(Exit::Failed);
+        };
+        let named = manifest
+            .files
+            .iter()
+            .any(|file| (file.bytes, file.sha256) == (found.bytes, found.sha256));
+        if !named {
+            output::say(format!(
+                "WRONG      {} is not the file that the manifest names\nNOT PROVED",
+                export.display()
+            ));
+            return Ok(Exit::Failed);
+        }
+        output::say(format!(
+            "log        {}\nproved     {} is what the console exported: {} entries that meet {}, \
+             of {}. That these are in the log's tree is for a bundle to prove",
+            manifest.origin,
+            export.display(),
+            manifest.entries,
+            manifest.filter,
+            manifest.size
+        ));
+        Ok(Exit::Done)
+    }
+}
+
+fn told(report: &Report) -> Exit {
+    output::say(report.to_string());
+    match report.holds() {
+        true => Exit::Done,
+        false => Exit::Failed,
+    }
+}
+
+fn text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
+}
+
+fn entry_of(proof: &Path) -> PathBuf {
+    beside(proof, "json")
+}
+
+/// Never over a file that is there: it may be somebody's evidence.
+fn new_file(path: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot create {}", path.display()))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = new_file(path)?;
+    file.write_all(bytes)?;
+    Ok(file.sync_all()?)
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "pdf" => Err(format!("pdf: {}", crate::NOT_IN_THIS_VERSION)),
+        text => Format::parse(text).ok_or_else(|| "expected bundle, jsonl or csv".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "expected a time like 2026-11-21T14:00:00Z".to_owned())
+}
+
+fn kind(text: &str) -> Result<EntryKind, String> {
+    EntryKind::parse(text)
+        .ok_or_else(|| "expected intent, outcome, refusal, access or console".to_owned())
+}
