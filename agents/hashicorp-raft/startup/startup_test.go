@@ -1,0 +1,496 @@
+package startup_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"quorate.dev/agent/go/protocol"
+	"quorate.dev/agent/hashicorp-raft/example/node"
+	"quorate.dev/agent/hashicorp-raft/startup"
+)
+
+const timeout = 500 * time.Millisecond
+
+// store is a cluster that is put together by Raft itself.
+type store struct {
+	t     *testing.T
+	dir   string
+	given map[string]node.Options
+	nodes map[string]*node.Node
+}
+
+func newStore(t *testing.T, voters int, change func(*node.Options)) *store {
+	t.Helper()
+	s := &store{t: t, dir: t.TempDir(), given: map[string]node.Options{}, nodes: map[string]*node.Node{}}
+	t.Cleanup(func() {
+		for _, running := range s.nodes {
+			_ = running.Close()
+		}
+	})
+	for i := range voters {
+		id := string(rune('a' + i))
+		options := node.Options{
+			ID: id, ClusterID: "c", Dir: filepath.Join(s.dir, id), Raft: freePort(t),
+			Token: "t", Timeout: timeout, Bootstrap: i == 0, PersistEvery: 20 * time.Millisecond,
+		}
+		if change != nil {
+			change(&options)
+		}
+		s.given[id] = options
+		s.start(id, nil)
+		leader := s.leader()
+		if i > 0 {
+			address := raft.ServerAddress(options.Raft)
+			if err := leader.Raft.AddVoter(raft.ServerID(id), address, 0, 0).Error(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return s
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	for range 200 {
+		port := 12000 + 2*rand.IntN(3000)
+		first, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		second, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+1))
+		_ = first.Close()
+		if err == nil {
+			_ = second.Close()
+			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+func (s *store) start(id string, change func(*node.Options)) *node.Node {
+	s.t.Helper()
+	options := s.given[id]
+	if change != nil {
+		change(&options)
+	}
+	var running *node.Node
+	s.until(id+" starts", func() bool {
+		var err error
+		running, err = node.Start(options)
+		return err == nil
+	})
+	s.nodes[id] = running
+	return running
+}
+
+func (s *store) stop(id string) {
+	_ = s.nodes[id].Close()
+	delete(s.nodes, id)
+}
+
+func (s *store) until(what string, holds func() bool) {
+	s.t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	s.t.Fatal("never seen: " + what)
+}
+
+func (s *store) leader() *node.Node {
+	s.t.Helper()
+	var found *node.Node
+	s.until("a ready leader", func() bool {
+		for _, running := range s.nodes {
+			if running.Raft.State() == raft.Leader && running.Starting.Report().Phase == startup.Ready {
+				found = running
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+func (s *store) follower() string {
+	s.t.Helper()
+	leader := s.leader()
+	for id, running := range s.nodes {
+		if running != leader {
+			return id
+		}
+	}
+	s.t.Fatal("no follower")
+	return ""
+}
+
+// hook keeps what the ready hook was told.
+type hook struct {
+	mutex sync.Mutex
+	calls []startup.Start
+}
+
+func (h *hook) take(start startup.Start) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.calls = append(h.calls, start)
+}
+
+func (h *hook) told() []startup.Start {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return append([]startup.Start(nil), h.calls...)
+}
+
+func TestAFollowerIsReadyWhenItHasWhatTheLeaderHadCommitted(t *testing.T) {
+	s := newStore(t, 3, nil)
+	late := s.follower()
+	s.stop(late)
+	leader := s.leader()
+	if err := leader.PutMany("k", 400); err != nil {
+		t.Fatal(err)
+	}
+	committed := leader.Raft.CommitIndex()
+	var ready hook
+	node := s.start(late, func(o *node.Options) { o.OnReady = ready.take })
+	seen := map[startup.Phase]bool{}
+	s.until("it is ready", func() bool {
+		report := node.Starting.Report()
+		seen[report.Phase] = true
+		if report.Phase == startup.Ready {
+			if report.Target < committed || report.TargetSource != startup.FromLeader || report.Applied < report.Target {
+				t.Fatalf("%+v, and the leader had committed %d", report, committed)
+			}
+			return true
+		}
+		return false
+	})
+	if _, known := node.Get("k-399"); !known {
+		t.Fatal("it called itself ready without the last value")
+	}
+	s.until("the hook was called", func() bool { return len(ready.told()) == 1 })
+	start := ready.told()[0]
+	if len(start.Changed) == 0 || start.Applied < committed {
+		t.Fatalf("%+v", start)
+	}
+	if err := leader.Put("after", "v"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("what comes later is told one by one", func() bool { return node.Live.Load() == 1 })
+	if len(ready.told()) != 1 {
+		t.Fatal("the hook was called twice")
+	}
+}
+
+func TestTheHookIsToldOnlyOfWhatTheRunBeforeHadNotApplied(t *testing.T) {
+	s := newStore(t, 3, nil)
+	late := s.follower()
+	leader := s.leader()
+	if err := leader.PutMany("before", 50); err != nil {
+		t.Fatal(err)
+	}
+	s.until("all is applied everywhere", func() bool {
+		_, known := s.nodes[late].Get("before-49")
+		return known
+	})
+	s.stop(late)
+	if err := leader.PutMany("while-away", 3); err != nil {
+		t.Fatal(err)
+	}
+	var ready hook
+	s.start(late, func(o *node.Options) { o.OnReady = ready.take })
+	s.until("the hook was called", func() bool { return len(ready.told()) == 1 })
+	start := ready.told()[0]
+	if fmt.Sprint(start.Changed) != "[while-away-0 while-away-1 while-away-2]" || start.Before == 0 {
+		t.Fatalf("%+v", start)
+	}
+}
+
+func TestWithoutAQuorumANodeIsNeverReady(t *testing.T) {
+	s := newStore(t, 3, nil)
+	if err := s.leader().Put("k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	for id := range s.given {
+		s.stop(id)
+	}
+	var ready hook
+	alone := s.start("a", func(o *node.Options) { o.OnReady = ready.take })
+	s.until("it stands for election", func() bool { return alone.Raft.State() == raft.Candidate })
+	stats := alone.Raft.Stats()
+	if stats["commit_index"] != stats["applied_index"] {
+		t.Fatal("nothing was staged", stats)
+	}
+	if report := alone.Starting.Report(); report.Phase != startup.NoLeader && report.Phase != startup.Starting {
+		t.Fatalf("%+v", report)
+	}
+	for _, level := range []startup.Level{
+		startup.Bounded(0, 0), startup.OnLeader(), startup.VerifiedLeader(), startup.Linearizable(),
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		var notYet *startup.NotYet
+		if err := alone.Starting.Check(ctx, level); !errors.As(err, &notYet) {
+			t.Errorf("%s: %v", level, err)
+		}
+		cancel()
+	}
+	if err := alone.Starting.Check(context.Background(), startup.AnyState()); err != nil {
+		t.Fatal(err)
+	}
+	s.start("b", nil)
+	s.until("with a second it becomes ready", func() bool {
+		return alone.Starting.Report().Phase == startup.Ready && len(ready.told()) == 1
+	})
+}
+
+func TestANewLeaderServesWhenItsBarrierIsThrough(t *testing.T) {
+	s := newStore(t, 3, nil)
+	slow := s.follower()
+	s.nodes[slow].Set(node.Faults{ApplyDelayMS: 4})
+	old := s.leader()
+	if err := old.PutMany("k", 400); err != nil {
+		t.Fatal(err)
+	}
+	server := s.nodes[slow]
+	err := old.Raft.LeadershipTransferToServer(raft.ServerID(slow), raft.ServerAddress(server.Address)).Error()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.until("it leads, and its state machine lags", func() bool {
+		return server.Starting.Report().Phase == startup.LeaderPending
+	})
+	if err := server.Raft.VerifyLeader().Error(); err != nil {
+		t.Fatal(err)
+	}
+	if server.Applied() >= 400 {
+		t.Fatal("nothing was staged: it has applied all")
+	}
+	if err := server.Starting.Check(context.Background(), startup.OnLeader()); err == nil {
+		t.Fatal("a read was let through before the barrier")
+	}
+	s.until("it serves", func() bool {
+		return server.Starting.Check(context.Background(), startup.VerifiedLeader()) == nil
+	})
+	if server.Applied() < 400 {
+		t.Fatal("it served without all that was committed")
+	}
+}
+
+func TestWithoutAWayToTheLeaderTheOwnCommitIndexHasToStandStill(t *testing.T) {
+	s := newStore(t, 2, nil)
+	follower := s.nodes[s.follower()]
+	weak := startup.New(startup.Options{Member: raft.ServerID(s.follower()), Applied: follower.Watched.Applied})
+	weak.Follow(follower.Raft, nil)
+	defer weak.Close()
+	s.until("it is ready by the weaker rule", func() bool { return weak.Report().Phase == startup.Ready })
+	if report := weak.Report(); report.TargetSource != startup.FromOwnCommit {
+		t.Fatalf("%+v", report)
+	}
+	if err := weak.Check(context.Background(), startup.Linearizable()); err == nil {
+		t.Fatal("nobody could have been asked")
+	}
+}
+
+func TestAnIsolatedNodeBecomesStaleAndARemovedOneSaysSo(t *testing.T) {
+	s := newStore(t, 3, nil)
+	id := s.follower()
+	lonely, leader := s.nodes[id], s.leader()
+	s.until("it is ready", func() bool { return lonely.Starting.Report().Phase == startup.Ready })
+	for other, running := range s.nodes {
+		if other != id {
+			running.Set(node.Faults{Cut: []raft.ServerID{raft.ServerID(id)}})
+		}
+	}
+	s.until("it is stale", func() bool { return lonely.Starting.Report().Phase == startup.Stale })
+	if err := lonely.Starting.Check(context.Background(), startup.Bounded(timeout, 0)); err == nil {
+		t.Fatal("a read beyond the bound was let through")
+	}
+	for _, running := range s.nodes {
+		running.Set(node.Faults{})
+	}
+	s.until("it is ready again", func() bool { return lonely.Starting.Report().Phase == startup.Ready })
+	// While replication to it still backs off, a removal does not reach it, and it would not know.
+	if err := leader.Put("k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("entries reach it again", func() bool {
+		_, known := lonely.Get("k")
+		return known
+	})
+	if err := leader.Raft.RemoveServer(raft.ServerID(id), 0, 0).Error(); err != nil {
+		t.Fatal(err)
+	}
+	s.until("it is removed", func() bool { return lonely.Starting.Report().Phase == startup.Removed })
+}
+
+func TestAGuardLetsPassRedirectsOrRefuses(t *testing.T) {
+	s := newStore(t, 3, nil)
+	id := s.follower()
+	leader, follower := s.leader(), s.nodes[id]
+	if err := leader.Put("k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the follower is ready", func() bool { return follower.Starting.Report().Phase == startup.Ready })
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	read := func(from *node.Node, level string) (int, string, string) {
+		response, err := stay.Get(from.Origin + "/kv/k?level=" + level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(body), response.Header.Get("Location")
+	}
+	for _, level := range []string{"stale", "bounded", "linearizable"} {
+		if status, body, _ := read(follower, level); status != 200 || body != "v" {
+			t.Errorf("%s from a follower: %d %s", level, status, body)
+		}
+	}
+	for _, level := range []string{"leader", "verified"} {
+		status, _, to := read(follower, level)
+		if status != 307 || to != leader.Origin+"/kv/k?level="+level {
+			t.Errorf("%s from a follower: %d %s", level, status, to)
+		}
+		if status, body, _ := read(leader, level); status != 200 || body != "v" {
+			t.Errorf("%s from the leader: %d %s", level, status, body)
+		}
+	}
+	response, err := http.Get(follower.Origin + "/ready?sync=1")
+	if err != nil || response.StatusCode != 200 {
+		t.Fatal(err, response)
+	}
+	_ = response.Body.Close()
+}
+
+func TestALinearizableReadOfAFollowerSeesEveryWriteThatWasAnswered(t *testing.T) {
+	s := newStore(t, 3, nil)
+	id := s.follower()
+	leader, follower := s.leader(), s.nodes[id]
+	s.until("the follower is ready", func() bool { return follower.Starting.Report().Phase == startup.Ready })
+	for i := range 30 {
+		want := fmt.Sprint(i)
+		if err := leader.Put("k", want); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		if err := follower.Starting.Check(ctx, startup.Linearizable()); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if got, _ := follower.Get("k"); got != want {
+			t.Fatalf("read %s after %s was written", got, want)
+		}
+	}
+}
+
+func TestALinearizableReadIsRefusedByALeaderWithoutAMajority(t *testing.T) {
+	s := newStore(t, 3, nil)
+	leader := s.leader()
+	var others []raft.ServerID
+	for id, running := range s.nodes {
+		if running != leader {
+			others = append(others, raft.ServerID(id))
+		}
+	}
+	leader.Set(node.Faults{Cut: others})
+	// What was on its way when the connection was cut may still count, and nothing after.
+	s.until("it refuses", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		return leader.Starting.Check(ctx, startup.Linearizable()) != nil
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if leader.Starting.Check(ctx, startup.Linearizable()) == nil {
+		t.Fatal("a leader that nobody follows let a read through")
+	}
+	leader.Set(node.Faults{})
+}
+
+func TestAGuardBeforeRaftRunsRefuses(t *testing.T) {
+	early := startup.New(startup.Options{Member: "a"})
+	handler := early.Guard(startup.Linearizable(), startup.GuardOptions{Patience: time.Millisecond})(http.NotFoundHandler())
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
+	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
+		t.Fatal(answer.Code)
+	}
+	early.Close()
+}
+
+func TestThePersistedIndexIsWrittenOncePerIntervalAndAtTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "applied")
+	file, err := startup.OpenAppliedFile(path, time.Hour)
+	if err != nil || file.Before() != 0 {
+		t.Fatal(err)
+	}
+	s := newStore(t, 1, nil)
+	leader := s.leader()
+	follow := startup.New(startup.Options{Member: "a", Applied: leader.Watched.Applied, Persisted: file})
+	follow.Follow(leader.Raft, nil)
+	s.until("it is ready", func() bool { return follow.Report().Phase == startup.Ready })
+	s.until("it is written", func() bool { return file.Writes() == 1 })
+	if err := leader.PutMany("k", 100); err != nil {
+		t.Fatal(err)
+	}
+	s.until("all is seen", func() bool { return follow.Report().Applied >= leader.Raft.CommitIndex() })
+	if file.Writes() != 1 {
+		t.Fatal("written more often than once in an interval")
+	}
+	follow.Close()
+	again, err := startup.OpenAppliedFile(path, time.Hour)
+	if err != nil || again.Before() != leader.Raft.AppliedIndex() {
+		t.Fatal(err, again.Before(), leader.Raft.AppliedIndex())
+	}
+	if err := os.WriteFile(path, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := startup.OpenAppliedFile(path, 0); err == nil {
+		t.Fatal("nonsense was taken for an index")
+	}
+}
+
+func TestTheLeadersAgentConfirmsAnIndexOnlyWithAMajority(t *testing.T) {
+	s := newStore(t, 3, nil)
+	leader := s.leader()
+	view, known := leader.Agent.View(context.Background(), protocol.DefaultGroup)
+	if !known || view.ReadIndex == nil || *view.ReadIndex == 0 {
+		t.Fatalf("%+v", view)
+	}
+	follower, _ := s.nodes[s.follower()].Agent.View(context.Background(), protocol.DefaultGroup)
+	if follower.ReadIndex != nil {
+		t.Fatal("a follower confirms nothing")
+	}
+	var others []raft.ServerID
+	for id, running := range s.nodes {
+		if running != leader {
+			others = append(others, raft.ServerID(id))
+		}
+	}
+	leader.Set(node.Faults{Cut: others})
+	// What was on its way when the connection was cut may still count.
+	s.until("nothing is confirmed any more", func() bool {
+		view, _ := leader.Agent.View(context.Background(), protocol.DefaultGroup)
+		return view.ReadIndex == nil
+	})
+	leader.Set(node.Faults{})
+}
