@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ func runCluster(args []string) error {
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
 	dir := flags.String("dir", "", "folder for data; a new one if empty")
 	groups := flags.Int("groups", 200, "how many groups there are")
+	rtt := flags.Int("rtt", 20, "RTTMillisecond; elections take 10 to 20 times that")
 	registry := flags.Bool("registry", false, "keep a registry in a stand-in for Consul")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -47,7 +49,7 @@ func runCluster(args []string) error {
 		go func() { _ = http.Serve(listener, &standin.Store{}) }()
 		consul = "http://" + listener.Addr().String()
 	}
-	children, err := startAll(folder, *groups, consul)
+	children, err := startAll(folder, *groups, *rtt, consul)
 	defer end(children)
 	if err != nil {
 		return err
@@ -67,7 +69,7 @@ type child struct {
 	input   io.Closer
 }
 
-func startAll(folder string, groups int, consul string) ([]child, error) {
+func startAll(folder string, groups, rtt int, consul string) ([]child, error) {
 	ports, err := freePorts(2 * (voters + spares))
 	if err != nil {
 		return nil, err
@@ -85,7 +87,7 @@ func startAll(folder string, groups int, consul string) ([]child, error) {
 		name := fmt.Sprintf("host-%d", n+1)
 		args := []string{"host", "--exit-with-input", "--switches", "--name", name, "--dir", filepath.Join(folder, name),
 			"--raft", ports[2*n], "--listen", ports[2*n+1], "--hosts", strings.Join(hosts, ","), "--groups", fmt.Sprint(groups),
-			"--initial", strings.Join(initial, ","), "--unordered", "2", "--consul", consul}
+			"--initial", strings.Join(initial, ","), "--unordered", "2", "--consul", consul, "--rtt", fmt.Sprint(rtt)}
 		child, line, err := start(args)
 		if err != nil {
 			return children, err
@@ -136,18 +138,25 @@ func end(children []child) {
 	}
 }
 
-// freePorts are free now; whoever takes one first has it.
+// freePorts are free now, and below those that the system gives to whoever connects somewhere.
 func freePorts(count int) ([]string, error) {
+	const lowest, highest = 20000, 26000
 	var addresses []string
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port := lowest + os.Getpid()*16%(highest-lowest)
+	for range highest - lowest {
+		if port++; port >= highest {
+			port = lowest
+		}
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, err
+			continue
 		}
 		defer func() { _ = listener.Close() }()
-		addresses = append(addresses, listener.Addr().String())
+		if addresses = append(addresses, listener.Addr().String()); len(addresses) == count {
+			return addresses, nil
+		}
 	}
-	return addresses, nil
+	return nil, errors.New("no free ports")
 }
 
 func runRegistry(args []string) error {

@@ -112,13 +112,23 @@ type cluster struct {
 	extra map[int][]string
 }
 
+var nextPort = 14000 + os.Getpid()*16%6000
+
+// freeAddress is free now, and below those that the system gives to whoever connects somewhere: a host that is
+// down must find its address free again.
 func freeAddress(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		if nextPort++; nextPort >= 20000 {
+			nextPort = 14000
+		}
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", nextPort))
+		if err == nil {
+			_ = listener.Close()
+			return listener.Addr().String()
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	t.Fatal("no free address")
+	return ""
 }
 
 // newCluster has three initial hosts and some spare ones; none is started yet.

@@ -1,0 +1,277 @@
+//! The agent for Dragonboat: the conformance suite and the agent driver on the Go example's
+//! cluster. What the driver reports is compared with what Dragonboat itself says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[allow(dead_code)]
+#[path = "contract/checks.rs"]
+mod checks;
+#[path = "agent_conformance/checks.rs"]
+mod conformance;
+#[path = "dragonboat/hosts.rs"]
+mod hosts;
+
+use std::{sync::Arc, time::Duration};
+
+use checks::{DEADLINE, Truth, apply, claims, report, role, seen_when};
+use conformance::Subject;
+use hosts::{Hosts, TOKEN};
+use quorate_domain::{
+    action::{Action, Verb},
+    capability,
+    cluster::{Kind, MemberId, Role},
+    lag,
+    observation::Observation,
+};
+use quorate_drivers::{Applied, Connection, Driver, Receipt, Secret, connect};
+use rustix::process::Signal;
+
+fn driver(hosts: &Hosts, seed: &str) -> Arc<dyn Driver> {
+    connect(Connection {
+        name: "dragonboat".to_owned(),
+        kind: Kind::Agent,
+        seeds: vec![hosts.origin(seed)],
+        token: Some(Secret::new(TOKEN)),
+        login: None,
+        ca_pem: None,
+        client_pem: None,
+        api_address_pattern: None,
+        remembered: Vec::new(),
+        status_timeout: Duration::from_secs(1),
+        change_timeout: Duration::from_secs(11),
+    })
+    .unwrap()
+}
+
+fn id(member: &str) -> MemberId {
+    MemberId::from(member)
+}
+
+fn accepted(applied: Applied) -> Receipt {
+    let Applied::Accepted(receipt) = applied else {
+        panic!("{applied:?}")
+    };
+    receipt
+}
+
+fn refused(applied: Applied) -> String {
+    let Applied::Refused { code, .. } = applied else {
+        panic!("{applied:?}")
+    };
+    code
+}
+
+/// Somebody leads, and all members answer and name it.
+async fn settled(driver: &Arc<dyn Driver>) -> Observation {
+    seen_when(driver, "all name one leader", 30, |seen| {
+        let [leader] = claims(seen)[..] else {
+            return false;
+        };
+        seen.membership.is_some()
+            && seen.nodes.iter().all(|node| {
+                let named = node.says.as_ref().and_then(|it| it.names_leader.as_ref());
+                named.is_some_and(|named| named.as_str() == leader)
+            })
+    })
+    .await
+}
+
+fn leader(seen: &Observation) -> String {
+    claims(seen)[0].to_owned()
+}
+
+/// A voter among the first three that does not lead.
+fn other(seen: &Observation) -> String {
+    let leader = leader(seen);
+    let names = ["host-1", "host-2", "host-3"].into_iter();
+    let mut left = names.filter(|name| *name != leader);
+    left.next().unwrap().to_owned()
+}
+
+async fn add(driver: &Arc<dyn Driver>, hosts: &Hosts) {
+    let action = Action::AddLearner {
+        address: hosts.origin("host-4"),
+        member: None,
+    };
+    let receipt = accepted(apply(driver, action, hosts.dir.path()).await);
+    assert_eq!(receipt.member, Some(id("host-4")));
+    seen_when(driver, "it is a learner and level", 30, |seen| {
+        role(seen, "host-4") == Some(Role::Learner)
+            && report(seen, "host-4").answered()
+            && lag::lag(seen, &id("host-4")).is_some_and(|(lag, _)| lag < 10)
+    })
+    .await;
+}
+
+/// Offers are refused while a member has just started; nothing happens by that.
+async fn transfer(driver: &Arc<dyn Driver>, hosts: &Hosts, to: &str) {
+    let start = std::time::Instant::now();
+    loop {
+        let action = Action::Transfer {
+            member: Some(id(to)),
+        };
+        match apply(driver, action, hosts.dir.path()).await {
+            Applied::Refused { code, .. } if code == "just-started" => {
+                assert!(start.elapsed() < Duration::from_secs(30));
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            applied => {
+                accepted(applied);
+                break;
+            }
+        }
+    }
+    seen_when(driver, "it leads", 30, |seen| claims(seen) == [to]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dragonboat_agent_conforms_in_every_role() {
+    let slow = std::env::var("QUORATE_TEST_SLOW").is_ok_and(|it| it == "1");
+    let hosts = Hosts::start(if slow { 200 } else { 12 });
+    let driver = driver(&hosts, "host-1");
+    settled(&driver).await;
+    let spare = Subject::new(&hosts.origin("host-4"), TOKEN);
+    spare.conforms().await.unwrap();
+    add(&driver, &hosts).await;
+    for host in ["host-1", "host-2", "host-3", "host-4"] {
+        let subject = Subject::new(&hosts.origin(host), TOKEN);
+        subject.conforms().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_of_a_dragonboat_agent_does_what_it_says_among_two_hundred_groups() {
+    let hosts = Hosts::start(200);
+    let driver = driver(&hosts, "host-2");
+    let seen = settled(&driver).await;
+    let demote = capability::of(&seen.capabilities, Verb::Demote).unwrap();
+    assert!(!demote.supported && demote.note.is_some());
+
+    add(&driver, &hosts).await;
+    let promote = Action::Promote {
+        member: id("host-4"),
+    };
+    accepted(apply(&driver, promote, hosts.dir.path()).await);
+    seen_when(&driver, "it votes", 30, |seen| {
+        role(seen, "host-4") == Some(Role::Voter)
+    })
+    .await;
+    transfer(&driver, &hosts, "host-4").await;
+
+    hosts.switch("host-4", "write?shard=1&n=3").await;
+    let receipt = accepted(apply(&driver, Action::Snapshot, hosts.dir.path()).await);
+    let snapshot = receipt.snapshot.unwrap();
+    assert!(snapshot.file.is_none() && snapshot.index.is_some_and(|index| index > 3));
+    assert_eq!(snapshot.member.as_deref(), Some("host-4"));
+
+    let remove = Action::Remove {
+        member: id("host-1"),
+    };
+    accepted(apply(&driver, remove, hosts.dir.path()).await);
+    let seen = seen_when(&driver, "it is gone", 30, |seen| {
+        role(seen, "host-1").is_none()
+    })
+    .await;
+    assert_eq!(seen.membership.unwrap().members.len(), 3);
+    checks::an_unknown_member_is_refused(&driver, hosts.dir.path()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_reported_of_dragonboat_is_what_dragonboat_itself_says() {
+    let hosts = Hosts::start(3);
+    let driver = driver(&hosts, "host-3");
+    settled(&driver).await;
+    add(&driver, &hosts).await;
+    let seen = settled(&driver).await;
+    let truth = Truth {
+        voters: vec!["host-1", "host-2", "host-3"],
+        learners: vec!["host-4"],
+        leader: leader(&seen),
+    };
+    checks::a_healthy_cluster_is_told_as_it_is(&driver, &truth).await;
+    hosts.switch(&truth.leader, "write?shard=1&n=20").await;
+    let mut same = Vec::new();
+    for host in ["host-1", "host-2", "host-3", "host-4"] {
+        seen_when(&driver, "all have all", 30, |seen| {
+            let last = |host: &str| report(seen, host).says.as_ref().unwrap().last_index;
+            last(host) == last(&truth.leader) && last(host).is_some_and(|last| last > 20)
+        })
+        .await;
+        let told = hosts.truth(host).await;
+        let seen = driver.observe(DEADLINE).await;
+        let says = report(&seen, host).says.clone().unwrap();
+        assert_eq!(
+            says.term.map(|term| term.0),
+            told["Term"].as_u64(),
+            "{host}"
+        );
+        assert_eq!(says.last_index, told["Last"].as_u64(), "{host}");
+        assert_eq!(says.commit_index, told["Last"].as_u64(), "{host}");
+        let ccid = told["Membership"]["ConfigChangeID"].to_string();
+        assert_eq!(says.revision.unwrap().0, ccid, "{host}");
+        let own = told["Info"]["ReplicaID"].to_string();
+        let address = &told["Membership"]["Nodes"][&own];
+        assert_eq!(address.is_string(), host != "host-4", "{host}");
+        same.push(told["Leader"].clone());
+    }
+    assert!(same.windows(2).all(|pair| pair[0] == pair[1]), "{same:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_dragonboat_that_are_frozen_cut_off_or_killed_are_told_and_nothing_is_lost() {
+    let hosts = Hosts::start(3);
+    let (driver, dir) = (driver(&hosts, "host-1"), hosts.dir.path());
+    settled(&driver).await;
+    add(&driver, &hosts).await;
+    let seen = settled(&driver).await;
+    let (first, victim) = (leader(&seen), other(&seen));
+    let names = ["host-1", "host-2", "host-3"].into_iter();
+    let spare = names
+        .filter(|name| *name != first && *name != victim)
+        .next()
+        .unwrap();
+
+    hosts.signal(&victim, Signal::STOP);
+    checks::a_failed_member_costs_its_own_answer_only(&driver, &victim).await;
+    let to_the_frozen = Action::Transfer {
+        member: Some(id(&victim)),
+    };
+    assert_eq!(
+        refused(apply(&driver, to_the_frozen, dir).await),
+        "not-heard"
+    );
+    let remove = Action::Remove { member: id(spare) };
+    assert_eq!(
+        refused(apply(&driver, remove, dir).await),
+        "majority-at-risk"
+    );
+    let promote = Action::Promote {
+        member: id("host-4"),
+    };
+    accepted(apply(&driver, promote, dir).await);
+    hosts.signal(&victim, Signal::CONT);
+    settled(&driver).await;
+
+    // Cut off, it answers us and claims nothing that holds.
+    let cut = leader(&settled(&driver).await);
+    hosts.switch(&cut, "partition?cut=1").await;
+    let seen = seen_when(&driver, "another leads", 30, |seen| {
+        claims(seen).iter().any(|name| *name != cut)
+    })
+    .await;
+    let words = report(&seen, &cut).says.clone().unwrap();
+    let stale = words.quorum_evidence_ms.is_none_or(|age| age > 800);
+    assert!(!words.claims_leadership || stale, "{words:?}");
+    hosts.switch(&cut, "partition?cut=0").await;
+    let seen = settled(&driver).await;
+
+    let killed = leader(&seen);
+    hosts.signal(&killed, Signal::KILL);
+    let seen = seen_when(
+        &driver,
+        "another leads",
+        30,
+        |seen| matches!(claims(seen)[..], [name] if name != killed),
+    )
+    .await;
+    assert_eq!(seen.membership.unwrap().members.len(), 4);
+}
