@@ -18,6 +18,8 @@ import (
 	"quorate.dev/agent/hashicorp-raft/example/node"
 )
 
+type nodeOptions = node.Options
+
 const (
 	token   = "a-token-for-tests"
 	looking = "a-token-to-look"

@@ -55,15 +55,17 @@ func (k *knowledge) ownTerm(leads bool, term, lastTerm, last, commit uint64) boo
 	return commit >= k.termStart
 }
 
-// newSnapshot is whether a snapshot has come whose configuration was not read yet.
-func (k *knowledge) newSnapshot(index uint64) bool {
+// isRead is whether the configuration of a snapshot has been read.
+func (k *knowledge) isRead(snapshot uint64) bool {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
-	if index <= k.snapshot {
-		return false
-	}
-	k.snapshot = index
-	return true
+	return snapshot <= k.snapshot
+}
+
+func (k *knowledge) read(snapshot uint64) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	k.snapshot = max(k.snapshot, snapshot)
 }
 
 // digestOf is a short hash of the members, in no order.
@@ -120,8 +122,7 @@ func previous(revision string) uint64 {
 // readSnapshot takes in the configuration of the newest snapshot: one that was contained in it at
 // the start, or came with it, is never told to the state machine.
 func (a *Agent) readSnapshot(index uint64) {
-	if index == 0 || a.options.Snapshots == nil || a.watched.machine == nil ||
-		!a.members.newSnapshot(index) {
+	if a.options.Snapshots == nil || a.watched.machine == nil || a.members.isRead(index) {
 		return
 	}
 	list, err := a.options.Snapshots.List()
@@ -129,6 +130,7 @@ func (a *Agent) readSnapshot(index uint64) {
 		return
 	}
 	a.watched.machine.learn(list[0].ConfigurationIndex, list[0].Configuration.Servers)
+	a.members.read(list[0].Index)
 }
 
 func roleOf(server raft.Server) protocol.Role {

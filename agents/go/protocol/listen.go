@@ -28,6 +28,8 @@ func (s *Server) Listen(address string, config *tls.Config) (stop func(), at net
 		return nil, nil, err
 	}
 	at = listener.Addr()
+	listener = &bounded{listener, make(chan struct{}, mostConnections)}
+	// TLS outermost: only then does the server see the certificates.
 	if config != nil {
 		listener = tls.NewListener(listener, config)
 	}
@@ -39,7 +41,7 @@ func (s *Server) Listen(address string, config *tls.Config) (stop func(), at net
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 * 1024,
 	}
-	go func() { _ = server.Serve(&bounded{listener, make(chan struct{}, mostConnections)}) }()
+	go func() { _ = server.Serve(listener) }()
 	stop = func() {
 		s.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

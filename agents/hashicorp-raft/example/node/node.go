@@ -57,6 +57,8 @@ type Node struct {
 	Agent    *agent.Agent
 	Starting *startup.Sync
 	Watched  *agent.Watched
+	// Persisted is the applied index of the run before.
+	Persisted *startup.AppliedFile
 	// Origin is where the agent answers, Address where Raft does.
 	Origin, Address string
 
@@ -90,13 +92,12 @@ func Start(options Options) (*Node, error) {
 }
 
 func (n *Node) start() error {
-	persisted, err := n.openFiles()
-	if err != nil {
+	if err := n.openFiles(); err != nil {
 		return err
 	}
 	// ---- What an engineer adds begins here.
 	n.Starting = startup.New(startup.Options{
-		Member: raft.ServerID(n.options.ID), Persisted: persisted, OnReady: n.options.OnReady,
+		Member: raft.ServerID(n.options.ID), Persisted: n.Persisted, OnReady: n.options.OnReady,
 		Applied: func() (uint64, bool) { return n.Watched.Applied() },
 	})
 	// ---- and goes on below.
@@ -136,16 +137,17 @@ func (n *Node) start() error {
 	return n.serve()
 }
 
-func (n *Node) openFiles() (*startup.AppliedFile, error) {
+func (n *Node) openFiles() error {
 	if err := os.MkdirAll(n.options.Dir, 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	var err error
 	n.store, err = boltdb.New(boltdb.Options{Path: filepath.Join(n.options.Dir, "raft.db"), NoSync: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return startup.OpenAppliedFile(filepath.Join(n.options.Dir, "applied"), n.options.PersistEvery)
+	n.Persisted, err = startup.OpenAppliedFile(filepath.Join(n.options.Dir, "applied"), n.options.PersistEvery)
+	return err
 }
 
 func (n *Node) raftParts() (*raft.Config, raft.SnapshotStore, error) {
