@@ -24,6 +24,32 @@ pub enum EntryKind {
     Console,
 }
 
+impl EntryKind {
+    pub const ALL: [Self; 5] = [
+        Self::Intent,
+        Self::Outcome,
+        Self::Refusal,
+        Self::Access,
+        Self::Console,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Outcome => "outcome",
+            Self::Refusal => "refusal",
+            Self::Access => "access",
+            Self::Console => "console",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {

@@ -65,13 +65,14 @@ impl Shared {
     /// From now on nothing is written.
     pub(super) fn break_off(&self, trouble: Trouble) {
         tracing::error!(%trouble, "the audit log takes no entries any more");
-        let error = sqlx::Error::from(trouble.clone());
         self.state(|state| state.broken = Some(trouble));
-        self.told(Some(&error));
     }
 
     pub(super) fn why(&self) -> Option<String> {
-        self.state(|state| state.why.clone())
+        self.state(|state| match &state.broken {
+            Some(trouble) => Some(trouble::words(&trouble.clone().into())),
+            None => state.why.clone(),
+        })
     }
 
     /// A copy outside has the checkpoint of `size`, or could not be given it.

@@ -323,10 +323,7 @@ impl Writer {
     async fn probe(&mut self) -> sqlx::Result<()> {
         let probed = match self.connected().await {
             Ok(mut connection) => {
-                let probed = match self.shared.broken() {
-                    Some(trouble) => Err(trouble.into()),
-                    None => store::probe(&mut connection).await,
-                };
+                let probed = self.probe_on(&mut connection).await;
                 self.put_back(connection, probed.is_ok()).await;
                 probed
             }
@@ -334,6 +331,15 @@ impl Writer {
         };
         self.shared.told(probed.as_ref().err());
         probed
+    }
+
+    /// Whether the log is what was signed, and takes a row.
+    async fn probe_on(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let tree = self.tree(&mut transaction).await?;
+        transaction.commit().await?;
+        self.tree = Some(tree);
+        store::probe(connection).await
     }
 
     async fn connected(&mut self) -> sqlx::Result<SqliteConnection> {

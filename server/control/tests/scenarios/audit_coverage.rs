@@ -201,6 +201,34 @@ async fn every_change_makes_exactly_its_entries() {
         .made(&[("override_lifted", EntryKind::Console)])
         .await;
 
+    let everything = quorate_domain::audit::Filter::default();
+    let bundle = quorate_control::Format::Bundle;
+    let exported = stage
+        .control
+        .audit_export(&stage.ada, bundle, &everything, None);
+    exported.await.unwrap();
+    ledger.made(&[("audit_exported", EntryKind::Access)]).await;
+    let exported = stage.control.audit_export(&vera, bundle, &everything, None);
+    assert!(exported.await.is_err());
+    ledger.made(&[("read_audit", EntryKind::Refusal)]).await;
+    let public = stage.control.audit_key_add(&stage.ada).await.unwrap();
+    ledger.made(&[("audit_key_added", EntryKind::Access)]).await;
+    let public = quorate_audit::note::VerifierKey::parse(&public).unwrap();
+    let id = public.key().to_string();
+    stage
+        .control
+        .audit_key_retire(&stage.ada, &id)
+        .await
+        .unwrap();
+    ledger
+        .made(&[("audit_key_retired", EntryKind::Access)])
+        .await;
+    std::fs::remove_file(stage.directory.path().join("audit.key")).unwrap();
+    stage.control.audit_key_renew(&stage.ada).await.unwrap();
+    ledger
+        .made(&[("audit_key_renewed", EntryKind::Access)])
+        .await;
+
     reading(&stage).await;
     ledger.made(&[]).await;
     stage.control.stop().await;
@@ -218,6 +246,12 @@ async fn reading(stage: &Stage) {
     control.events(ada, None, 10).await.unwrap();
     control.changes(ada, None, None, 10).await.unwrap();
     control.audit_size(ada).await.unwrap();
+    control.audit_standing(ada).await.unwrap();
+    control.audit_checkpoint(ada).await.unwrap();
+    control.audit_signed(ada).await.unwrap();
+    control.audit_keys(ada).await.unwrap();
+    control.audit_signers(ada).await.unwrap();
+    control.audit_proof(ada, 1).await.unwrap();
     control.audit_entry(ada, 1).await.unwrap();
     control.snapshots(ada).await.unwrap();
     control.accounts(ada).await.unwrap();

@@ -1,0 +1,541 @@
+//! The audit log as an auditor sees it: signed, exported, proved; and what an attacker tries.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use quorate_audit::{
+    checkpoint::Signed,
+    note::{VerifierKey, verifier_keys},
+    report::Report,
+    table,
+    tlog_proof::TlogProof,
+    verify::{self, Known},
+};
+use quorate_control::{Control, ControlError, Export, Format, Outside, OutsideFile, verify_log};
+use quorate_domain::{
+    audit::{EntryKind, Filter, Standing},
+    permission::{Duty, Grant},
+};
+use sqlx::{Connection as _, SqliteConnection};
+
+use crate::stage::{CLUSTER, Stage, granted, person, promote, settings, source, until};
+
+/// A console with `more` entries in its log beside those of its start.
+async fn with_entries(more: u32) -> Stage {
+    let stage = Stage::small().await;
+    let writers = (0..more).map(|number| {
+        let control = stage.control.clone();
+        tokio::spawn(async move {
+            let peer = source(&format!("10.7.{}.{}", number / 250, number % 250));
+            let refused = control.record_refusal("forged_origin", "=1+1 refused", &peer);
+            refused.await.unwrap();
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    stage
+}
+
+async fn keys(control: &Control) -> Vec<VerifierKey> {
+    let who = control.command_line_operator();
+    verifier_keys(&control.audit_signers(&who).await.unwrap().join("\n")).unwrap()
+}
+
+async fn verified(directory: &Path, keys: &[VerifierKey], outside: &[Signed]) -> Report {
+    verify_log(directory, Known { keys, outside })
+        .await
+        .unwrap()
+}
+
+/// The bytes of an export.
+async fn export(stage: &Stage, format: Format, filter: &Filter, upto: Option<u64>) -> Vec<u8> {
+    bytes(&mut made(stage, format, filter, upto).await)
+}
+
+async fn made(stage: &Stage, format: Format, filter: &Filter, upto: Option<u64>) -> Export {
+    let exported = stage.control.audit_export(&stage.ada, format, filter, upto);
+    exported.await.unwrap()
+}
+
+fn bytes(export: &mut Export) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    export.content.read_to_end(&mut bytes).unwrap();
+    assert_eq!(u64::try_from(bytes.len()).unwrap(), export.bytes);
+    bytes
+}
+
+fn bundle(bytes: &[u8], keys: &[VerifierKey]) -> Report {
+    let known = Known { keys, outside: &[] };
+    verify::bundle(std::io::Cursor::new(bytes), known).unwrap()
+}
+
+/// As somebody who can write to the disk: without the log's own guards.
+async fn attack(directory: &Path, statements: &str) {
+    let address = format!("sqlite://{}/quorate-audit.db", directory.display());
+    let mut raw = SqliteConnection::connect(&address).await.unwrap();
+    let triggers: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            .fetch_all(&mut raw)
+            .await
+            .unwrap();
+    let mut all: String = triggers
+        .iter()
+        .map(|name| format!("DROP TRIGGER {name};"))
+        .collect();
+    all.push_str(statements);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(all))
+        .execute(&mut raw)
+        .await
+        .unwrap();
+    raw.close().await.unwrap();
+}
+
+async fn standing(control: &Control) -> Standing {
+    let who = control.command_line_operator();
+    control.audit_standing(&who).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_log_is_signed_while_it_runs_and_when_it_stops() {
+    let stage = with_entries(300).await;
+    let signed = until("everything is signed", || async {
+        let now = standing(&stage.control).await;
+        (now.signed == now.entries).then_some(now)
+    })
+    .await;
+    assert_eq!(signed.entries, 301);
+    assert_eq!(signed.trouble, None);
+    let keys = keys(&stage.control).await;
+    assert_eq!(signed.keys, [keys[0].key().to_string()]);
+    assert_eq!(signed.log.as_deref(), Some(keys[0].key().name.as_str()));
+    stage.control.stop().await;
+
+    let report = verified(stage.directory.path(), &keys, &[]).await;
+    assert!(report.holds(), "{report}");
+    assert_eq!(
+        (report.size, report.unsigned),
+        (302, 0),
+        "the stop is signed, too"
+    );
+    let other =
+        VerifierKey::parse("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW");
+    let report = verified(stage.directory.path(), &[other.unwrap()], &[]).await;
+    assert!(!report.holds());
+}
+
+#[tokio::test]
+async fn what_an_attacker_does_to_the_file_is_found_and_nothing_is_sent_any_more() {
+    for (statements, words) in [
+        ("UPDATE entries SET bytes = CAST(replace(bytes, '=1+1', '=9+9') AS BLOB) WHERE seq = 270", "is not that of these"),
+        ("DELETE FROM entries WHERE seq > 290", "are missing"),
+        ("DELETE FROM entries WHERE seq = 280", "stands where"),
+        (
+            "UPDATE entries SET seq = 9999 WHERE seq = 285; UPDATE entries SET seq = 285 WHERE seq = 286;
+             UPDATE entries SET seq = 286 WHERE seq = 9999",
+            "stands where",
+        ),
+        ("DELETE FROM checkpoints; UPDATE entries SET bytes = x'7b7d' WHERE seq = 3", "nothing in this log was ever signed"),
+    ] {
+        let stage = with_entries(300).await;
+        stage.control.stop().await;
+        let keys = keys(&stage.control).await;
+        attack(stage.directory.path(), statements).await;
+        let report = verified(stage.directory.path(), &keys, &[]).await;
+        assert!(!report.holds(), "{statements}");
+        assert!(report.to_string().contains(words), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_console_does_not_write_to_a_log_that_is_not_what_was_signed() {
+    for (statements, words) in [
+        (
+            "DELETE FROM entries WHERE seq > 20",
+            "the newest are missing",
+        ),
+        (
+            "UPDATE entries SET bytes = CAST(replace(bytes, '=1+1', '=9+9') AS BLOB) WHERE seq = 30",
+            "the log was changed",
+        ),
+    ] {
+        let stage = with_entries(40).await;
+        stage.control.stop().await;
+        let (directory, cluster) = (stage.directory, stage.cluster);
+        drop(stage.control);
+        attack(directory.path(), statements).await;
+        let control = Control::start(settings(directory.path(), &cluster))
+            .await
+            .unwrap();
+        let stage = Stage {
+            control,
+            cluster,
+            directory,
+            ada: person("ada", Duty::Admin),
+        };
+        stage.settled().await;
+        let refused = stage.ask(&stage.ada, &promote("n4")).await.unwrap_err();
+        let problem = refused.problem();
+        assert_eq!(problem.code, "audit-unavailable");
+        assert!(problem.hint.contains(words), "{problem:?}");
+        assert!(stage.cluster.sent().is_empty());
+        assert!(stage.control.ready().await.is_err());
+        let shown = standing(&stage.control).await.trouble.unwrap();
+        assert!(shown.contains(words), "{shown}");
+        assert!(!stage.entries().await.is_empty(), "reading goes on");
+        stage.control.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_entry_changed_while_the_console_runs_stops_it_at_the_next_start_at_the_latest() {
+    let stage = with_entries(600).await;
+    stage.control.stop().await;
+    let (directory, cluster) = (stage.directory, stage.cluster);
+    drop(stage.control);
+    // Far below the newest checkpoint's last block, where only reading all finds it.
+    let statement = "UPDATE entries SET bytes = CAST(replace(bytes, '=1+1', '=9+9') AS BLOB) WHERE seq = 9";
+    attack(directory.path(), statement).await;
+    let control = Control::start(settings(directory.path(), &cluster))
+        .await
+        .unwrap();
+    let trouble = until("the change is found", || async {
+        standing(&control).await.trouble
+    })
+    .await;
+    assert!(trouble.contains("the log was changed"), "{trouble}");
+    let ready = control.ready().await;
+    assert!(matches!(ready, Err(ControlError::AuditUnavailable { .. })));
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_or_removed_takes_no_entries() {
+    let stage = with_entries(3).await;
+    let file = stage.directory.path().join("quorate-audit.db");
+    std::fs::rename(&file, stage.directory.path().join("elsewhere.db")).unwrap();
+    let refused = stage.ask(&stage.ada, &promote("n4")).await.unwrap_err();
+    assert!(
+        refused.problem().hint.contains("replaced or removed"),
+        "{refused:?}"
+    );
+    std::fs::write(&file, b"").unwrap();
+    assert!(stage.ask(&stage.ada, &promote("n4")).await.is_err());
+    assert!(stage.cluster.sent().is_empty());
+}
+
+fn outside(directory: &Path) -> (PathBuf, Vec<Arc<dyn Outside>>) {
+    let file = directory.join("outside.checkpoints");
+    let place: Arc<dyn Outside> = Arc::new(OutsideFile::new(file.clone()));
+    (file, vec![place])
+}
+
+#[tokio::test]
+async fn a_copy_outside_reaches_the_last_entry_and_finds_what_was_cut_off() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (file, places) = outside(elsewhere.path());
+    let stage = with_entries(20).await;
+    stage.control.audit_copies(places).await.unwrap();
+    let now = until("the copy has caught up", || async {
+        let now = standing(&stage.control).await;
+        now.copies
+            .first()
+            .is_some_and(|it| it.behind == 0 && it.reaches == 21)
+            .then_some(now)
+    })
+    .await;
+    assert!(!now.copies[0].alarm);
+    stage.control.stop().await;
+    let keys = keys(&stage.control).await;
+    let kept = Signed::all(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(kept.last().unwrap().checkpoint.size, 22, "the stop, too");
+    assert!(verified(stage.directory.path(), &keys, &kept).await.holds());
+
+    // The attacker removes the newest entries and every checkpoint over them.
+    let (directory, cluster) = (stage.directory, stage.cluster);
+    drop(stage.control);
+    let cut = "DELETE FROM entries WHERE seq > 1; DELETE FROM checkpoints WHERE size > 1;
+               DELETE FROM copies";
+    attack(directory.path(), cut).await;
+    assert!(
+        verified(directory.path(), &keys, &[]).await.holds(),
+        "nothing in here can tell"
+    );
+    let report = verified(directory.path(), &keys, &kept).await;
+    assert!(report.to_string().contains("are missing"), "{report}");
+
+    // The console itself finds it at its start.
+    let control = Control::start(settings(directory.path(), &cluster))
+        .await
+        .unwrap();
+    control
+        .audit_copies(outside(elsewhere.path()).1)
+        .await
+        .unwrap();
+    let trouble = standing(&control).await.trouble.unwrap();
+    assert!(trouble.contains("it reaches entry 22"), "{trouble}");
+    assert!(control.ready().await.is_err());
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn a_copy_that_fails_is_on_record_and_behind() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let place: Arc<dyn Outside> = Arc::new(OutsideFile::new(
+        elsewhere.path().join("missing").join("file"),
+    ));
+    let stage = with_entries(2).await;
+    stage.control.audit_copies(vec![place]).await.unwrap();
+    let now = until("it is behind", || async {
+        let now = standing(&stage.control).await;
+        now.copies
+            .first()
+            .is_some_and(|it| it.error.is_some())
+            .then_some(now)
+    })
+    .await;
+    assert!(now.copies[0].behind > 0);
+    let recorded = until("it is on record", || async {
+        let entries = stage.entries().await;
+        entries
+            .into_iter()
+            .find(|entry| entry.action == "audit_copy_failed")
+    })
+    .await;
+    assert_eq!(recorded.kind, EntryKind::Console);
+    // The console works on; the copy is behind, not the log.
+    assert!(stage.ask(&stage.ada, &promote("n4")).await.is_ok());
+}
+
+#[tokio::test]
+async fn copies_of_another_log_are_not_mistaken_for_this_one() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (_, places) = outside(elsewhere.path());
+    let other = with_entries(1).await;
+    other.control.audit_copies(places).await.unwrap();
+    other.control.stop().await;
+    let stage = with_entries(1).await;
+    stage
+        .control
+        .audit_copies(outside(elsewhere.path()).1)
+        .await
+        .unwrap();
+    let now = standing(&stage.control).await;
+    assert!(
+        now.copies[0]
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("another log")
+    );
+    assert_eq!(now.trouble, None);
+}
+
+#[tokio::test]
+async fn a_bundle_is_whole_signed_deterministic_and_on_record() {
+    let stage = with_entries(300).await;
+    let mut first = made(&stage, Format::Bundle, &Filter::default(), None).await;
+    let (size, sha256) = (first.size, first.sha256);
+    let bytes = bytes(&mut first);
+    let keys = keys(&stage.control).await;
+    let report = bundle(&bytes, &keys);
+    assert!(report.holds(), "{report}");
+    assert_eq!((report.size, report.shown, report.hidden), (301, 301, 0));
+
+    let recorded = stage.entries().await.pop().unwrap();
+    assert_eq!(
+        (recorded.action.as_str(), recorded.kind),
+        ("audit_exported", EntryKind::Access)
+    );
+    let hex: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(recorded.sent["sha256"], hex);
+    assert_eq!(recorded.sent["entries"], 301);
+
+    // The log has grown by the record of the export; up to the same checkpoint it is the same.
+    let again = export(&stage, Format::Bundle, &Filter::default(), Some(size)).await;
+    assert_eq!(again, bytes);
+    let everything = Filter::default();
+    let none = stage
+        .control
+        .audit_export(&stage.ada, Format::Csv, &everything, Some(7));
+    assert!(matches!(none.await, Err(ControlError::NotFound { .. })));
+    let left: Vec<_> = std::fs::read_dir(stage.directory.path()).unwrap().collect();
+    assert!(!left.iter().any(|it| {
+        it.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("export")
+    }));
+}
+
+#[tokio::test]
+async fn a_part_shows_its_entries_and_only_hashes_of_the_others() {
+    let stage = with_entries(20).await;
+    stage.done(&promote("n4")).await;
+    let filter = Filter {
+        cluster: Some(CLUSTER.to_owned()),
+        ..Filter::default()
+    };
+    let bytes = export(&stage, Format::Bundle, &filter, None).await;
+    let report = bundle(&bytes, &keys(&stage.control).await);
+    assert!(report.holds(), "{report}");
+    assert_eq!((report.shown, report.hidden), (2, 21));
+    assert!(
+        !bytes.windows(7).any(|it| it == b"refused"),
+        "others' entries are not told"
+    );
+    let lines = export(&stage, Format::Jsonl, &filter, None).await;
+    assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 2);
+
+    // Who may read one cluster's entries may have these, and no others.
+    let grant = Grant {
+        role: Duty::Auditor,
+        clusters: vec![CLUSTER.to_owned()],
+        tags: Vec::new(),
+    };
+    let dan = granted("dan", vec![grant]);
+    let control = &stage.control;
+    assert!(
+        control
+            .audit_export(&dan, Format::Bundle, &filter, None)
+            .await
+            .is_ok()
+    );
+    let all = control
+        .audit_export(&dan, Format::Bundle, &Filter::default(), None)
+        .await;
+    assert!(matches!(all, Err(ControlError::NotAllowed { .. })));
+}
+
+#[tokio::test]
+async fn lines_are_the_exact_bytes_and_a_table_holds_no_formula() {
+    let stage = with_entries(5).await;
+    let filter = Filter {
+        kinds: vec![EntryKind::Refusal],
+        ..Filter::default()
+    };
+    let lines = String::from_utf8(export(&stage, Format::Jsonl, &filter, None).await).unwrap();
+    for line in lines.lines() {
+        let entry: quorate_domain::audit::Entry = serde_json::from_str(line).unwrap();
+        let (_, stored) = stage
+            .control
+            .audit_entry(&stage.ada, entry.seq)
+            .await
+            .unwrap();
+        assert_eq!(line, stored);
+    }
+    let csv = String::from_utf8(export(&stage, Format::Csv, &filter, None).await).unwrap();
+    assert!(csv.starts_with(table::HEADER));
+    assert_eq!(csv.lines().count(), 6);
+    assert!(csv.contains(",'=1+1 refused,"));
+    assert!(!csv.contains(",=1+1"));
+}
+
+#[tokio::test]
+async fn every_entry_has_its_proof() {
+    let stage = with_entries(520).await;
+    let keys = keys(&stage.control).await;
+    for seq in [1, 2, 255, 256, 257, 511, 512, 513, 520, 521] {
+        let (proof, entry) = stage.control.audit_proof(&stage.ada, seq).await.unwrap();
+        let read = TlogProof::parse(&proof).unwrap();
+        assert_eq!(read.index + 1, seq);
+        assert_eq!(read.check(&entry, &keys).unwrap().len(), 1);
+        assert!(read.check(b"something else", &keys).is_err());
+    }
+    let none = stage.control.audit_proof(&stage.ada, 99_999).await;
+    assert!(matches!(none, Err(ControlError::NotFound { .. })));
+    let eve = person("eve", Duty::Viewer);
+    let refused = stage.control.audit_proof(&eve, 1).await;
+    assert!(matches!(refused, Err(ControlError::NotAllowed { .. })));
+}
+
+#[tokio::test]
+async fn a_new_key_follows_the_old_one_and_the_old_one_vouches_for_it() {
+    let stage = with_entries(3).await;
+    let control = &stage.control;
+    let machine = control.command_line_operator();
+    let old = keys(control).await;
+    assert!(matches!(
+        control
+            .audit_key_retire(&machine, &old[0].key().to_string())
+            .await,
+        Err(ControlError::Invalid { .. })
+    ));
+    let added = control.audit_key_add(&machine).await.unwrap();
+    assert_eq!(keys(control).await.len(), 2);
+    control
+        .audit_key_retire(&machine, &old[0].key().to_string())
+        .await
+        .unwrap();
+    stage.done(&promote("n4")).await;
+    let new = keys(control).await;
+    assert_eq!(new[0].to_string(), added);
+    let bytes = export(&stage, Format::Bundle, &Filter::default(), None).await;
+    let report = bundle(&bytes, &old);
+    assert!(report.holds(), "{report}");
+    assert_eq!(report.signers, [new[0].key().to_string()]);
+    assert!(report.to_string().contains("vouched for"), "{report}");
+    assert!(bundle(&bytes, &new).holds());
+    let actions: Vec<String> = stage
+        .entries()
+        .await
+        .into_iter()
+        .map(|it| it.action)
+        .collect();
+    for action in ["audit_key_added", "audit_key_retired"] {
+        assert!(actions.iter().any(|it| it == action), "{actions:?}");
+    }
+    let bob = person("bob", Duty::Operator);
+    assert!(control.audit_key_add(&bob).await.is_err());
+    control.stop().await;
+    assert!(verified(stage.directory.path(), &old, &[]).await.holds());
+}
+
+#[tokio::test]
+async fn without_its_key_the_log_takes_nothing_until_a_new_one_is_made_on_purpose() {
+    let stage = with_entries(3).await;
+    stage.control.stop().await;
+    let old = keys(&stage.control).await;
+    let (directory, cluster) = (stage.directory, stage.cluster);
+    drop(stage.control);
+    std::fs::remove_file(directory.path().join("audit.key")).unwrap();
+    let control = Control::start(settings(directory.path(), &cluster))
+        .await
+        .unwrap();
+    let trouble = standing(&control).await.trouble.unwrap();
+    assert!(trouble.contains("audit.key"), "{trouble}");
+    assert!(
+        !directory.path().join("audit.key").exists(),
+        "no key is made in secret"
+    );
+    let machine = control.command_line_operator();
+    control.audit_key_renew(&machine).await.unwrap();
+    control.stop().await;
+    let new = keys(&control).await;
+    assert!(verified(directory.path(), &new, &[]).await.holds());
+    let report = verified(directory.path(), &old, &[]).await;
+    assert!(!report.holds(), "nobody vouches for the new key");
+}
+
+#[tokio::test]
+async fn a_log_from_before_there_was_a_tree_gets_one() {
+    let stage = with_entries(300).await;
+    stage.control.stop().await;
+    let (directory, cluster) = (stage.directory, stage.cluster);
+    drop(stage.control);
+    let before = "DROP TABLE blocks; DROP TABLE checkpoints; DROP TABLE keys; DROP TABLE copies;
+                  PRAGMA user_version = 1";
+    attack(directory.path(), before).await;
+    std::fs::remove_file(directory.path().join("audit.key")).unwrap();
+    let control = Control::start(settings(directory.path(), &cluster))
+        .await
+        .unwrap();
+    control.stop().await;
+    let report = verified(directory.path(), &keys(&control).await, &[]).await;
+    assert!(report.holds(), "{report}");
+    assert_eq!(report.size, 304);
+}
