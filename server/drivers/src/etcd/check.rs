@@ -59,6 +59,13 @@ impl Etcd {
         )
         .await;
         match status {
+            Ok(status) if status.is_learner => problem(
+                "seed-is-learner",
+                format!(
+                    "{address} is a learner (etcd {version}), and learners tell nobody who the members are."
+                ),
+                "Name a voter among the seeds.",
+            ),
             Ok(_) => fine(
                 "seed-reached",
                 format!("{address} answers (etcd {version})."),

@@ -105,7 +105,9 @@ impl Failure {
         }
         match self.code {
             Some(3) => Meaning::NotDone("refused-by-backend"),
-            Some(5) => Meaning::NotDone("member-unknown"),
+            // What etcd 3.6 says of a path it does not have.
+            Some(5) if self.text == "Not Found" => Meaning::NotDone("not-supported"),
+            Some(5) => Meaning::NotDone("refused-by-backend"),
             Some(7) => Meaning::NotDone("denied"),
             Some(9) => Meaning::NotDone("refused-by-backend"),
             Some(12) => Meaning::NotDone("not-supported"),

@@ -1,7 +1,7 @@
 //! Serves recorded answers, node by node, as the real program gave them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     sync::{Arc, Mutex},
@@ -37,6 +37,16 @@ pub struct Replay {
     pub addresses: BTreeMap<String, String>,
     nodes: Arc<Mutex<BTreeMap<String, Lines>>>,
     heard: Arc<Mutex<Vec<Heard>>>,
+    faults: Arc<Mutex<Faults>>,
+}
+
+/// What goes wrong beside the answers themselves.
+#[derive(Default)]
+struct Faults {
+    /// Nodes that take a request and never answer.
+    mute: BTreeSet<String>,
+    /// Bytes after which the answer to a line ends.
+    cut: BTreeMap<String, usize>,
 }
 
 #[derive(Clone)]
@@ -44,6 +54,7 @@ struct Stand {
     id: String,
     nodes: Arc<Mutex<BTreeMap<String, Lines>>>,
     heard: Arc<Mutex<Vec<Heard>>>,
+    faults: Arc<Mutex<Faults>>,
     /// Recorded address → address of the stand-in.
     places: Arc<Mutex<Vec<(String, String)>>>,
 }
@@ -57,6 +68,7 @@ impl Replay {
             .collect();
         let table = Arc::new(Mutex::new(table));
         let (heard, places) = (Arc::default(), Arc::new(Mutex::new(Vec::new())));
+        let faults = Arc::default();
         let mut addresses = BTreeMap::new();
         for (id, port, _) in nodes {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -74,6 +86,7 @@ impl Replay {
                 id: id.to_owned(),
                 nodes: Arc::clone(&table),
                 heard: Arc::clone(&heard),
+                faults: Arc::clone(&faults),
                 places: Arc::clone(&places),
             };
             let router = Router::new().fallback(answer).with_state(stand);
@@ -83,6 +96,7 @@ impl Replay {
             addresses,
             nodes: table,
             heard,
+            faults,
         }
     }
 
@@ -93,6 +107,17 @@ impl Replay {
             .get_mut(id)
             .unwrap()
             .insert(line.to_owned(), recording);
+    }
+
+    /// From now on `id` takes requests and never answers.
+    pub fn mute(&self, id: &str) {
+        self.faults.lock().unwrap().mute.insert(id.to_owned());
+    }
+
+    /// From now on every answer to `line` ends after so many bytes.
+    pub fn cut(&self, line: &str, bytes: usize) {
+        let mut faults = self.faults.lock().unwrap();
+        faults.cut.insert(line.to_owned(), bytes);
     }
 
     pub fn heard(&self) -> Vec<Heard> {
@@ -145,6 +170,10 @@ async fn answer(State(stand): State<Stand>, request: Request) -> Response {
         token,
     };
     stand.heard.lock().unwrap().push(heard);
+    let is_mute = stand.faults.lock().unwrap().mute.contains(&stand.id);
+    if is_mute {
+        std::future::pending::<()>().await;
+    }
     let name = stand.nodes.lock().unwrap()[&stand.id].get(&line).copied();
     let Some(name) = name else {
         return Response::builder()
@@ -175,6 +204,9 @@ async fn answer(State(stand): State<Stand>, request: Request) -> Response {
     }
     if let Some(kind) = answer["headers"]["content-type"].as_str() {
         response = response.header("content-type", kind);
+    }
+    if let Some(bytes) = stand.faults.lock().unwrap().cut.get(&line) {
+        text.truncate(*bytes);
     }
     response.body(Body::from(text)).unwrap()
 }
