@@ -15,6 +15,7 @@ mod logs;
 mod merge;
 mod overriding;
 mod pages;
+mod renewal;
 pub mod rest;
 pub mod router;
 mod server_functions;

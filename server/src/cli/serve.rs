@@ -12,6 +12,7 @@ use crate::{
     console::{Application, Settings},
     exit::Exit,
     logs,
+    renewal::Renewed,
 };
 
 #[derive(Debug, Args)]
@@ -77,9 +78,11 @@ pub fn setups(configuration: &Configuration) -> anyhow::Result<Vec<ClusterSetup>
 pub fn drivers(configuration: &Configuration) -> anyhow::Result<Vec<Arc<dyn Driver>>> {
     let mut problems = Vec::new();
     let mut drivers = Vec::new();
-    for connection in configuration.connections()? {
+    let connections = configuration.connections()?;
+    for (cluster, connection) in configuration.clusters.iter().zip(connections) {
         let name = connection.name.clone();
-        match quorate_drivers::connect(connection) {
+        let cluster = cluster.clone();
+        match Renewed::follow(connection, move || cluster.connection()) {
             Ok(driver) => drivers.push(driver),
             Err(error) => problems.push(format!("cluster {name}: {error}")),
         }

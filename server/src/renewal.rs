@@ -1,0 +1,275 @@
+//! Tokens, passwords and certificates are written anew to their files while the console runs. A
+//! cluster's driver is made again when that has happened; what is under way ends with the old one.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use quorate_domain::{cluster::Kind, observation::Observation, plan::Step};
+use quorate_drivers::{Applied, Connection, Diagnosis, Driver, SnapshotPlace};
+use tokio::sync::watch;
+
+/// How often the files are read. They are small and local.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Reads how to reach the cluster anew; in words, why it cannot.
+type Read = Box<dyn Fn() -> Result<Connection, String> + Send + Sync>;
+type Connect = fn(Connection) -> Result<Arc<dyn Driver>, quorate_drivers::ConnectError>;
+
+/// The driver that is in use now.
+pub struct Renewed {
+    current: RwLock<Arc<dyn Driver>>,
+    pushed: watch::Sender<u64>,
+}
+
+impl Renewed {
+    /// Follows the files of a connection for as long as somebody holds the driver.
+    ///
+    /// # Errors
+    /// If the connection as it is now cannot be used.
+    pub fn follow(
+        connection: Connection,
+        read: impl Fn() -> Result<Connection, String> + Send + Sync + 'static,
+    ) -> Result<Arc<dyn Driver>, quorate_drivers::ConnectError> {
+        let read: Read = Box::new(read);
+        Self::every(EVERY, connection, read, quorate_drivers::connect)
+            .map(|driver| -> Arc<dyn Driver> { driver })
+    }
+
+    fn every(
+        every: Duration,
+        connection: Connection,
+        read: Read,
+        connect: Connect,
+    ) -> Result<Arc<Self>, quorate_drivers::ConnectError> {
+        let driver = connect(connection.clone())?;
+        let renewed = Arc::new(Self {
+            current: RwLock::new(driver),
+            pushed: watch::Sender::new(0),
+        });
+        let weak = Arc::downgrade(&renewed);
+        tokio::spawn(keep(weak, every, connection, read, connect));
+        Ok(renewed)
+    }
+
+    fn current(&self) -> Arc<dyn Driver> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&current)
+    }
+}
+
+#[async_trait]
+impl Driver for Renewed {
+    fn kind(&self) -> Kind {
+        self.current().kind()
+    }
+
+    async fn observe(&self, deadline: Duration) -> Observation {
+        self.current().observe(deadline).await
+    }
+
+    async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied {
+        self.current().apply(step, place).await
+    }
+
+    fn pushes(&self) -> Option<watch::Receiver<u64>> {
+        self.current().pushes().map(|_| self.pushed.subscribe())
+    }
+
+    async fn diagnose(&self) -> Vec<Diagnosis> {
+        self.current().diagnose().await
+    }
+}
+
+/// Until nobody holds the driver any more.
+async fn keep(
+    renewed: Weak<Renewed>,
+    every: Duration,
+    mut known: Connection,
+    read: Read,
+    connect: Connect,
+) {
+    let mut unreadable = false;
+    loop {
+        let Some(driver) = renewed.upgrade().map(|renewed| renewed.current()) else {
+            return;
+        };
+        let mut pushes = driver.pushes();
+        drop(driver);
+        let end = tokio::time::Instant::now() + every;
+        while tokio::time::timeout_at(end, pushed(&mut pushes))
+            .await
+            .is_ok()
+        {
+            if let Some(renewed) = renewed.upgrade() {
+                renewed
+                    .pushed
+                    .send_modify(|count| *count = count.wrapping_add(1));
+            }
+        }
+        let now = match read() {
+            Ok(now) => now,
+            Err(problem) => {
+                // Said once: the old credential goes on working until it does not.
+                if !std::mem::replace(&mut unreadable, true) {
+                    tracing::warn!("{problem}; what was read before stays in use");
+                }
+                continue;
+            }
+        };
+        unreadable = false;
+        if same(&known, &now) {
+            continue;
+        }
+        match connect(now.clone()) {
+            Ok(driver) => {
+                tracing::info!(cluster = now.name, "credentials were read anew");
+                if let Some(renewed) = renewed.upgrade() {
+                    *renewed
+                        .current
+                        .write()
+                        .unwrap_or_else(PoisonError::into_inner) = driver;
+                }
+            }
+            Err(problem) => tracing::warn!("{problem}; what was read before stays in use"),
+        }
+        known = now;
+    }
+}
+
+/// Returns when the backend pushed something; never, where it does not push.
+async fn pushed(pushes: &mut Option<watch::Receiver<u64>>) {
+    if let Some(receiver) = pushes {
+        if receiver.changed().await.is_ok() {
+            return;
+        }
+        *pushes = None;
+    }
+    std::future::pending().await
+}
+
+fn same(one: &Connection, other: &Connection) -> bool {
+    let secrets = |connection: &Connection| {
+        let reveal = |secret: &quorate_drivers::Secret| secret.reveal().to_owned();
+        (
+            connection.token.as_ref().map(reveal),
+            connection
+                .login
+                .as_ref()
+                .map(|login| reveal(&login.password)),
+            connection.client_pem.as_ref().map(reveal),
+            connection.ca_pem.clone(),
+        )
+    };
+    secrets(one) == secrets(other)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Mutex;
+
+    use quorate_domain::cluster::Kind;
+    use quorate_drivers::{ConnectError, Secret};
+
+    use super::*;
+
+    /// A driver that says with which token it was made.
+    struct Telling(String);
+
+    #[async_trait]
+    impl Driver for Telling {
+        fn kind(&self) -> Kind {
+            Kind::Agent
+        }
+
+        async fn observe(&self, _: Duration) -> Observation {
+            std::future::pending().await
+        }
+
+        async fn apply(&self, _: &Step, _: &SnapshotPlace) -> Applied {
+            Applied::Unknown {
+                exchange: quorate_drivers::Exchange::default(),
+                text: String::new(),
+            }
+        }
+
+        async fn diagnose(&self) -> Vec<Diagnosis> {
+            vec![Diagnosis {
+                ok: true,
+                code: self.0.clone(),
+                text: String::new(),
+                hint: None,
+            }]
+        }
+    }
+
+    fn telling(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
+        let token = connection.token.unwrap();
+        match token.reveal() {
+            "unusable" => Err(ConnectError::Seed {
+                seed: "x".to_owned(),
+            }),
+            token => Ok(Arc::new(Telling(token.to_owned()))),
+        }
+    }
+
+    fn connection(token: &str) -> Connection {
+        Connection {
+            name: "blue".to_owned(),
+            kind: Kind::Agent,
+            seeds: Vec::new(),
+            token: Some(Secret::new(token)),
+            login: None,
+            ca_pem: None,
+            client_pem: None,
+            api_address_pattern: None,
+            remembered: Vec::new(),
+            status_timeout: Duration::from_secs(1),
+            change_timeout: Duration::from_secs(1),
+        }
+    }
+
+    async fn uses(driver: &Renewed, token: &str) {
+        let used = async {
+            while driver.diagnose().await.first().unwrap().code != token {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), used)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_token_written_anew_is_used_and_one_that_cannot_be_is_not() {
+        let file = Arc::new(Mutex::new(Ok("first".to_owned())));
+        let reads = Arc::new(Mutex::new(0));
+        let (there, counted) = (Arc::clone(&file), Arc::clone(&reads));
+        let read = move || {
+            *counted.lock().unwrap() += 1;
+            there
+                .lock()
+                .unwrap()
+                .clone()
+                .map(|token: String| connection(&token))
+        };
+        let every = Duration::from_millis(2);
+        let driver = Renewed::every(every, connection("first"), Box::new(read), telling).unwrap();
+        uses(&driver, "first").await;
+        *file.lock().unwrap() = Ok("second".to_owned());
+        uses(&driver, "second").await;
+        for useless in [Ok("unusable".to_owned()), Err("it is gone".to_owned())] {
+            *file.lock().unwrap() = useless;
+            let before = *reads.lock().unwrap();
+            while *reads.lock().unwrap() < before + 3 {
+                tokio::time::sleep(every).await;
+            }
+            uses(&driver, "second").await;
+        }
+        *file.lock().unwrap() = Ok("third".to_owned());
+        uses(&driver, "third").await;
+    }
+}
