@@ -21,6 +21,9 @@ mod sign_in;
 mod standing;
 mod version;
 
+#[cfg(test)]
+mod described;
+
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},

@@ -7,6 +7,8 @@ use crate::{
     stage::Stage,
 };
 
+mod openziti;
+
 fn promote(id: &str) -> Action {
     Action::Promote { member: id.into() }
 }

@@ -195,8 +195,6 @@ pub(super) struct Integrity {
     pub error: Option<String>,
     #[serde(default)]
     pub results: Option<Vec<IntegrityResult>>,
-    #[serde(default, deserialize_with = "maybe_word")]
-    pub end_time: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
