@@ -168,7 +168,7 @@ func (a *Agent) attach(library library, rtt time.Duration) error {
 	if !a.attached.CompareAndSwap(nil, &attachment{library: library, starter: starter, rtt: rtt}) {
 		return errors.New("agent: a NodeHost is attached already")
 	}
-	a.hosts.learn([]Host{a.self()})
+	a.hosts.introduce(a.self())
 	return nil
 }
 
@@ -214,6 +214,13 @@ func (a *Agent) Run(ctx context.Context) {
 		parts.Go(func() { a.guard(ctx, part) })
 	}
 	parts.Wait()
+}
+
+// contain ends a panic on a goroutine of the agent's, so that it does not end the host.
+func (a *Agent) contain(what string) {
+	if caught := recover(); caught != nil {
+		a.options.Log.Error("a part of the agent failed", "part", what, "cause", fmt.Sprint(caught))
+	}
 }
 
 // guard runs a part of the agent again if it panics; the host goes on.

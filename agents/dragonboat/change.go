@@ -111,6 +111,7 @@ func (c *change) progress(members *role.Membership) map[string]protocol.Progress
 				continue
 			}
 			asking.Go(func() {
+				defer c.agent.contain("asking " + host.Name)
 				view, err := c.agent.options.Peer.View(ctx, host.AgentAddress, c.group)
 				if err != nil || view.Member != host.Name {
 					return
@@ -283,6 +284,9 @@ func (c *change) add() (protocol.Receipt, *protocol.Refusal) {
 	})
 	receipt, refused := c.settle(err, func(m *role.Membership) bool { return m.NonVotings[replica] == target }, identity.Member)
 	if refused != nil {
+		if !refused.OutcomeUnknown() { // What was planned will not come; its id is not used again.
+			c.agent.register(c.ctx, role.Key{Shard: c.shard, Replica: replica}, target, role.Removed, c.seen.Index)
+		}
 		return receipt, refused
 	}
 	c.agent.register(c.ctx, role.Key{Shard: c.shard, Replica: replica}, target, role.Added, c.revision(receipt))

@@ -62,6 +62,21 @@ func (d *directory) learn(hosts []Host) {
 	}
 }
 
+// introduce takes in what a host says of itself: its agent may answer elsewhere since it was started again.
+func (d *directory) introduce(host Host) {
+	d.mu.Lock()
+	known, ok := d.byRaft[host.RaftAddress]
+	moved := ok && known.Name == host.Name && host.AgentAddress != "" && known.AgentAddress != host.AgentAddress
+	if moved {
+		d.byRaft[host.RaftAddress] = host
+		d.save()
+	}
+	d.mu.Unlock()
+	if !ok {
+		d.learn([]Host{host})
+	}
+}
+
 func (d *directory) taken(name string) bool {
 	for _, host := range d.byRaft {
 		if host.Name == name {

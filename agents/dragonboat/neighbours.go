@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"sync"
@@ -56,7 +57,7 @@ type joinAnswer struct {
 // calls are those that agents of Dragonboat make to each other, beside the protocol.
 func (a *Agent) calls() []protocol.Call {
 	return []protocol.Call{
-		{Method: http.MethodGet, Path: "dragonboat/words", Needs: protocol.MayRead, Serve: a.serveWords},
+		{Method: http.MethodGet, Path: "dragonboat/words", Needs: protocol.MayChange, Serve: a.serveWords},
 		{Method: http.MethodPost, Path: "dragonboat/groups/{group}/join", Needs: protocol.MayChange, Serve: a.serveJoin},
 		{Method: http.MethodPost, Path: "dragonboat/groups/{group}/stop", Needs: protocol.MayChange, Serve: a.serveStop},
 	}
@@ -64,8 +65,11 @@ func (a *Agent) calls() []protocol.Call {
 
 // serveWords answers for the shards named (`?shard=1&shard=2`), or for all that this host knows.
 func (a *Agent) serveWords(_ context.Context, request *http.Request) (any, *protocol.Refusal) {
+	// Who asks says who it is: its agent may have moved. Only who may change is believed.
+	query := request.URL.Query()
+	a.hosts.introduce(Host{Name: query.Get("name"), RaftAddress: query.Get("raft"), AgentAddress: query.Get("agent")})
 	var wanted []uint64
-	for _, text := range request.URL.Query()["shard"] {
+	for _, text := range query["shard"] {
 		shard, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			return nil, protocol.Malformed("`shard` is a number.")
@@ -169,15 +173,18 @@ func (a *Agent) neighbours() []Host {
 func (a *Agent) askWords(ctx context.Context, shards []uint64) (answers []told, asked int) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	path := "dragonboat/words"
-	for n, shard := range shards {
-		path += map[bool]string{true: "?", false: "&"}[n == 0] + "shard=" + strconv.FormatUint(shard, 10)
+	own := a.self()
+	query := url.Values{"name": {own.Name}, "raft": {own.RaftAddress}, "agent": {own.AgentAddress}}
+	for _, shard := range shards {
+		query.Add("shard", strconv.FormatUint(shard, 10))
 	}
+	path := "dragonboat/words?" + query.Encode()
 	neighbours := a.neighbours()
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	for _, host := range neighbours {
 		asking.Go(func() {
+			defer a.contain("asking " + host.Name)
 			var answer told
 			if err := a.options.Peer.Call(ctx, http.MethodGet, host.AgentAddress, path, nil, &answer); err != nil {
 				return
@@ -197,8 +204,8 @@ func (a *Agent) askWords(ctx context.Context, shards []uint64) (answers []told, 
 // words are the other hosts' agents, as the role at start asks them.
 type words struct{ agent *Agent }
 
-func (w words) Words(ctx context.Context) (map[role.Key][]role.PeerWord, int) {
-	answers, asked := w.agent.askWords(ctx, nil)
+func (w words) Words(ctx context.Context, shards []uint64) (map[role.Key][]role.PeerWord, int) {
+	answers, asked := w.agent.askWords(ctx, shards)
 	own := w.agent.self().RaftAddress
 	found := map[role.Key][]role.PeerWord{}
 	for _, answer := range answers {

@@ -173,6 +173,8 @@ func (a *Agent) fault(at *attachment, now *row, membership *role.Membership) *st
 	switch {
 	case a.shards.closed.Load():
 		return say("the NodeHost is closed")
+	case a.lookedAt() > hanging:
+		return say("the NodeHost has not answered for %d s", int(a.lookedAt().Seconds()))
 	case now.removedSays != "":
 		return say("replica %d was removed from the group while this host was away, as %s says; it hears of nobody any more: "+
 			"stop it and delete its data", now.info.ReplicaID, now.removedSays)

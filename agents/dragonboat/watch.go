@@ -17,6 +17,10 @@ import (
 const (
 	// fresh is how old a look may be to be answered with again.
 	fresh = 50 * time.Millisecond
+	// refreshLimit is how long somebody who asks waits for a look.
+	refreshLimit = 200 * time.Millisecond
+	// hanging is how old the last look may be before the NodeHost is said not to answer.
+	hanging = 5 * time.Second
 	// idle lies between two looks while nobody asks and nothing is heard.
 	idle = time.Second
 	// gather is how long events are collected before a look: an election of many shards is one look.
@@ -48,13 +52,15 @@ type row struct {
 }
 
 type shards struct {
-	mu     sync.Mutex
-	rows   map[uint64]*row
-	count  uint64
-	at     time.Time
-	closed atomic.Bool
-	turn   int // where the sweep of commit indexes goes on
-	order  []uint64
+	mu    sync.Mutex
+	rows  map[uint64]*row
+	count uint64
+	at    time.Time
+	// lookedAt is the same for those who do not wait for the lock.
+	lookedAt atomic.Int64
+	closed   atomic.Bool
+	turn     int // where the sweep of commit indexes goes on
+	order    []uint64
 }
 
 // watch looks at everything when something is heard, when somebody asks, and once a second.
@@ -105,34 +111,53 @@ func (a *Agent) hear(heard event) {
 	}
 }
 
-// Refresh brings the board up to date before it is shown.
-func (a *Agent) Refresh(context.Context) {
-	a.shards.mu.Lock()
-	young := time.Since(a.shards.at) < fresh
-	a.shards.mu.Unlock()
-	if !young {
-		a.look()
+// Refresh brings the board up to date before it is shown. It does not wait for a NodeHost that hangs: what is
+// known is shown then, and how old it is.
+func (a *Agent) Refresh(ctx context.Context) {
+	if a.lookedAt() < fresh {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer a.contain("a look")
+		if a.looking.TryLock() { // Else one runs already, or hangs.
+			defer a.looking.Unlock()
+			a.takeAllIn()
+		}
+	}()
+	limit := time.NewTimer(refreshLimit)
+	defer limit.Stop()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-limit.C:
 	}
 }
 
-// look takes in the state of every replica that runs here. One at a time: who comes while one runs has its
-// result.
+// lookedAt is how long ago the last look at everything ended.
+func (a *Agent) lookedAt() time.Duration {
+	return time.Since(time.Unix(0, a.shards.lookedAt.Load()))
+}
+
+// look takes in the state of every replica that runs here; one look runs at a time.
 func (a *Agent) look() {
+	a.looking.Lock()
+	defer a.looking.Unlock()
+	a.takeAllIn()
+}
+
+func (a *Agent) takeAllIn() {
 	at := a.attached.Load()
 	if at == nil {
 		return
 	}
-	if !a.looking.TryLock() {
-		a.looking.Lock()
-		defer a.looking.Unlock()
-		return
-	}
-	defer a.looking.Unlock()
 	list, open := at.library.Shards()
 	s := &a.shards
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.at = time.Now()
+	s.lookedAt.Store(s.at.UnixNano())
 	s.closed.Store(!open)
 	s.count++
 	if !open {
@@ -253,6 +278,7 @@ func (a *Agent) keepUp(ctx context.Context) {
 			slots <- struct{}{}
 			reading.Go(func() {
 				defer func() { <-slots }()
+				defer a.contain("a read")
 				_, _ = a.read(ctx, shard, 200*time.Millisecond)
 			})
 		}

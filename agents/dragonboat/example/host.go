@@ -63,6 +63,7 @@ func parseHost(args []string) (*settings, error) {
 	flags.IntVar(&s.rtt, "rtt", 20, "RTTMillisecond")
 	flags.BoolVar(&s.switches, "switches", false, "serve the switches that stage faults")
 	flags.BoolVar(&s.export, "export", false, "export snapshots to a folder instead of keeping them")
+	flags.BoolVar(&s.bare, "bare", false, "run without the agent, to measure what it costs")
 	flags.BoolVar(&s.exitWithInput, "exit-with-input", false, "end when the standard input does")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -185,7 +186,34 @@ func runHost(args []string) error {
 			stop()
 		}()
 	}
+	if settings.bare {
+		return serveBare(ctx, settings, listener)
+	}
 	return serve(ctx, settings, listener)
+}
+
+func (s *settings) nodeHost() config.NodeHostConfig {
+	return config.NodeHostConfig{
+		NodeHostDir: filepath.Join(s.dir, "data"), RTTMillisecond: uint64(s.rtt), RaftAddress: s.raft,
+		Expert: config.ExpertConfig{LogDB: config.GetTinyMemLogDBConfig()},
+	}
+}
+
+// serveBare is the program without the agent.
+func serveBare(ctx context.Context, settings *settings, listener net.Listener) (err error) {
+	program := &host{settings: settings}
+	if program.nodeHost, err = dragonboat.NewNodeHost(settings.nodeHost()); err != nil {
+		return err
+	}
+	defer program.nodeHost.Close()
+	for replica, address := range settings.initial {
+		for shard := uint64(1); shard <= settings.groups && address == settings.raft; shard++ {
+			if err := program.Launch(role.Launch{Shard: shard, Replica: replica, Members: settings.initial}); err != nil {
+				return err
+			}
+		}
+	}
+	return listen(ctx, listener, http.NewServeMux(), program)
 }
 
 // serve is what an engineer adds to a program, from the first line to the last.
@@ -216,10 +244,7 @@ func serve(ctx context.Context, settings *settings, listener net.Listener) error
 	if err != nil {
 		return err
 	}
-	hostConfig := config.NodeHostConfig{
-		NodeHostDir: filepath.Join(settings.dir, "data"), RTTMillisecond: uint64(settings.rtt), RaftAddress: settings.raft,
-		Expert: config.ExpertConfig{LogDB: config.GetTinyMemLogDBConfig()},
-	}
+	hostConfig := settings.nodeHost()
 	hostConfig.RaftEventListener = a.RaftListener(nil)
 	hostConfig.SystemEventListener = a.SystemListener(nil)
 	if program.nodeHost, err = dragonboat.NewNodeHost(hostConfig); err != nil {
@@ -239,13 +264,13 @@ func serve(ctx context.Context, settings *settings, listener net.Listener) error
 	if _, err := a.Start(ctx, replicas...); err != nil {
 		return err
 	}
-	return listen(ctx, listener, a, program)
+	return listen(ctx, listener, a.Handler(), program)
 }
 
 // listen mounts the agent beside the program's own pages.
-func listen(ctx context.Context, listener net.Listener, a *agent.Agent, program *host) error {
+func listen(ctx context.Context, listener net.Listener, handler http.Handler, program *host) error {
 	mux := http.NewServeMux()
-	mux.Handle(protocol.Base+"/", a.Handler())
+	mux.Handle(protocol.Base+"/", handler)
 	if program.settings.switches {
 		mux.Handle("/switches/", switches(program))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,7 +20,7 @@ func switches(h *host) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(name string, do func(ctx context.Context, q query) (any, error)) {
 		mux.HandleFunc("/switches/"+name, func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+			ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 			defer cancel()
 			value, err := do(ctx, query{r})
 			if err != nil {
@@ -31,6 +32,7 @@ func switches(h *host) http.Handler {
 	}
 	handle("truth", func(ctx context.Context, q query) (any, error) { return h.truth(ctx, q.number("shard")) })
 	handle("write", h.write)
+	handle("latency", h.latency)
 	handle("partition", func(_ context.Context, q query) (any, error) {
 		if !partition(h.nodeHost, q.number("cut") == 1) {
 			return nil, fmt.Errorf("this build cannot be partitioned")
@@ -126,4 +128,18 @@ func (h *host) write(ctx context.Context, q query) (any, error) {
 		}
 	}
 	return "ok", nil
+}
+
+// latency proposes `n` entries to a group, one after the other, and tells how long they took, in µs.
+func (h *host) latency(ctx context.Context, q query) (any, error) {
+	session, took := h.nodeHost.GetNoOPSession(q.number("shard")), []int64{}
+	for n := uint64(0); n < max(q.number("n"), 1); n++ {
+		began := time.Now()
+		if _, err := h.nodeHost.SyncPropose(ctx, session, []byte("an entry")); err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(began).Microseconds())
+	}
+	slices.Sort(took)
+	return map[string]int64{"p50": took[len(took)/2], "p99": took[len(took)*99/100], "n": int64(len(took))}, nil
 }

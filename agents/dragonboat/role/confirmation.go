@@ -64,6 +64,7 @@ func (s *Starter) confirm(ctx context.Context) bool {
 		}
 		reading.Go(func() {
 			defer func() { <-slots }()
+			defer s.contain("a read")
 			s.read(ctx, key)
 		})
 	}

@@ -21,6 +21,7 @@ type Registry interface {
 
 // Peers asks the agents of the other hosts.
 type Peers interface {
-	// Words gives what those who answer say, by replica, and how many were asked.
-	Words(ctx context.Context) (words map[Key][]PeerWord, asked int)
+	// Words gives what those who answer say of some shards, or of all if none is named, by replica, and how
+	// many were asked.
+	Words(ctx context.Context, shards []uint64) (words map[Key][]PeerWord, asked int)
 }

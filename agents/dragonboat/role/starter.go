@@ -26,6 +26,8 @@ const (
 	retryPause = 2 * time.Second
 	// refusedPause lies between two attempts to start what was refused: somebody may have put it right.
 	refusedPause = 20 * time.Second
+	// fewShards are named one by one when the other hosts are asked; of more, all are asked for.
+	fewShards = 100
 	// readers is how many shards are read at a time.
 	readers = 8
 )
@@ -125,10 +127,10 @@ func NewStarter(nodeHost NodeHost, options Options) *Starter {
 // Start gathers what all sources say and starts what may be started. What has to wait is tried again by Run.
 // It returns one outcome for each key, in their order.
 func (s *Starter) Start(ctx context.Context, keys ...Key) []Outcome {
-	gathered := s.gather(ctx)
+	gathered := s.gather(ctx, keys)
 	outcomes := make([]Outcome, 0, len(keys))
 	for _, key := range keys {
-		outcome := s.startOne(key, s.facts(key, gathered))
+		outcome := s.guarded(key, gathered)
 		s.keep(outcome)
 		outcomes = append(outcomes, outcome)
 	}
@@ -136,10 +138,27 @@ func (s *Starter) Start(ctx context.Context, keys ...Key) []Outcome {
 	return outcomes
 }
 
+// guarded makes an outcome of a panic, whoever's it is: a log that cannot be read, a broken host.
+func (s *Starter) guarded(key Key, g gathered) (outcome Outcome) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			outcome = Outcome{Key: key, Decision: refuse("the start failed: %v", fault)}
+		}
+	}()
+	return s.startOne(key, s.facts(key, g))
+}
+
+// contain ends a panic on a goroutine of ours, so that it does not end the host.
+func (s *Starter) contain(what string) {
+	if fault := recover(); fault != nil {
+		s.options.Log.Error("a part of the role at start failed", "part", what, "cause", fmt.Sprint(fault))
+	}
+}
+
 // Join writes down how a replica joins and starts it. The caller vouches that the addition was committed:
 // it is the agent of the leader that has just carried it out.
 func (s *Starter) Join(ctx context.Context, key Key, kind Kind, membership *Membership) Outcome {
-	facts := s.facts(key, s.gather(ctx))
+	facts := s.facts(key, s.gather(ctx, []Key{key}))
 	facts.Peers = append(facts.Peers, PeerWord{Host: "the leader", Kind: kind, Membership: membership})
 	facts.PeersAsked++
 	// The leader has just written to the registry or has decided to go on without it.
@@ -173,7 +192,7 @@ func (s *Starter) Assigned(ctx context.Context) ([]Key, error) {
 			take(Key{record.Shard, record.Replica})
 		}
 	}
-	gathered := s.gather(ctx)
+	gathered := s.gather(ctx, nil)
 	for key, entry := range gathered.entries {
 		if entry.Target == own && entry.State != Removed && entry.State != Planned {
 			take(key)
@@ -202,22 +221,36 @@ type gathered struct {
 	asked    int
 }
 
-func (s *Starter) gather(ctx context.Context) gathered {
+// gather asks registry and agents about some replicas, or all.
+func (s *Starter) gather(ctx context.Context, keys []Key) gathered {
+	var shards []uint64
+	if len(keys) <= fewShards {
+		for _, key := range keys {
+			shards = append(shards, key.Shard)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
 	defer cancel()
 	var g gathered
 	var asking sync.WaitGroup
 	if s.options.Registry != nil {
 		g.registry.Configured = true
+		g.registry.Away = "it did not answer"
 		asking.Go(func() {
+			defer s.contain("the registry")
 			var err error
 			if g.entries, g.faults, err = s.options.Registry.Entries(ctx); err != nil {
 				g.registry.Away = err.Error()
+				return
 			}
+			g.registry.Away = ""
 		})
 	}
 	if s.options.Peers != nil {
-		asking.Go(func() { g.words, g.asked = s.options.Peers.Words(ctx) })
+		asking.Go(func() {
+			defer s.contain("asking the other hosts")
+			g.words, g.asked = s.options.Peers.Words(ctx, shards)
+		})
 	}
 	asking.Wait()
 	return g
@@ -276,6 +309,14 @@ func (s *Starter) launch(facts Facts, decision Decision) error {
 	if facts.Local != nil {
 		record.Membership, record.Started = facts.Local.Membership, facts.Local.Started
 	}
+	// Of thousands of replicas that start again nothing is new.
+	if old := facts.Local; old != nil && old.Started && old.Flag == record.Flag {
+		err := s.call(facts, decision)
+		if err == nil {
+			s.runs(Key{facts.Shard, facts.Replica}, decision, false)
+		}
+		return err
+	}
 	// Before the start: a crash right after it must find the kind.
 	if err := s.options.Records.Write(record); err != nil {
 		return err
@@ -324,8 +365,12 @@ func (s *Starter) runs(key Key, decision Decision, unproven bool) {
 
 func (s *Starter) keep(outcome Outcome) {
 	s.mu.Lock()
+	before, known := s.outcomes[outcome.Key]
 	s.outcomes[outcome.Key] = outcome
 	s.mu.Unlock()
+	if known && before.String() == outcome.String() {
+		return // Tried again with the same result: said once.
+	}
 	for _, warning := range outcome.Decision.Warnings {
 		s.options.Log.Warn(warning, "shard", outcome.Key.Shard, "replica", outcome.Key.Replica)
 	}
