@@ -39,6 +39,7 @@ type settings struct {
 	snapshots, rtt int
 	switches       bool
 	exitWithInput  bool
+	bare           bool
 	export         bool
 }
 
