@@ -18,6 +18,7 @@ import (
 // costs nothing the library's own answer is staged beside the agent's.
 
 func TestAccident_06_a_voter_that_is_absent_is_never_added_to_one(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	_, err := c.ask(protocol.AddLearner, "b", "http://127.0.0.1:1")
 	if codeOf(err) != "newcomer-silent" {
@@ -41,6 +42,7 @@ func TestAccident_06_a_voter_that_is_absent_is_never_added_to_one(t *testing.T) 
 }
 
 func TestAccident_07_a_voter_that_is_absent_is_never_added_to_three(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	c.start("d")
 	c.add("d")
@@ -58,6 +60,7 @@ func TestAccident_07_a_voter_that_is_absent_is_never_added_to_three(t *testing.T
 }
 
 func TestAccident_08_the_leader_is_not_demoted_or_removed(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader := c.leader()
 	c.refused("is-leader", protocol.Demote, leader)
@@ -70,6 +73,7 @@ func TestAccident_08_the_leader_is_not_demoted_or_removed(t *testing.T) {
 }
 
 func TestAccident_09_leadership_is_not_handed_to_a_learner(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	c.start("d")
 	c.add("d")
@@ -92,6 +96,7 @@ func TestAccident_09_leadership_is_not_handed_to_a_learner(t *testing.T) {
 }
 
 func TestAccident_10_the_address_of_a_transfer_comes_from_the_configuration(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader, target := c.leader(), c.follower()
 	var other string
@@ -113,6 +118,7 @@ func TestAccident_10_the_address_of_a_transfer_comes_from_the_configuration(t *t
 }
 
 func TestAccident_11_an_unknown_member_is_not_removed(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	revision := c.view("a").Membership.Revision
 	for _, action := range []protocol.Action{protocol.Remove, protocol.Demote, protocol.Promote, protocol.Transfer} {
@@ -131,6 +137,7 @@ func TestAccident_11_an_unknown_member_is_not_removed(t *testing.T) {
 }
 
 func TestAccident_12_a_watched_transport_still_asks_before_it_votes(t *testing.T) {
+	t.Parallel()
 	// A wrapper that hides pre-vote: who was cut off comes back and throws the leader out.
 	terms := map[bool]uint64{}
 	for _, hidden := range []bool{false, true} {
@@ -174,6 +181,7 @@ func (c *cluster) everybodyBut(id string) []raft.ServerID {
 }
 
 func TestAccident_13_applied_is_what_the_state_machine_has_done(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader, slow := c.leader(), c.follower()
 	c.nodes[slow].Set(node.Faults{ApplyDelayMS: 5})
@@ -222,6 +230,7 @@ func (c *cluster) only() string {
 }
 
 func TestAccident_39_an_answer_that_is_lost_is_unknown_and_not_refused(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	c.start("d")
 	c.add("d")
@@ -255,6 +264,7 @@ func TestAccident_39_an_answer_that_is_lost_is_unknown_and_not_refused(t *testin
 }
 
 func TestAccident_40_of_two_who_change_at_once_one_is_refused(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	c.start("b")
 	c.start("c")

@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"quorate.dev/agent/go/protocol"
+	agent "quorate.dev/agent/hashicorp-raft"
 	"quorate.dev/agent/hashicorp-raft/example/node"
 )
 
@@ -98,6 +101,15 @@ func BenchmarkView(b *testing.B) {
 		if _, known := leader.View(context.Background(), protocol.DefaultGroup); !known {
 			b.Fatal("no view")
 		}
+	}
+}
+
+// BenchmarkWatchedApply is what watching adds to one call of a state machine that does nothing.
+func BenchmarkWatchedApply(b *testing.B) {
+	watched := agent.Watch(&counts{}, nil)
+	log := &raft.Log{Index: 1}
+	for b.Loop() {
+		watched.FSM.Apply(log)
 	}
 }
 

@@ -60,6 +60,7 @@ func (l *listener) said(parts ...string) bool {
 }
 
 func TestHeartbeatsPeersAndLeadersAreToldAsTheyAreObserved(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader, lost := c.leader(), c.follower()
 	var other string
@@ -91,6 +92,7 @@ func TestHeartbeatsPeersAndLeadersAreToldAsTheyAreObserved(t *testing.T) {
 }
 
 func TestIdsOfFormerMembersOutliveARestart(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 2)
 	leader := c.leader()
 	c.start("x")
@@ -130,6 +132,7 @@ func TestIdsOfFormerMembersOutliveARestart(t *testing.T) {
 }
 
 func TestNewcomersThatAreNotWhatTheyShouldBeAreRefused(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1)
 	stranger := newCluster(t, 1, func(o *nodeOptions) { o.ClusterID = "another" })
 	c.start("b", func(o *nodeOptions) { o.ClusterID = "another" })

@@ -46,6 +46,7 @@ func sameMembers(members []protocol.Member, servers []raft.Server) bool {
 }
 
 func TestEveryVerbDoesWhatItSaysUnderLoad(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader := c.leader()
 	c.nodes[leader].Load(500)
@@ -98,6 +99,7 @@ func TestEveryVerbDoesWhatItSaysUnderLoad(t *testing.T) {
 }
 
 func TestLagIsTheFollowersOwnLogAndNotMore(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader, follower := c.leader(), c.follower()
 	c.nodes[leader].Load(2000)
@@ -121,6 +123,7 @@ func TestLagIsTheFollowersOwnLogAndNotMore(t *testing.T) {
 }
 
 func TestARevisionIsTheConfigurationsIndexOnEveryNode(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3)
 	leader := c.leader()
 	revision := c.view(leader).Membership.Revision
@@ -146,6 +149,7 @@ func TestARevisionIsTheConfigurationsIndexOnEveryNode(t *testing.T) {
 }
 
 func TestARevisionOutlivesARestartFromASnapshot(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 3, func(o *node.Options) {
 		o.Tune = func(config *raft.Config) { config.TrailingLogs = 1 }
 	})
@@ -176,6 +180,7 @@ func TestARevisionOutlivesARestartFromASnapshot(t *testing.T) {
 }
 
 func TestWithoutTheStateMachineMembersAreComparedByAHash(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, func(o *node.Options) { o.BareFSM = true })
 	before := c.view("a").Membership
 	if before.RevisionSource != "hash" || before.Revision[0] != 'h' {
@@ -198,6 +203,7 @@ func TestWithoutTheStateMachineMembersAreComparedByAHash(t *testing.T) {
 }
 
 func TestWithoutTheTransportNobodyIsPromoted(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 1, func(o *node.Options) { o.BareTransport = true })
 	view := c.view("a")
 	if !view.ClaimsLeadership || view.QuorumEvidenceMS == nil {
@@ -212,6 +218,7 @@ func TestWithoutTheTransportNobodyIsPromoted(t *testing.T) {
 }
 
 func TestSnapshotsThatCannotBeTakenYetAreToldApart(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 0)
 	c.start("a")
 	_, err := c.askOf("a", protocol.ChangeRequest{Action: protocol.Snapshot})

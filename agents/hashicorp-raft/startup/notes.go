@@ -11,6 +11,8 @@ type notes struct {
 	known      map[string]struct{}
 	order      []string
 	everything bool
+	// restored: the state machine was given a snapshot before Raft ran.
+	restored bool
 }
 
 // Note is for the host's Apply: it says that an entry changes something, and answers whether
@@ -30,6 +32,24 @@ func (s *Sync) Note(index uint64, what string) (live bool) {
 	return false
 }
 
+// Restored is for the host's Restore: a snapshot changes things without a word about which. It
+// answers whether replay is over, so that whoever depends on the state looks at all of it now; while
+// it is not, the hook is told that everything changed, unless the snapshot holds nothing beyond what
+// the run before had applied.
+func (s *Sync) Restored() (live bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	switch {
+	case s.wasReady:
+		return true
+	case s.follows():
+		s.notes.all()
+	default:
+		s.notes.restored = true
+	}
+	return false
+}
+
 // Seen is whether an entry was applied by the run before already, as far as that was persisted.
 func (s *Sync) Seen(index uint64) bool {
 	s.mutex.Lock()
@@ -45,7 +65,7 @@ func (n *notes) take(index uint64, what string) {
 		return
 	}
 	if len(n.order) == mostNotes {
-		n.everything, n.known, n.order = true, nil, nil
+		n.all()
 		return
 	}
 	if n.known == nil {
@@ -54,6 +74,8 @@ func (n *notes) take(index uint64, what string) {
 	n.known[what] = struct{}{}
 	n.order = append(n.order, what)
 }
+
+func (n *notes) all() { n.everything, n.known, n.order = true, nil, nil }
 
 // end hands over what was noted and lets go of it.
 func (n *notes) end(applied uint64, took time.Duration) Start {

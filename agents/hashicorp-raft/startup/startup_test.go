@@ -23,7 +23,7 @@ import (
 	"quorate.dev/agent/hashicorp-raft/startup"
 )
 
-const timeout = 500 * time.Millisecond
+const timeout = time.Second
 
 // store is a cluster that is put together by Raft itself.
 type store struct {
@@ -105,7 +105,7 @@ func (s *store) stop(id string) {
 
 func (s *store) until(what string, holds func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if holds() {
 			return
 		}
@@ -159,6 +159,7 @@ func (h *hook) told() []startup.Start {
 }
 
 func TestAFollowerIsReadyWhenItHasWhatTheLeaderHadCommitted(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	late := s.follower()
 	s.stop(late)
@@ -199,6 +200,7 @@ func TestAFollowerIsReadyWhenItHasWhatTheLeaderHadCommitted(t *testing.T) {
 }
 
 func TestTheHookIsToldOnlyOfWhatTheRunBeforeHadNotApplied(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	late := s.follower()
 	leader := s.leader()
@@ -222,7 +224,48 @@ func TestTheHookIsToldOnlyOfWhatTheRunBeforeHadNotApplied(t *testing.T) {
 	}
 }
 
+func TestASnapshotChangesEverythingUnlessItWasSeenBefore(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 2, func(o *node.Options) {
+		o.Tune = func(config *raft.Config) { config.TrailingLogs = 1 }
+	})
+	leader, late := s.leader(), s.follower()
+	if err := leader.PutMany("k", 20); err != nil {
+		t.Fatal(err)
+	}
+	s.until("all is applied everywhere", func() bool {
+		_, known := s.nodes[late].Get("k-19")
+		return known
+	})
+	if err := s.nodes[late].Raft.Snapshot().Error(); err != nil {
+		t.Fatal(err)
+	}
+	s.stop(late)
+	var own hook
+	s.start(late, func(o *node.Options) { o.OnReady = own.take })
+	s.until("the hook was called", func() bool { return len(own.told()) == 1 })
+	if start := own.told()[0]; start.Everything || len(start.Changed) != 0 {
+		t.Fatalf("its own snapshot was new to it: %+v", start)
+	}
+	// Without its data it can only be sent a snapshot; one of two voters commits nothing meanwhile.
+	s.stop(late)
+	if err := os.RemoveAll(s.given[late].Dir); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the leader steps down", func() bool { return leader.Raft.State() != raft.Leader })
+	if err := leader.Raft.Snapshot().Error(); err != nil {
+		t.Fatal(err)
+	}
+	var sent hook
+	s.start(late, func(o *node.Options) { o.OnReady, o.Bootstrap = sent.take, false })
+	s.until("the hook was called", func() bool { return len(sent.told()) == 1 })
+	if start := sent.told()[0]; !start.Everything {
+		t.Fatalf("a snapshot that was sent changed nothing: %+v", start)
+	}
+}
+
 func TestWithoutAQuorumANodeIsNeverReady(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	if err := s.leader().Put("k", "v"); err != nil {
 		t.Fatal(err)
@@ -260,6 +303,7 @@ func TestWithoutAQuorumANodeIsNeverReady(t *testing.T) {
 }
 
 func TestANewLeaderServesWhenItsBarrierIsThrough(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	slow := s.follower()
 	s.nodes[slow].Set(node.Faults{ApplyDelayMS: 4})
@@ -293,6 +337,7 @@ func TestANewLeaderServesWhenItsBarrierIsThrough(t *testing.T) {
 }
 
 func TestWithoutAWayToTheLeaderTheOwnCommitIndexHasToStandStill(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 2, nil)
 	follower := s.nodes[s.follower()]
 	weak := startup.New(startup.Options{Member: raft.ServerID(s.follower()), Applied: follower.Watched.Applied})
@@ -308,6 +353,7 @@ func TestWithoutAWayToTheLeaderTheOwnCommitIndexHasToStandStill(t *testing.T) {
 }
 
 func TestAnIsolatedNodeBecomesStaleAndARemovedOneSaysSo(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	id := s.follower()
 	lonely, leader := s.nodes[id], s.leader()
@@ -340,13 +386,17 @@ func TestAnIsolatedNodeBecomesStaleAndARemovedOneSaysSo(t *testing.T) {
 }
 
 func TestAGuardLetsPassRedirectsOrRefuses(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	id := s.follower()
 	leader, follower := s.leader(), s.nodes[id]
 	if err := leader.Put("k", "v"); err != nil {
 		t.Fatal(err)
 	}
-	s.until("the follower is ready", func() bool { return follower.Starting.Report().Phase == startup.Ready })
+	s.until("the follower is ready and has it", func() bool {
+		_, known := follower.Get("k")
+		return known && follower.Starting.Report().Phase == startup.Ready
+	})
 	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	read := func(from *node.Node, level string) (int, string, string) {
 		response, err := stay.Get(from.Origin + "/kv/k?level=" + level)
@@ -382,6 +432,7 @@ func TestAGuardLetsPassRedirectsOrRefuses(t *testing.T) {
 }
 
 func TestALinearizableReadOfAFollowerSeesEveryWriteThatWasAnswered(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	id := s.follower()
 	leader, follower := s.leader(), s.nodes[id]
@@ -403,6 +454,7 @@ func TestALinearizableReadOfAFollowerSeesEveryWriteThatWasAnswered(t *testing.T)
 }
 
 func TestALinearizableReadIsRefusedByALeaderWithoutAMajority(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	leader := s.leader()
 	var others []raft.ServerID
@@ -427,6 +479,7 @@ func TestALinearizableReadIsRefusedByALeaderWithoutAMajority(t *testing.T) {
 }
 
 func TestAGuardBeforeRaftRunsRefuses(t *testing.T) {
+	t.Parallel()
 	early := startup.New(startup.Options{Member: "a"})
 	handler := early.Guard(startup.Linearizable(), startup.GuardOptions{Patience: time.Millisecond})(http.NotFoundHandler())
 	answer := httptest.NewRecorder()
@@ -438,6 +491,7 @@ func TestAGuardBeforeRaftRunsRefuses(t *testing.T) {
 }
 
 func TestThePersistedIndexIsWrittenOncePerIntervalAndAtTheEnd(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "applied")
 	file, err := startup.OpenAppliedFile(path, time.Hour)
 	if err != nil || file.Before() != 0 {
@@ -470,6 +524,7 @@ func TestThePersistedIndexIsWrittenOncePerIntervalAndAtTheEnd(t *testing.T) {
 }
 
 func TestTheLeadersAgentConfirmsAnIndexOnlyWithAMajority(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 3, nil)
 	leader := s.leader()
 	view, known := leader.Agent.View(context.Background(), protocol.DefaultGroup)

@@ -95,7 +95,7 @@ type Start struct {
 	Before uint64
 	// Changed is what was noted during replay beyond Before, each once, in order.
 	Changed []string
-	// Everything: more changed than is kept; look at all of it.
+	// Everything: a snapshot came, or more changed than is kept; look at all of it.
 	Everything bool
 	// Took is the time from New.
 	Took time.Duration
@@ -187,7 +187,13 @@ func (s *Sync) Follow(r *raft.Raft, ask Ask) {
 	if s.options.StaleAfter <= 0 {
 		s.options.StaleAfter = 2 * r.ReloadableConfig().HeartbeatTimeout
 	}
+	s.mutex.Lock()
+	snapshot, _ := strconv.ParseUint(r.Stats()["last_snapshot_index"], 10, 64)
+	if s.notes.restored && snapshot > s.notes.before {
+		s.notes.all()
+	}
 	close(s.following)
+	s.mutex.Unlock()
 	s.runs.Add(1)
 	go s.run()
 }

@@ -106,8 +106,11 @@ func (m *machine) Restore(snapshot io.ReadCloser) error {
 		return err
 	}
 	m.mutex.Lock()
-	defer m.mutex.Unlock()
 	m.values = values
+	m.mutex.Unlock()
+	if m.starting.Restored() && m.changed != nil {
+		m.changed("")
+	}
 	return nil
 }
 
