@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     Etcd,
     answers::{Status, Version},
+    failure::Failure,
     gateway::{Missed, at, page, read},
     session::Standing,
 };
@@ -48,7 +49,14 @@ impl Etcd {
                     "Check the port, and that `kind` is what runs there.",
                 );
             }
-            Err(why) => return problem(why.code(), format!("{address}: {why}."), why.hint()),
+            Err(why) => {
+                let why = if self.speaks_plainly(seed).await {
+                    Wire::NotTls
+                } else {
+                    why
+                };
+                return problem(why.code(), format!("{address}: {why}."), why.hint());
+            }
         };
         let status = read::<Status>(
             &self.client,
@@ -82,12 +90,30 @@ impl Etcd {
             Err(Missed::Wire(Wire::Status { status: 404, .. })) => {
                 self.no_gateway(seed, &version).await
             }
+            Err(Missed::Failed(failure)) if is_cut_off(&failure) => problem(
+                "gateway-cut-off",
+                format!(
+                    "The gateway at {address} does not reach its own server ({}).",
+                    failure.text
+                ),
+                "With --client-cert-auth it goes there with the server's own certificate: that must be valid for clients too (extended key usage).",
+            ),
             Err(why) => problem(
                 "status-not-read",
                 format!("{address}: {why}."),
                 "See the log of the member.",
             ),
         }
+    }
+
+    /// Where TLS is expected and plain HTTP spoken, etcd closes the connection without a word.
+    async fn speaks_plainly(&self, seed: &Url) -> bool {
+        let mut plain = page(seed, "version");
+        if seed.scheme() != "https" || plain.set_scheme("http").is_err() {
+            return false;
+        }
+        let version = self.client.get(&plain).within(self.status_timeout);
+        version.json::<Version>().await.is_ok()
     }
 
     /// etcd speaks there, and its gateway does not: the port for members among themselves, or a
@@ -140,6 +166,19 @@ impl Etcd {
             ),
         })
     }
+}
+
+/// What the gateway says when its server refuses its certificate.
+fn is_cut_off(failure: &Failure) -> bool {
+    failure.code == Some(14)
+        && [
+            "connection closed",
+            "handshake failed",
+            "connection error",
+            "error reading server preface",
+        ]
+        .iter()
+        .any(|text| failure.says(text))
 }
 
 fn plain_line(seed: &Url) -> Diagnosis {

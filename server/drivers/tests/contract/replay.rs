@@ -47,6 +47,8 @@ struct Faults {
     mute: BTreeSet<String>,
     /// Bytes after which the answer to a line ends.
     cut: BTreeMap<String, usize>,
+    /// (node, line) → the body of another answer with status 200.
+    told: BTreeMap<(String, String), String>,
 }
 
 #[derive(Clone)]
@@ -120,6 +122,13 @@ impl Replay {
         faults.cut.insert(line.to_owned(), bytes);
     }
 
+    /// From now on `id` answers `line` with this body.
+    pub fn tell(&self, id: &str, line: &str, body: &str) {
+        let mut faults = self.faults.lock().unwrap();
+        let at = (id.to_owned(), line.to_owned());
+        faults.told.insert(at, body.to_owned());
+    }
+
     pub fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
@@ -173,6 +182,11 @@ async fn answer(State(stand): State<Stand>, request: Request) -> Response {
     let is_mute = stand.faults.lock().unwrap().mute.contains(&stand.id);
     if is_mute {
         std::future::pending::<()>().await;
+    }
+    let at = (stand.id.clone(), line.clone());
+    let told = stand.faults.lock().unwrap().told.get(&at).cloned();
+    if let Some(body) = told {
+        return Response::new(Body::from(body));
     }
     let name = stand.nodes.lock().unwrap()[&stand.id].get(&line).copied();
     let Some(name) = name else {

@@ -31,6 +31,8 @@ pub struct Shape {
     pub options: Vec<String>,
     /// `http`, or `https` for clients, with the certificates in the options.
     pub scheme: &'static str,
+    /// The certificate and key by which this test itself is a client.
+    pub identity: Option<String>,
 }
 
 impl Default for Shape {
@@ -41,6 +43,7 @@ impl Default for Shape {
             learner: false,
             options: Vec::new(),
             scheme: "http",
+            identity: None,
         }
     }
 }
@@ -92,12 +95,14 @@ pub fn is_slow_round() -> bool {
 impl Cluster {
     async fn form(program: PathBuf, shape: Shape) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .no_proxy()
             .tls_danger_accept_invalid_certs(true)
-            .timeout(Duration::from_secs(10))
-            .build()
-            .unwrap();
+            .timeout(Duration::from_secs(10));
+        if let Some(identity) = &shape.identity {
+            http = http.identity(reqwest::Identity::from_pem(identity.as_bytes()).unwrap());
+        }
+        let http = http.build().unwrap();
         let mut cluster = Self {
             nodes: Vec::new(),
             shape,
@@ -279,6 +284,32 @@ impl Cluster {
             }
         }
         None
+    }
+
+    /// The member that says it leads, whatever the others say or do not.
+    pub async fn leader_of_those_that_answer(&self) -> String {
+        for node in &self.nodes {
+            let told = self.status(&node.name).await;
+            if told.is_some_and(|told| told["header"]["member_id"] == told["leader"]) {
+                return node.name.clone();
+            }
+        }
+        panic!("nobody leads");
+    }
+
+    /// What a member publishes of its Raft.
+    pub async fn variables(&self, name: &str) -> Value {
+        let request = self
+            .http
+            .get(format!("{}/debug/vars", self.node(name).client));
+        read(request).await.unwrap().1
+    }
+
+    /// From its next start on clients reach it elsewhere.
+    pub fn move_client(&mut self, name: &str) -> String {
+        let client = format!("{}://127.0.0.1:{}", self.shape.scheme, free_port());
+        self.node_mut(name).client.clone_from(&client);
+        client
     }
 
     /// A voter that does not lead.
