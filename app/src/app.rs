@@ -1,6 +1,6 @@
 //! The app: what every page stands in, and which page a path shows.
 
-use leptos::{children::ToChildren, prelude::*, tachys::view::iterators::StaticVec};
+use leptos::{prelude::*, stock, tachys::view::iterators::StaticVec};
 use leptos_router::{
     ParamSegment, PossibleRouteMatch, SsrMode, StaticSegment,
     any_nested_route::AnyNestedRoute,
@@ -38,7 +38,7 @@ fn pages() -> impl IntoView {
     FlatRoutes(
         FlatRoutesProps::builder()
             .fallback(|| view! { <NotFoundPage/> })
-            .children(ToChildren::to_children(|| {
+            .children(stock::ToChildren::to_children(|| {
                 StaticVec::from(vec![
                     route(StaticSegment(""), Page::Fleet),
                     route(one_of("clusters", "name"), Page::Cluster),

@@ -45,7 +45,7 @@ pub fn follow() {
         stream: RefCell::new(None),
         clock: RefCell::new(Clock::starting(use_live().now.get_untracked())),
     });
-    let topic = Memo::new(move |_| Topic::of_path(base.strip(&path.get())));
+    let topic = memo(move || Topic::of_path(base.strip(&path.get())));
     let ticking = Rc::clone(&follower);
     // The layout lives as long as the page, so the interval does too.
     let _ = set_interval_with_handle(move || ticking.tick(), TICK);

@@ -6,13 +6,13 @@ use crate::cluster::MemberId;
 
 /// What an operator asks for. On the wire: `{"action":"promote","member":"n4"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
+#[serde(tag = "action", rename_all = "snake_case", try_from = "Asked")]
 pub enum Action {
     AddLearner {
         /// The newcomer's API address on OpenBao, its Raft or agent address elsewhere.
         address: String,
         /// The id it is expected to have, optional where the backend tells.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         member: Option<MemberId>,
     },
     Promote {
@@ -26,10 +26,39 @@ pub enum Action {
     },
     Transfer {
         /// Optional where the backend chooses.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         member: Option<MemberId>,
     },
     Snapshot,
+}
+
+/// An action as it is read: the verb beside all an action may hold, which is much less code in the
+/// browser than a tagged enum.
+#[derive(Deserialize)]
+struct Asked {
+    action: Verb,
+    address: Option<String>,
+    member: Option<MemberId>,
+}
+
+impl TryFrom<Asked> for Action {
+    type Error = &'static str;
+
+    fn try_from(asked: Asked) -> Result<Self, Self::Error> {
+        let member = asked.member;
+        let named = member.clone().ok_or("missing field `member`");
+        Ok(match asked.action {
+            Verb::AddLearner => Self::AddLearner {
+                address: asked.address.ok_or("missing field `address`")?,
+                member,
+            },
+            Verb::Promote => Self::Promote { member: named? },
+            Verb::Demote => Self::Demote { member: named? },
+            Verb::Remove => Self::Remove { member: named? },
+            Verb::Transfer => Self::Transfer { member },
+            Verb::Snapshot => Self::Snapshot,
+        })
+    }
 }
 
 /// The action's name without its target.

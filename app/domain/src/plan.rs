@@ -37,7 +37,7 @@ pub struct Step {
 
 /// What must be seen before a step counts as done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "expect")]
+#[serde(rename_all = "snake_case", tag = "expect", try_from = "Expected")]
 pub enum Expectation {
     /// A member with this id (or, where the id is not known before, this address) has this role.
     MemberHasRole {
@@ -55,6 +55,49 @@ pub enum Expectation {
     },
     /// The driver's own receipt is the proof (a verified snapshot).
     Receipt,
+}
+
+/// An expectation as it is read: its kind beside all it may hold, which is much less code in the
+/// browser than a tagged enum.
+#[derive(Deserialize)]
+struct Expected {
+    expect: ExpectedKind,
+    member: Option<MemberId>,
+    address: Option<String>,
+    role: Option<Role>,
+    from: Option<MemberId>,
+    to: Option<MemberId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ExpectedKind {
+    MemberHasRole,
+    MemberGone,
+    LeaderMoved,
+    Receipt,
+}
+
+impl TryFrom<Expected> for Expectation {
+    type Error = &'static str;
+
+    fn try_from(expected: Expected) -> Result<Self, Self::Error> {
+        Ok(match expected.expect {
+            ExpectedKind::MemberHasRole => Self::MemberHasRole {
+                member: expected.member,
+                address: expected.address,
+                role: expected.role.ok_or("missing field `role`")?,
+            },
+            ExpectedKind::MemberGone => Self::MemberGone {
+                member: expected.member.ok_or("missing field `member`")?,
+            },
+            ExpectedKind::LeaderMoved => Self::LeaderMoved {
+                from: expected.from,
+                to: expected.to,
+            },
+            ExpectedKind::Receipt => Self::Receipt,
+        })
+    }
 }
 
 /// A picture of a membership for "before → after": what the quorum ring is drawn from.

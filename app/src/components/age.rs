@@ -15,6 +15,6 @@ pub fn age_now(age_ms: Signal<Option<u64>>) -> Signal<Option<u64>> {
 #[component]
 pub fn Age(#[prop(into)] age_ms: Signal<Option<u64>>) -> impl IntoView {
     let age = age_now(age_ms);
-    let text = Memo::new(move |_| age.get().map_or_else(|| "–".to_owned(), figures::seen));
+    let text = memo(move || age.get().map_or_else(|| "–".to_owned(), figures::seen));
     view! { <span class="age">{move || text.get()}</span> }
 }

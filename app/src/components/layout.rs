@@ -29,7 +29,7 @@ pub fn Layout(children: Children) -> impl IntoView {
 fn Upgraded() -> impl IntoView {
     let state = use_live().state;
     let own = state.with_untracked(|state| state.build.clone());
-    let upgraded = Memo::new(move |_| state.with(|state| state.build != own));
+    let upgraded = memo(move || state.with(|state| state.build != own));
     anew(move || {
         upgraded.get().then(|| {
             view! {

@@ -15,8 +15,8 @@ use crate::{
 #[component]
 pub fn Rail() -> impl IntoView {
     let state = use_live().state;
-    let fleet = Memo::new(move |_| state.with(|state| state.fleet.len()));
-    let problems = Memo::new(move |_| {
+    let fleet = memo(move || state.with(|state| state.fleet.len()));
+    let problems = memo(move || {
         state.with(|state| {
             state
                 .fleet
@@ -25,7 +25,7 @@ pub fn Rail() -> impl IntoView {
                 .count()
         })
     });
-    let running = Memo::new(move |_| {
+    let running = memo(move || {
         state.with(|state| usize::try_from(state.running_changes).unwrap_or_default())
     });
     let none = Signal::stored(0_usize);
@@ -60,7 +60,7 @@ fn RailLink(
     let base = use_context::<BasePath>().unwrap_or_default();
     let href = base.path(to);
     let location = use_location().pathname;
-    let here = Memo::new(move |_| {
+    let here = memo(move || {
         let path = location.get();
         let path = base.strip(&path);
         match to {

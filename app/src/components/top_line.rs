@@ -63,7 +63,7 @@ fn LiveState() -> impl IntoView {
         Connection::Reconnecting => "live live-warn",
         Connection::SignedOut | Connection::Unreachable => "live live-bad",
     };
-    let age = Memo::new(move |_| {
+    let age = memo(move || {
         let looked = live
             .state
             .with(|state| state.cluster.as_ref().and_then(|view| view.age_ms));

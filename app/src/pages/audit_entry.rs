@@ -25,7 +25,7 @@ use crate::{
 #[component]
 pub fn AuditEntryPage() -> impl IntoView {
     let parameters = use_params_map();
-    let seq = Memo::new(move |_| parameters.with(|map| map.get("seq")).unwrap_or_default());
+    let seq = memo(move || parameters.with(|map| map.get("seq")).unwrap_or_default());
     let entry = Resource::new(
         move || seq.get(),
         |seq| async move {

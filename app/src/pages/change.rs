@@ -31,7 +31,7 @@ use crate::{
 pub fn ChangePage() -> impl IntoView {
     let live = use_live();
     let parameters = use_params_map();
-    let change = Memo::new(move |_| {
+    let change = memo(move || {
         let id = parameters.with(|map| map.get("id")).unwrap_or_default();
         live.state
             .with(|state| state.changes.iter().find(|it| it.id.0 == id).cloned())
@@ -43,7 +43,7 @@ pub fn ChangePage() -> impl IntoView {
         })
     };
     let said = move || change.with(|it| it.as_ref().map(sentence).unwrap_or_default());
-    let state = Memo::new(move |_| change.with(|it| it.as_ref().map(|it| it.state)));
+    let state = memo(move || change.with(|it| it.as_ref().map(|it| it.state)));
     view! {
         <PageHead title=Signal::derive(title) sentence=Signal::derive(said)>
             {move || state.get().map(|state| view! { <ChangeTag state/> })}

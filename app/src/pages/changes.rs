@@ -20,7 +20,7 @@ use crate::{
 #[component]
 pub fn ChangesPage() -> impl IntoView {
     let live = use_live();
-    let changes = Memo::new(move |_| live.state.with(|state| state.changes.clone()));
+    let changes = memo(move || live.state.with(|state| state.changes.clone()));
     let sentence = move || {
         changes.with(|changes| words::changes_sentence(running(changes).count(), changes.len()))
     };

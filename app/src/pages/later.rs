@@ -8,7 +8,7 @@ use leptos::{prelude::*, wasm_split::SplitLoaderError};
 
 use super::{
     access::AccessPage, audit::AuditPage, audit_entry::AuditEntryPage, change::ChangePage,
-    changes::ChangesPage, fleet::FleetPage, problems::ProblemsPage,
+    changes::ChangesPage, fleet::FleetPage, problems::ProblemsPage, sign_in::SignInPage,
 };
 use crate::components::states::OutOfDate;
 
@@ -25,7 +25,8 @@ impl From<SplitLoaderError> for Missing {
 /// A function that becomes a file of its own, loaded when it is first called. On the server it is
 /// there already.
 macro_rules! part {
-    ($visible:vis fn $name:ident / $preload:ident ($($given:ident: $type:ty),*) $body:block) => {
+    ($(#[$doc:meta])* $visible:vis fn $name:ident / $preload:ident ($($given:ident: $type:ty),*) $body:block) => {
+        $(#[$doc])*
         #[cfg(feature = "hydrate")]
         #[leptos::wasm_split::wasm_split(
             $name,
@@ -37,6 +38,7 @@ macro_rules! part {
             Ok($body)
         }
 
+        $(#[$doc])*
         #[cfg(not(feature = "hydrate"))]
         #[allow(clippy::unused_async)]
         $visible async fn $name($($given: $type),*) -> Result<AnyView, $crate::pages::later::Missing> {
@@ -89,6 +91,13 @@ part! {
     }
 }
 
+part! {
+    /// For those who are led there by a link: the page itself needs no scripts.
+    pub fn sign_in / preload_sign_in () {
+        view! { <SignInPage/> }.into_any()
+    }
+}
+
 /// Loads what the page at `path`, below the base path, needs: hydration waits for nothing.
 ///
 /// # Errors
@@ -99,6 +108,7 @@ pub async fn load(path: &str) -> Result<(), Missing> {
         "" | "problems" => preload_overview().await?,
         "changes" | "audit" => preload_record().await?,
         "access" => preload_access().await?,
+        "sign-in" => preload_sign_in().await?,
         _ => {}
     }
     Ok(())

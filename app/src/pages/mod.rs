@@ -35,7 +35,6 @@ impl ChooseView for Page {
     async fn choose(self) -> AnyView {
         let came = match self {
             Self::Cluster => return view! { <cluster::ClusterPage/> }.into_any(),
-            Self::SignIn => return view! { <sign_in::SignInPage/> }.into_any(),
             Self::Fleet => later::overview(Overview::Fleet).await,
             Self::Problems => later::overview(Overview::Problems).await,
             Self::Changes => later::record(Record::Changes).await,
@@ -43,6 +42,7 @@ impl ChooseView for Page {
             Self::Audit => later::record(Record::Audit).await,
             Self::AuditEntry => later::record(Record::AuditEntry).await,
             Self::Access => later::access().await,
+            Self::SignIn => later::sign_in().await,
         };
         or_out_of_date(came)
     }

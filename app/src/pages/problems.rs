@@ -20,8 +20,8 @@ use crate::{
 #[component]
 pub fn ProblemsPage() -> impl IntoView {
     let live = use_live();
-    let fleet = Memo::new(move |_| live.state.with(|state| problems(&state.fleet)));
-    let watched = Memo::new(move |_| live.state.with(|state| state.fleet.len()));
+    let fleet = memo(move || live.state.with(|state| problems(&state.fleet)));
+    let watched = memo(move || live.state.with(|state| state.fleet.len()));
     let sentence = move || fleet.with(|list| sentence(list, watched.get()));
     let rest = move || match (fleet.with(Vec::is_empty), watched.get()) {
         (true, 1..) => words::all_watched(watched.get()),

@@ -65,6 +65,19 @@ pub const READINESS: &str = "Readiness";
 pub const READS: &str = "May serve";
 pub const RESTARTED: &str = "Restarted";
 pub const OVERRIDE: &str = "Set by hand";
+pub const BY_HAND: &str = "Set its state by hand…";
+pub const BY_HAND_CHANGE: &str = "Change what is set by hand…";
+pub const BY_HAND_MEANS: &str = "Until then its alarms are remarks. Nothing is hidden, and what may be done to the cluster is judged as before.";
+pub const BY_HAND_REASON: &str = "Why";
+pub const BY_HAND_FOR: &str = "For how long";
+pub const BY_HAND_HOURS: [(&str, &str); 4] = [
+    ("1", "1 hour"),
+    ("4", "4 hours"),
+    ("24", "1 day"),
+    ("168", "7 days"),
+];
+pub const BY_HAND_BACK: &str = "Take it back now";
+pub const BY_HAND_SAVE: &str = "Save";
 pub const NOBODY: &str = "nobody";
 pub const NOT_KNOWN: &str = "not known";
 pub const NO_AGREED_LEADER: &str = "No agreed leader";
@@ -296,4 +309,15 @@ pub fn more_for(name: &str) -> String {
 #[must_use]
 pub fn override_line(by: &str, reason: &str, until: quorate_domain::moment::Timestamp) -> String {
     format!("{by} until {} {} UTC: {reason}", until.day(), until.clock())
+}
+
+/// Why a state was not set by hand.
+#[must_use]
+pub fn by_hand_problem(code: &str) -> &'static str {
+    match code {
+        "not-allowed" => "Not saved: this needs the role admin on this cluster.",
+        "audit-unavailable" => "Not saved: the audit log takes no entries. See Problems.",
+        "not-found" => "Not saved: the member is gone, or nothing was set.",
+        _ => "Not saved: a reason in one line of at most 500 characters is needed.",
+    }
 }

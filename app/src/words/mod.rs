@@ -67,11 +67,14 @@ pub fn sentence(title: &str) -> String {
     if title.ends_with(['.', '?']) {
         return title.to_owned();
     }
-    let mut letters = title.chars();
-    let first = letters
-        .next()
-        .map(|letter| letter.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+    // The console's own titles begin with plain letters; all of Unicode's would be a table larger
+    // than all these words.
+    let mut sentence = title.to_owned();
+    if let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    sentence.push('.');
+    sentence
 }
 
 /// "live, 0.4 s ago"

@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex};
 
 pub use leptos::*;
 
-use prelude::{AnyView, IntoAny};
+use prelude::{AnyView, For, ForProps, IntoAny, Memo};
 
+#[cfg(feature = "hydrate")]
+pub mod children;
 #[cfg(feature = "hydrate")]
 mod piece;
 
@@ -23,9 +25,18 @@ pub mod prelude {
     pub use leptos::prelude::*;
 
     #[cfg(feature = "hydrate")]
-    pub use crate::piece::{ElementChild, IntoAny, IntoMaybeErased};
+    pub use crate::{
+        children::ToChildren,
+        piece::{ElementChild, IntoAny, IntoMaybeErased},
+    };
 
-    pub use crate::anew;
+    pub use crate::{anew, listed, memo};
+}
+
+pub mod stock {
+    //! What is replaced in the browser, as Leptos has it.
+
+    pub use leptos::children::ToChildren;
 }
 
 /// A part of a page that is built anew whenever a signal it reads moves. As `{move || …}` in a
@@ -34,4 +45,29 @@ pub fn anew<T: IntoView + 'static>(mut build: impl FnMut() -> T + Send + 'static
     let build: Arc<Mutex<dyn FnMut() -> AnyView + Send>> =
         Arc::new(Mutex::new(move || build().into_any()));
     build.into_any()
+}
+
+/// A value derived from signals that is told on only where it differs from the last one. As
+/// `Memo::new`, but the same code for all of one type.
+pub fn memo<T: PartialEq + Send + Sync + 'static>(
+    derive: impl Fn() -> T + Send + Sync + 'static,
+) -> Memo<T> {
+    let derive: Box<dyn Fn() -> T + Send + Sync> = Box::new(derive);
+    Memo::new(move |_| derive())
+}
+
+/// A view for each key, in their order: built when its key first comes, taken away with it. As
+/// `<For>`, but the same code for all lists.
+pub fn listed(
+    keys: impl Fn() -> Vec<String> + Send + 'static,
+    view: impl Fn(String) -> AnyView + Send + Sync + 'static,
+) -> AnyView {
+    let keys: Box<dyn Fn() -> Vec<String> + Send> = Box::new(keys);
+    let view: Arc<dyn Fn(String) -> AnyView + Send + Sync> = Arc::new(view);
+    let all = ForProps::builder()
+        .each(keys)
+        .key(String::clone)
+        .children(move |key| view(key))
+        .build();
+    For(all).into_any()
 }

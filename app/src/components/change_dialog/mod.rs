@@ -168,7 +168,7 @@ fn exact_title(sheet: Sheet) -> Option<String> {
 
 #[component]
 fn Body(sheet: Sheet, to_heading: Callback<()>) -> impl IntoView {
-    let moved = Memo::new(move |_| sheet.moved());
+    let moved = memo(move || sheet.moved());
     let upper = move || {
         let shown = sheet.change.with(Option::is_none);
         shown.then(|| sheet.stage.with(|stage| upper::upper(sheet, stage)))
@@ -178,7 +178,7 @@ fn Body(sheet: Sheet, to_heading: Callback<()>) -> impl IntoView {
             .turned_down
             .with(|it| it.as_ref().map(upper::turned_down))
     };
-    let recorded = Memo::new(move |_| sheet.change.with(Option::is_some));
+    let recorded = memo(move || sheet.change.with(Option::is_some));
     let progress = move || {
         recorded.get().then(|| {
             let change = Signal::derive(move || sheet.change.get());
@@ -214,8 +214,8 @@ fn Foot(sheet: Sheet, leave: NodeRef<html::Button>, close: Callback<()>) -> impl
             Stage::Asking | Stage::Looking | Stage::Missing(_) => None,
         })
     };
-    let recorded = Memo::new(move |_| sheet.change.with(Option::is_some));
-    let why = Memo::new(move |_| {
+    let recorded = memo(move || sheet.change.with(Option::is_some));
+    let why = memo(move || {
         if recorded.get() {
             None
         } else {

@@ -63,10 +63,10 @@ pub fn Progress(
     #[prop(into)]
     unseen: Signal<bool>,
 ) -> impl IntoView {
-    let state = Memo::new(move |_| change.with(|it| it.as_ref().map(|it| it.state)));
-    let said = Memo::new(move |_| change.with(|it| it.as_ref().map(sentence)));
-    let records = Memo::new(move |_| change.with(|it| it.as_ref().map(|it| it.steps.clone())));
-    let entries = Memo::new(move |_| {
+    let state = memo(move || change.with(|it| it.as_ref().map(|it| it.state)));
+    let said = memo(move || change.with(|it| it.as_ref().map(sentence)));
+    let records = memo(move || change.with(|it| it.as_ref().map(|it| it.steps.clone())));
+    let entries = memo(move || {
         change.with(|it| {
             it.as_ref()
                 .map(|it| (it.id.0.clone(), it.intent_seq, it.outcome_seq))

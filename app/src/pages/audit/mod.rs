@@ -24,7 +24,7 @@ use crate::{
 #[component]
 pub fn AuditPage() -> impl IntoView {
     let parameters = use_query_map();
-    let query = Memo::new(move |_| parameters.with(|map| Query::read(|name| map.get(name))));
+    let query = memo(move || parameters.with(|map| Query::read(|name| map.get(name))));
     let log = Resource::new(move || query.get(), api::audit_rows::rows);
     let size = move || match log.get() {
         Some(Ok(log)) => words::sentence(log.size),

@@ -122,7 +122,7 @@ pub fn ActButton(
     let press = asking(seen, action(verb, member.as_ref(), leads));
     let label = say::member_verb(verb, leads || member.is_none());
     let of = member.clone();
-    let refused = Memo::new(move |_| {
+    let refused = memo(move || {
         seen.look(|view| {
             let verdict = verdict(view, verb, of.as_ref())?;
             refusal(session.as_ref(), view, verdict)

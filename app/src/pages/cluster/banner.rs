@@ -14,7 +14,7 @@ use crate::{base::change_path, live::use_live, words::cluster as say};
 
 #[component]
 pub fn Banner(seen: Seen) -> impl IntoView {
-    let urgent = Memo::new(move |_| {
+    let urgent = memo(move || {
         seen.look(|view| {
             let finding = view
                 .findings
@@ -60,7 +60,7 @@ fn banner(finding: Finding, member: Option<(String, String)>) -> AnyView {
 #[component]
 pub fn Running(seen: Seen) -> impl IntoView {
     let state = use_live().state;
-    let running = Memo::new(move |_| {
+    let running = memo(move || {
         let id: ChangeId = seen.look(|view| view.running_change.clone()).flatten()?;
         let told = state.with(|state| {
             let change = state.changes.iter().find(|change| change.id == id)?;

@@ -11,7 +11,7 @@ use crate::{
 
 #[component]
 pub fn Findings(seen: Seen) -> impl IntoView {
-    let findings = Memo::new(move |_| {
+    let findings = memo(move || {
         seen.read(|view| {
             let in_banner = view
                 .findings
@@ -24,7 +24,7 @@ pub fn Findings(seen: Seen) -> impl IntoView {
                 .collect::<Vec<_>>()
         })
     });
-    let some = Memo::new(move |_| findings.with(|findings| !findings.is_empty()));
+    let some = memo(move || findings.with(|findings| !findings.is_empty()));
     anew(move || {
         some.get().then(|| {
             let lines = move || findings.get().into_iter().map(line).collect_view();

@@ -14,16 +14,16 @@ use crate::{
 
 #[component]
 pub fn Head(seen: Seen) -> impl IntoView {
-    let drawn = Memo::new(move |_| seen.read(|view| (ring_members(view), view.quorum.clone())));
-    let title = Memo::new(move |_| seen.read(|view| view.name.to_string()));
-    let sentence = Memo::new(move |_| seen.read(|view| view.sentence.clone()));
-    let leader = Memo::new(move |_| seen.read(|view| view.leader_sentence.clone()));
-    let facts = Memo::new(move |_| seen.read(say::facts));
-    let clock = Memo::new(move |_| {
+    let drawn = memo(move || seen.read(|view| (ring_members(view), view.quorum.clone())));
+    let title = memo(move || seen.read(|view| view.name.to_string()));
+    let sentence = memo(move || seen.read(|view| view.sentence.clone()));
+    let leader = memo(move || seen.read(|view| view.leader_sentence.clone()));
+    let facts = memo(move || seen.read(say::facts));
+    let clock = memo(move || {
         seen.look(|view| view.observed_at.map(|at| say::seen_at(&at.clock())))
             .flatten()
     });
-    let offers = move |verb| Memo::new(move |_| seen.read(|v| verdict(v, verb, None).is_some()));
+    let offers = move |verb| memo(move || seen.read(|v| verdict(v, verb, None).is_some()));
     let (snapshot, add) = (offers(Verb::Snapshot), offers(Verb::AddLearner));
     view! {
         <header class="head cluster-head">

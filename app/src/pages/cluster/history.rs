@@ -11,21 +11,34 @@ use crate::{base::change_path, components::panel::Panel, live::use_live, words::
 #[component]
 pub fn History() -> impl IntoView {
     let live = use_live();
-    let events = Memo::new(move |_| live.state.with(|state| told_once(&state.events)));
-    let today = Memo::new(move |_| live.now.get().day());
-    let none = Memo::new(move |_| events.with(Vec::is_empty));
+    let events = memo(move || live.state.with(|state| told_once(&state.events)));
+    let today = memo(move || live.now.get().day());
+    let none = memo(move || events.with(Vec::is_empty));
     let aside = view! { <span class="panel-aside">{say::UTC}</span> }.into_any();
     view! {
         <Panel id="history" title=say::WHAT_HAPPENED aside>
             <ol class="history" tabindex="0" aria-labelledby="history-title">
-                <For each=move || events.get() key=|event| (event.id, event.at) let(event)>
-                    {line(&event, &today.get_untracked())}
-                </For>
+                {listed(
+                    move || events.with(|events| events.iter().map(key).collect()),
+                    move |wanted| {
+                        let today = today.get_untracked();
+                        let told = events.with_untracked(|events| {
+                            let event = events.iter().find(|event| key(event) == wanted)?;
+                            Some(line(event, &today))
+                        });
+                        told.unwrap_or_else(|| ().into_any())
+                    },
+                )}
             </ol>
             {anew(move || none.get().then(|| view! { <p class="history-none">{say::NOTHING_HAPPENED}</p> }))}
         </Panel>
     }
     .into_any()
+}
+
+/// A new moment makes another line of an event.
+fn key(event: &Event) -> String {
+    format!("{} {}", event.id, event.at.unix_ms())
 }
 
 /// Of a change that has ended, only its end.

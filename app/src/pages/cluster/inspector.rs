@@ -6,7 +6,10 @@ use quorate_domain::{
     view::{ClusterView, MemberView},
 };
 
-use super::seen::{Seen, name_of};
+use super::{
+    by_hand::ByHand,
+    seen::{Seen, name_of},
+};
 use crate::{
     base::segment,
     components::tags::{RoleTag, StateTag},
@@ -20,9 +23,13 @@ pub fn address(id: &str) -> String {
 }
 
 #[component]
-pub fn Inspector(seen: Seen, #[prop(into)] id: MemberId) -> impl IntoView {
+pub fn Inspector(
+    seen: Seen,
+    #[prop(into)] id: MemberId,
+    #[prop(optional_no_strip)] problem: Option<String>,
+) -> impl IntoView {
     let of = id.clone();
-    let head = Memo::new(move |_| {
+    let head = memo(move || {
         seen.member(&of, |view, m| {
             (
                 m.name.clone(),
@@ -34,14 +41,15 @@ pub fn Inspector(seen: Seen, #[prop(into)] id: MemberId) -> impl IntoView {
         })
     });
     let of = id.clone();
-    let said = Memo::new(move |_| {
+    let said = memo(move || {
         seen.member(&of, |_, member| member.state_text.clone())
             .flatten()
     });
     let of = id.clone();
-    let facts = Memo::new(move |_| seen.member(&of, facts).unwrap_or_default());
-    let findings = Memo::new(move |_| {
-        seen.member(&id, |view, member| {
+    let facts = memo(move || seen.member(&of, facts).unwrap_or_default());
+    let of = id.clone();
+    let findings = memo(move || {
+        seen.member(&of, |view, member| {
             let own = view
                 .findings
                 .iter()
@@ -78,6 +86,7 @@ pub fn Inspector(seen: Seen, #[prop(into)] id: MemberId) -> impl IntoView {
                         </ul>
                     })
                 })}
+                <ByHand seen id problem/>
             </div>
         </section>
     }

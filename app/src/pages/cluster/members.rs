@@ -23,9 +23,9 @@ use crate::{
 
 #[component]
 pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
-    let ids = Memo::new(move |_| seen.read(in_order));
-    let zoned = Memo::new(move |_| seen.read(|view| view.members.iter().any(|m| m.zone.is_some())));
-    let none = Memo::new(move |_| ids.with(Vec::is_empty));
+    let ids = memo(move || seen.read(in_order));
+    let zoned = memo(move || seen.read(|view| view.members.iter().any(|m| m.zone.is_some())));
+    let none = memo(move || ids.with(Vec::is_empty));
     menu::close_from_outside();
     view! {
         <section class="panel members-panel" aria-label=say::MEMBERS>
@@ -44,9 +44,10 @@ pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
                     </tr>
                 </thead>
                 <tbody>
-                    <For each=move || ids.get() key=Clone::clone let(id)>
-                        {row(seen, id, chosen)}
-                    </For>
+                    {listed(
+                        move || ids.with(|ids| ids.iter().map(ToString::to_string).collect()),
+                        move |id| row(seen, MemberId(id), chosen),
+                    )}
                 </tbody>
             </table>
             {anew(move || none.get().then(|| view! { <p class="topo-none">{say::NO_MEMBERS}</p> }))}
@@ -81,7 +82,7 @@ fn natural(name: &str) -> (String, u64, String) {
 
 fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     let of = move |id: MemberId, cell: fn(&ClusterView, &MemberView) -> String| {
-        Memo::new(move |_| seen.member(&id, cell).unwrap_or_default())
+        memo(move || seen.member(&id, cell).unwrap_or_default())
     };
     let name = of(id.clone(), |_, member| member.name.clone());
     let zone = of(id.clone(), |_, member| {
@@ -97,7 +98,7 @@ fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     });
     let tags = {
         let id = id.clone();
-        Memo::new(move |_| {
+        memo(move || {
             seen.member(&id, |view, m| {
                 (m.role, leads(view, &m.id), m.state, m.manual.is_some())
             })
@@ -141,7 +142,7 @@ fn figure(value: Option<u64>) -> String {
 fn actions(seen: Seen, id: MemberId) -> AnyView {
     let offered = {
         let id = id.clone();
-        Memo::new(move |_| {
+        memo(move || {
             seen.member(&id, |view, member| {
                 let leads = leads(view, &member.id);
                 let verbs: Vec<Verb> = member

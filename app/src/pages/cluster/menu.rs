@@ -26,7 +26,7 @@ pub fn menu(seen: Seen, id: &MemberId, name: &str, leads: bool, verbs: Vec<Verb>
 fn item(seen: Seen, id: MemberId, leads: bool, verb: Verb) -> AnyView {
     let session = use_session();
     let press = asking(seen, action(verb, Some(&id), leads));
-    let refused = Memo::new(move |_| {
+    let refused = memo(move || {
         seen.member(&id, |view, member| {
             let verdict = member
                 .actions

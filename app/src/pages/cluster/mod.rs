@@ -14,6 +14,7 @@ use crate::{
 
 pub mod act;
 mod banner;
+mod by_hand;
 mod findings;
 mod head;
 mod history;
@@ -35,11 +36,11 @@ use topology::Drawing;
 #[component]
 pub fn ClusterPage() -> impl IntoView {
     let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let name = memo(move || params.with(|params| params.get("name").unwrap_or_default()));
     let seen = Seen::of(name);
     let live = use_live();
     // Compared before it is shown: the page stands while its document is patched.
-    let shown = Memo::new(move |_| (seen.is_there(), live.problem.get()));
+    let shown = memo(move || (seen.is_there(), live.problem.get()));
     anew(move || match shown.get() {
         (true, _) => view! { <Overview seen/> }.into_any(),
         (false, Some(problem)) => view! { <PageHead title=name/> <ErrorState problem/> }.into_any(),
@@ -74,9 +75,9 @@ fn Coming(name: Memo<String>) -> impl IntoView {
 #[component]
 fn Overview(seen: Seen) -> impl IntoView {
     let query = use_query_map();
-    let chosen = Memo::new(move |_| query.with(|query| query.get("member")));
-    let drawing = Memo::new(move |_| query.with(Drawing::of));
-    let inspected = Memo::new(move |_| chosen.get().filter(|id| seen.has_member(id)));
+    let chosen = memo(move || query.with(|query| query.get("member")));
+    let drawing = memo(move || query.with(Drawing::of));
+    let inspected = memo(move || chosen.get().filter(|id| seen.has_member(id)));
     view! {
         <head::Head seen/>
         <banner::Running seen/>
@@ -88,7 +89,10 @@ fn Overview(seen: Seen) -> impl IntoView {
                 <members::Members seen chosen/>
             </div>
             <div class="cluster-side">
-                {anew(move || inspected.get().map(|id| view! { <inspector::Inspector seen id/> }))}
+                {anew(move || inspected.get().map(|id| {
+                    let problem = query.with_untracked(|query| query.get("problem"));
+                    view! { <inspector::Inspector seen id problem/> }
+                }))}
                 <findings::Findings seen/>
                 <history::History/>
                 <tolerance::Tolerance seen/>

@@ -36,7 +36,7 @@ fn table(view: ClusterView, duty: Duty) -> String {
 
 fn graph(view: ClusterView, drawing: Drawing) -> String {
     part(view, Duty::Admin, |seen| {
-        let (drawing, chosen) = (Memo::new(move |_| drawing), Memo::new(|_| None));
+        let (drawing, chosen) = (memo(move || drawing), Memo::new(|_| None));
         view! { <topology::Topology seen drawing chosen/> }.into_any()
     })
 }
@@ -162,6 +162,19 @@ fn who_names_whom_is_told_only_while_no_leader_is_agreed() {
     view.leader.status = LeaderStatus::Disputed;
     let html = said(view);
     assert!(html.contains("bao-eu1-a is named by bao-eu1-a, bao-eu1-b, bao-eu1-c, bao-eu2-a"));
+}
+
+#[test]
+fn a_state_is_set_by_hand_by_administrators_only() {
+    let inspector = |duty| {
+        part(sample::view(), duty, |seen| {
+            view! { <inspector::Inspector seen id="bao-eu2-b"/> }.into_any()
+        })
+    };
+    let html = inspector(Duty::Admin);
+    assert!(html.contains("/override\""), "{html}");
+    assert!(html.contains("name=\"reason\""), "{html}");
+    assert!(!inspector(Duty::Operator).contains("/override\""));
 }
 
 #[test]

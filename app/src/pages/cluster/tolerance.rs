@@ -22,8 +22,8 @@ const REDRAWN_MS: i64 = 10_000;
 pub fn Tolerance(seen: Seen) -> impl IntoView {
     let now = use_live().now;
     // Drawn anew as often as a line of an hour moves by a pixel.
-    let moment = Memo::new(move |_| now.get().unix_ms() / REDRAWN_MS);
-    let history = Memo::new(move |_| seen.read(|view| view.tolerance_history.clone()));
+    let moment = memo(move || now.get().unix_ms() / REDRAWN_MS);
+    let history = memo(move || seen.read(|view| view.tolerance_history.clone()));
     let at = move || Timestamp::from_unix_ms(moment.get().saturating_mul(REDRAWN_MS));
     let drawn = move || history.with(|history| draw(history, at()));
     let since = move || {

@@ -109,7 +109,7 @@ impl Standing {
 
 #[component]
 pub fn Topology(seen: Seen, drawing: Memo<Drawing>, chosen: Memo<Option<String>>) -> impl IntoView {
-    let standing = Memo::new(move |_| seen.read(Standing::of));
+    let standing = memo(move || seen.read(Standing::of));
     let chip = move |of: Drawing, label: &str| {
         let chosen = Signal::derive(move || drawing.get() == of);
         view! { <Chip href=of.address().to_owned() label=label.to_owned() chosen/> }
@@ -218,7 +218,7 @@ fn by_zone(seen: Seen, standing: &Standing, chosen: Memo<Option<String>>) -> Any
 
 /// Solid while in step, dashed while behind, dotted without contact.
 fn link(seen: Seen, id: MemberId, path: String) -> AnyView {
-    let class = Memo::new(move |_| {
+    let class = memo(move || {
         let state = seen
             .member(&id, |_, member| member.state)
             .unwrap_or(MemberState::Unknown);
@@ -287,14 +287,14 @@ fn card(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     };
     let face = {
         let id = id.clone();
-        Memo::new(move |_| Face::of(seen, &id))
+        memo(move || Face::of(seen, &id))
     };
     let aged = {
         let id = id.clone();
         Signal::derive(move || seen.member(&id, |_, member| member.age_ms).flatten())
     };
     let age = age_now(aged);
-    let distance = Memo::new(move |_| {
+    let distance = memo(move || {
         let distance = |view: &ClusterView, member: &quorate_domain::view::MemberView| {
             say::distance(member, leads(view, &member.id), age.get())
         };

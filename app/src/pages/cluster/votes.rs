@@ -8,7 +8,7 @@ use crate::words::cluster as say;
 
 #[component]
 pub fn Votes(seen: Seen) -> impl IntoView {
-    let votes = Memo::new(move |_| {
+    let votes = memo(move || {
         seen.read(|view| {
             if view.leader.status == LeaderStatus::Agreed {
                 return Vec::new();

@@ -32,8 +32,8 @@ pub fn needs_a_look(cluster: &ClusterSummary) -> bool {
 #[component]
 pub fn FleetPage() -> impl IntoView {
     let state = use_live().state;
-    let sentence = Memo::new(move |_| state.with(|state| say::sentence(&state.fleet)));
-    let empty = Memo::new(move |_| state.with(|state| state.fleet.is_empty()));
+    let sentence = memo(move || state.with(|state| say::sentence(&state.fleet)));
+    let empty = memo(move || state.with(|state| state.fleet.is_empty()));
     view! {
         <PageHead
             title=words::FLEET
@@ -58,13 +58,13 @@ fn NoClusters() -> impl IntoView {
 fn Clusters() -> impl IntoView {
     let state = use_live().state;
     let params = use_query_map();
-    let query = Memo::new(move |_| params.with(Query::of));
+    let query = memo(move || params.with(Query::of));
     let order = Order::of_live();
-    let shown = Memo::new(move |_| {
+    let shown = memo(move || {
         let query = query.get();
         state.with(|state| order.shown(&query, &state.fleet))
     });
-    let none = Memo::new(move |_| shown.with(Vec::is_empty));
+    let none = memo(move || shown.with(Vec::is_empty));
     keys::listen();
     view! {
         <div class="page-wide fleet-bar">
@@ -87,9 +87,7 @@ fn Clusters() -> impl IntoView {
                     </tr>
                 </thead>
                 <tbody>
-                    <For each=move || shown.get() key=Clone::clone let(name)>
-                        <Row name/>
-                    </For>
+                    {listed(move || shown.get(), |name| view! { <Row name/> }.into_any())}
                 </tbody>
             </table>
             {move || none.get().then(|| view! {
@@ -150,11 +148,11 @@ fn Filter(query: Memo<Query>) -> impl IntoView {
 fn Chips(query: Memo<Query>) -> impl IntoView {
     let state = use_live().state;
     let home = path("/");
-    let problems = Memo::new(move |_| {
+    let problems = memo(move || {
         let count = state.with(|state| state.fleet.iter().filter(|c| needs_a_look(c)).count());
         u64::try_from(count).unwrap_or_default()
     });
-    let facets = Memo::new(move |_| state.with(|state| query::facets(&state.fleet, CHIPS)));
+    let facets = memo(move || state.with(|state| query::facets(&state.fleet, CHIPS)));
     let to = move |change: fn(Query) -> Query| {
         let home = home.clone();
         Signal::derive(move || change(query.get()).address(&home))
@@ -202,7 +200,7 @@ fn Chips(query: Memo<Query>) -> impl IntoView {
 #[component]
 fn NewOrder(order: Order) -> impl IntoView {
     let state = use_live().state;
-    let moved = Memo::new(move |_| state.with(|state| order.has_moved(&state.fleet)));
+    let moved = memo(move || state.with(|state| order.has_moved(&state.fleet)));
     view! {
         <div class="fleet-order" aria-live="polite">
             {move || moved.get().then(|| view! {

@@ -22,7 +22,7 @@ pub fn Row(name: String) -> impl IntoView {
     let state = use_live().state;
     let href = cluster_path(&name);
     let wanted = name.clone();
-    let cluster = Memo::new(move |_| {
+    let cluster = memo(move || {
         state.with(|state| {
             let found = state
                 .fleet
