@@ -86,7 +86,8 @@ pub fn request(view: &ClusterView, action: &Action) -> String {
             )
         }
         Action::Snapshot if openziti => {
-            "for a copy of the model database on the leader's own disk".to_owned()
+            "for a copy of the model database on the leader's own disk, and to check the model"
+                .to_owned()
         }
         Action::AddLearner { address, .. } if openbao => {
             format!("at {address} itself to join the cluster as a non-voter")
@@ -192,7 +193,7 @@ pub fn notes(view: &ClusterView, action: &Action, may_choose: bool) -> Vec<Strin
         }
         Action::Remove { member } => {
             let name = view.name_of(member);
-            let back = if openbao {
+            let back = if openbao || view.kind == Kind::Openziti {
                 "To come back it needs an empty data directory; then add it anew.".to_owned()
             } else {
                 format!(

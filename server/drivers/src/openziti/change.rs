@@ -281,6 +281,8 @@ impl Openziti {
         if let Some(applied) = judged(&exchange, &reply) {
             return applied;
         }
+        let mut exchange = exchange;
+        exchange.received["integrity"] = self.check_integrity(leader).await;
         let made: Option<Wrapped<SnapshotMade>> = reply.json().ok();
         let index = made.and_then(|made| index_in(&made.data.path));
         let member = step.leader.clone().or_else(|| self.memory().leader.clone());
@@ -297,6 +299,19 @@ impl Openziti {
             member: None,
             deferred: false,
         })
+    }
+
+    /// Has the controller look for what is inconsistent in its model, without repairing any of
+    /// it: a copy is worth what was copied. What it finds is a finding of later looks.
+    async fn check_integrity(&self, leader: &Url) -> Value {
+        let url = fabric(leader, "database/check-data-integrity");
+        let call = || self.asker.client.ask_nothing(&url);
+        let begun = self.asker.read(leader, self.status_timeout * 2, call).await;
+        self.memory().integrity_at = None;
+        match begun {
+            Ok(reply) => json!({ "begun": reply.status == 202, "status": reply.status }),
+            Err(why) => json!({ "begun": false, "problem": format!("{:?}", why.answer()) }),
+        }
     }
 
     async fn send(&self, leader: &Url, request: &Request) -> Sent {

@@ -358,7 +358,9 @@ fn particular(verb: Verb, own: &[Asked]) -> Option<String> {
             (!words.is_empty()).then(|| words.join(" "))
         }
         Verb::Snapshot => Some(
-            "It stays on the leader's own disk, beside its database; once a minute at most."
+            "It stays on the leader's own disk, beside its database; once a minute at most. \
+             Then the model is checked for inconsistencies, without repairing any; what is found \
+             becomes a finding."
                 .to_owned(),
         ),
         _ => (!is_offered(verb)).then(|| "OpenZiti has no call for it".to_owned()),

@@ -291,15 +291,13 @@ impl Entry {
 
 /// Runs on by itself: a look that ends must not end a sign-in that is nearly done.
 fn start(signing: impl Future<Output = Result<Session, SignInError>> + Send + 'static) -> Attempt {
-    let running = tokio::spawn(tokio::time::timeout(WHOLE_SIGN_IN, signing));
-    let whole = async move {
-        match running.await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(SignInError::Wire(Wire::TimedOut(WHOLE_SIGN_IN))),
-            Err(_) => Err(SignInError::Wire(Wire::Broken)),
-        }
-    };
-    whole.boxed().shared()
+    let bounded = tokio::time::timeout(WHOLE_SIGN_IN, signing);
+    let whole = bounded
+        .map(|outcome| outcome.unwrap_or(Err(SignInError::Wire(Wire::TimedOut(WHOLE_SIGN_IN)))));
+    let attempt = whole.boxed().shared();
+    // Whoever looks at it later finds it done although nobody waited for it.
+    tokio::spawn(attempt.clone().map(drop));
+    attempt
 }
 
 /// Signs in at `url`, by OIDC where it is offered.

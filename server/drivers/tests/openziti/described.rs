@@ -100,6 +100,7 @@ async fn every_call_of_the_driver_and_every_answer_of_the_stand_in_is_described_
             "/cluster/remove-member",
             "/cluster/transfer-leadership",
             "/database/snapshot",
+            "/database/check-data-integrity",
             "/database/data-integrity-results",
             "/inspections",
         ] {

@@ -423,15 +423,17 @@ async fn snapshots_stay_where_they_are_made_and_come_once_a_while() {
 }
 
 #[tokio::test]
-async fn what_an_integrity_check_found_is_a_finding() {
-    let cluster = crate::openziti_stand_in::StandIn::start(Shape::default()).await;
-    cluster.world.state().node_mut("n1").integrity = Some(serde_json::json!({
-        "inProgress": false, "fixingErrors": false, "tooManyErrors": false, "error": "",
-        "startTime": "2026-08-20T10:00:00.000Z", "endTime": "2026-08-20T10:00:01.000Z",
-        "results": [{ "description": "service s1 has no such config", "fixed": false }]
-    }));
-    let driver = quorate_drivers::connect(cluster.connection(&["n1"])).unwrap();
-    let seen = driver.observe(crate::stage::DEADLINE).await;
+async fn a_snapshot_has_the_model_checked_and_what_that_finds_is_a_finding() {
+    let stage = Stage::set(Shape::default()).await;
+    assert_eq!(stage.look().await.notes, []);
+    let flaws = vec!["service s1 has no such config".to_owned()];
+    stage.cluster.world.state().node_mut("n1").flaws = flaws;
+    let taken = stage.apply(Action::Snapshot).await;
+    let Applied::Accepted(receipt) = taken else {
+        panic!("{taken:?}")
+    };
+    assert_eq!(receipt.exchange.received["integrity"]["begun"], true);
+    let seen = stage.look().await;
     let told = |note: &Note| matches!(note, Note::BackendUnhealthy { text } if text.contains("service s1"));
     assert!(seen.notes.iter().any(told), "{:?}", seen.notes);
 }

@@ -1,6 +1,8 @@
 //! Signing in: by password and by certificate, by OIDC and the older way; renewing; and not
 //! trying a refused password again and again.
 
+use std::time::{Duration, Instant};
+
 use quorate_domain::observation::Answer;
 use quorate_drivers::{Secret, connect};
 
@@ -17,6 +19,25 @@ async fn by_oidc_one_sign_in_is_good_at_every_member() {
     }
     assert_eq!(stage.cluster.sign_ins(), 1);
     assert!(stage.look().await.nodes.iter().all(|node| node.answered()));
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_before_it_ends_and_nobody_is_denied_meanwhile() {
+    let stage = Stage::set(Shape {
+        life: Duration::from_secs(2),
+        ..Shape::default()
+    })
+    .await;
+    stage.look().await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(4_500) {
+        let seen = stage.look().await;
+        assert!(seen.nodes.iter().all(|node| node.answered()), "{seen:#?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(stage.cluster.sign_ins(), 1);
+    let renewed = stage.cluster.calls("n1", "/oidc/oauth/token");
+    assert!((3..=6).contains(&renewed), "{renewed}");
 }
 
 #[tokio::test]

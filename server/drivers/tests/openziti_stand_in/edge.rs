@@ -1,6 +1,6 @@
 //! The management API's part: version, the older sign-in, the controllers' API addresses.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use axum::{
     Json, Router,
@@ -101,14 +101,15 @@ async fn authenticate(
     let mut state = controller.world.state();
     // Good at this controller only.
     let key = format!("{}/{token}", controller.id);
-    state.tokens.insert(key, name);
+    let until = Instant::now() + controller.access.life;
+    state.tokens.insert(key, (name, until));
     let queries = if controller.access.multi_factor {
         json!([{ "typeId": "MFA" }])
     } else {
         json!([])
     };
     let body = json!({
-        "token": token, "expirationSeconds": 1800, "authQueries": queries,
+        "token": token, "expirationSeconds": controller.access.life.as_secs(), "authQueries": queries,
         "expiresAt": "2026-08-20T10:30:00.000Z", "identity": { "id": "i1" },
     });
     answer(200, json!({ "data": body, "meta": {} }))
@@ -126,7 +127,8 @@ pub fn caller(controller: &Controller, headers: &HeaderMap) -> Option<String> {
         (None, Some(bearer)) => format!("oidc/{}", bearer.strip_prefix("Bearer ")?),
         (None, None) => return None,
     };
-    state.tokens.get(&key).cloned()
+    let (name, until) = state.tokens.get(&key)?;
+    (*until > Instant::now()).then(|| name.clone())
 }
 
 #[derive(Deserialize)]

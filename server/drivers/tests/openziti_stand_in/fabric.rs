@@ -276,7 +276,9 @@ async fn check_integrity(State(controller): State<Controller>, headers: HeaderMa
     }
     let mut state = controller.world.state();
     let node = state.node_mut(&controller.id);
-    let mut results = node.integrity.take().unwrap_or_else(idle);
+    let found = |flaw: &String| json!({ "description": flaw, "fixed": false });
+    let mut results = idle();
+    results["results"] = node.flaws.iter().map(found).collect();
     results["startTime"] = json!("2026-08-20T10:00:00.000Z");
     results["endTime"] = json!("2026-08-20T10:00:01.000Z");
     node.integrity = Some(results);

@@ -54,6 +54,8 @@ pub struct Shape {
     pub mesh: bool,
     pub oidc: bool,
     pub multi_factor: bool,
+    /// What sessions and tokens last.
+    pub life: Duration,
     pub domain: String,
     pub pace: Pace,
 }
@@ -68,6 +70,7 @@ impl Default for Shape {
             mesh: false,
             oidc: true,
             multi_factor: false,
+            life: Duration::from_secs(1_800),
             domain: "stand-in".to_owned(),
             pace: Pace::default(),
         }
@@ -118,6 +121,7 @@ impl StandIn {
         let access = Arc::new(Access {
             oidc: shape.oidc,
             multi_factor: shape.multi_factor,
+            life: shape.life,
             administrator: administrator.certificate.clone(),
             sign_ins: AtomicUsize::new(0),
         });

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{PoisonError, atomic::Ordering},
+    time::Instant,
 };
 
 use axum::{
@@ -153,13 +154,15 @@ async fn token(State(controller): State<Controller>, Form(fields): Form<Fields>)
     };
     let (access, refresh) = (word(), word());
     let key = format!("oidc/{access}");
-    controller.world.state().tokens.insert(key, name.clone());
+    let life = controller.access.life;
+    let held = (name.clone(), Instant::now() + life);
+    controller.world.state().tokens.insert(key, held);
     requests(&controller)
         .refreshes
         .insert(refresh.clone(), name);
     answer(
         200,
         json!({ "access_token": access, "refresh_token": refresh, "token_type": "Bearer",
-            "expires_in": 1800 }),
+            "expires_in": life.as_secs() }),
     )
 }

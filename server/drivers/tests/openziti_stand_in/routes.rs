@@ -42,6 +42,8 @@ pub struct Controller {
 pub struct Access {
     pub oidc: bool,
     pub multi_factor: bool,
+    /// What sessions and tokens last.
+    pub life: Duration,
     /// Certificate (DER) of an administrator.
     pub administrator: Vec<u8>,
     /// How many sign-ins were tried.

@@ -103,7 +103,9 @@ pub struct Node {
     /// The data with the console's identity have reached it.
     pub knows_identities: bool,
     pub snapshot_at: Option<Instant>,
+    /// What the last integrity check found, and what one would find now.
     pub integrity: Option<Value>,
+    pub flaws: Vec<String>,
     contact: Instant,
 }
 
@@ -120,7 +122,8 @@ pub struct State {
     pub pace: Pace,
     /// All controllers have channels to all others (from 2.1 on), or only the leader has.
     pub mesh: bool,
-    pub tokens: BTreeMap<String, String>,
+    /// Whose a session or token is, and until when.
+    pub tokens: BTreeMap<String, (String, Instant)>,
 }
 
 /// Shared by all controllers.
@@ -240,6 +243,7 @@ impl Node {
             knows_identities: true,
             snapshot_at: None,
             integrity: None,
+            flaws: Vec::new(),
             contact: Instant::now(),
         }
     }
