@@ -18,7 +18,8 @@ import (
 const enqueue = 2 * time.Second
 
 // Change carries out one change, with all checks: what POST groups/default/changes does. Its
-// error is a *protocol.Refusal.
+// error is a *protocol.Refusal. The server lets one change in at a time; a host that calls this by
+// itself relies on the library's comparison alone.
 func (a *Agent) Change(
 	ctx context.Context, group string, asked protocol.ChangeRequest,
 ) (protocol.Receipt, error) {

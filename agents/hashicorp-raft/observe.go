@@ -52,8 +52,11 @@ func (a *Agent) run() {
 		case <-a.ended:
 			return
 		case seen := <-a.events:
-			a.tell(seen)
-			a.drain()
+			_ = contained(func() error {
+				a.tell(seen)
+				a.drain()
+				return nil
+			})
 		case <-a.moved:
 		case <-every.C:
 		}

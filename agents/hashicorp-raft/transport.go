@@ -122,10 +122,8 @@ func (p *watchedPipeline) pass(from <-chan raft.AppendFuture) {
 			if !open {
 				return
 			}
-			// What comes out of the consumer has ended, so asking does not wait.
-			if future.Error() == nil {
-				p.peers.answered(p.id, future.Request(), future.Response(), byPipeline, 0)
-			}
+			// Whatever becomes of reading it, the answer goes on to Raft.
+			_ = contained(func() error { return p.read(future) })
 			select {
 			case p.passed <- future:
 			case <-p.closed:
@@ -135,4 +133,13 @@ func (p *watchedPipeline) pass(from <-chan raft.AppendFuture) {
 			return
 		}
 	}
+}
+
+func (p *watchedPipeline) read(future raft.AppendFuture) error {
+	// What comes out of the consumer has ended, so asking does not wait.
+	if err := future.Error(); err != nil {
+		return err
+	}
+	p.peers.answered(p.id, future.Request(), future.Response(), byPipeline, 0)
+	return nil
 }

@@ -118,7 +118,7 @@ func (s *store) leader() *node.Node {
 	var found *node.Node
 	s.until("a ready leader", func() bool {
 		for _, running := range s.nodes {
-			if running.Raft.State() == raft.Leader && running.Starting.Report().Phase == startup.Ready {
+			if running.Starting.Check(context.Background(), startup.OnLeader()) == nil {
 				found = running
 				return true
 			}
@@ -334,6 +334,27 @@ func TestANewLeaderServesWhenItsBarrierIsThrough(t *testing.T) {
 	if server.Applied() < 400 {
 		t.Fatal("it served without all that was committed")
 	}
+}
+
+func TestALeaderWhoseStateMachineDoesNotReturnHandsLeadershipOver(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 3, func(o *node.Options) { o.HandOverAfter = 300 * time.Millisecond })
+	frozen := s.follower()
+	server := s.nodes[frozen]
+	server.Set(node.Faults{FreezeApply: true})
+	old := s.leader()
+	if err := old.Put("k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	err := old.Raft.LeadershipTransferToServer(raft.ServerID(frozen), raft.ServerAddress(server.Address)).Error()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.until("it leads", func() bool { return server.Raft.State() == raft.Leader })
+	if s.leader() == server {
+		t.Fatal("who cannot serve leads on")
+	}
+	server.Set(node.Faults{})
 }
 
 func TestWithoutAWayToTheLeaderTheOwnCommitIndexHasToStandStill(t *testing.T) {

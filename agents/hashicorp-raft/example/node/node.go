@@ -45,6 +45,8 @@ type Options struct {
 	HidePreVote bool
 	// PersistEvery is how often the applied index is written; zero means a second.
 	PersistEvery time.Duration
+	// HandOverAfter has a new leader give leadership away whose barrier takes longer; zero: never.
+	HandOverAfter time.Duration
 	// OnReady is called when replay is over. It may be nil.
 	OnReady func(startup.Start)
 	// Log takes Raft's log; nil throws it away.
@@ -98,7 +100,8 @@ func (n *Node) start() error {
 	// ---- What an engineer adds begins here.
 	n.Starting = startup.New(startup.Options{
 		Member: raft.ServerID(n.options.ID), Persisted: n.Persisted, OnReady: n.options.OnReady,
-		Applied: func() (uint64, bool) { return n.Watched.Applied() },
+		Applied:      func() (uint64, bool) { return n.Watched.Applied() },
+		BarrierLimit: n.options.HandOverAfter, HandOver: n.options.HandOverAfter > 0,
 	})
 	// ---- and goes on below.
 	n.machine = newMachine(n.Starting, func(string) { n.Live.Add(1) })
