@@ -27,6 +27,12 @@ type madeUp struct {
 	shards []dragonboat.ShardInfo
 	reads  int
 	closed bool
+	// members is what linearizable reads tell; answer what Raft says to a change, which becomes effective if
+	// effect says so.
+	members *role.Membership
+	answer  error
+	effect  func(*role.Membership)
+	changes int
 }
 
 var voters = map[uint64]string{1: "10.0.0.1:63000", 2: "10.0.0.2:63000", 3: "10.0.0.3:63000"}
@@ -80,15 +86,26 @@ func (m *madeUp) Commit(shard uint64) (uint64, bool) {
 	}
 	return last(shard), true
 }
-func (m *madeUp) Snapshot(uint64) (uint64, uint64, bool)                        { return 0, 0, false }
-func (m *madeUp) Term(uint64, uint64) (uint64, bool)                            { return 2, true }
-func (m *madeUp) Transfer(uint64, uint64) error                                 { return nil }
-func (m *madeUp) move(shard uint64)                                             { m.mu.Lock(); m.shards[shard-1].Term++; m.mu.Unlock() }
-func (m *madeUp) close()                                                        { m.mu.Lock(); m.closed = true; m.mu.Unlock() }
-func (m *madeUp) Promote(context.Context, uint64, uint64, string, uint64) error { return nil }
-func (m *madeUp) Delete(context.Context, uint64, uint64, uint64) error          { return nil }
+func (m *madeUp) Snapshot(uint64) (uint64, uint64, bool) { return 0, 0, false }
+func (m *madeUp) Term(uint64, uint64) (uint64, bool)     { return 2, true }
+func (m *madeUp) Transfer(uint64, uint64) error          { return nil }
+func (m *madeUp) move(shard uint64)                      { m.mu.Lock(); m.shards[shard-1].Term++; m.mu.Unlock() }
+func (m *madeUp) close()                                 { m.mu.Lock(); m.closed = true; m.mu.Unlock() }
+
+func (m *madeUp) change() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changes++
+	if m.effect != nil {
+		m.effect(m.members)
+	}
+	return m.answer
+}
+
+func (m *madeUp) Promote(context.Context, uint64, uint64, string, uint64) error { return m.change() }
+func (m *madeUp) Delete(context.Context, uint64, uint64, uint64) error          { return m.change() }
 func (m *madeUp) AddNonVoting(context.Context, uint64, uint64, string, uint64) error {
-	return nil
+	return m.change()
 }
 
 func (m *madeUp) TakeSnapshot(context.Context, uint64, dragonboat.SnapshotOption) (uint64, error) {
@@ -99,6 +116,10 @@ func (m *madeUp) Membership(context.Context, uint64) (*role.Membership, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reads++
+	if m.members != nil {
+		copied := *m.members
+		return &copied, nil
+	}
 	return &role.Membership{Index: 3, Voters: voters}, nil
 }
 

@@ -42,8 +42,12 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	program = filepath.Join(dir, "example")
-	build := exec.Command("go", "build", "-tags", "dragonboat_monkeytest", "-o", program, "../example")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	args := []string{"build", "-tags", "dragonboat_monkeytest", "-o", program}
+	if raced { // `go test -race ./trials` looks for races in the hosts too.
+		args = append(args, "-race")
+	}
+	build := exec.Command("go", append(args, "../example")...)
+	build.Env = append(os.Environ(), "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[raced])
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
 		os.Exit(1)
@@ -112,11 +116,16 @@ type cluster struct {
 	extra map[int][]string
 }
 
-var nextPort = 14000 + os.Getpid()*16%6000
+var (
+	ports    sync.Mutex
+	nextPort = 14000 + os.Getpid()*16%6000
+)
 
 // freeAddress is free now, and below those that the system gives to whoever connects somewhere: a host that is
 // down must find its address free again.
 func freeAddress(t *testing.T) string {
+	ports.Lock()
+	defer ports.Unlock()
 	for range 1000 {
 		if nextPort++; nextPort >= 20000 {
 			nextPort = 14000
@@ -150,6 +159,7 @@ func newCluster(t *testing.T, spares, groups int, registry bool) *cluster {
 // running starts the initial hosts and the spare ones, and waits until the default group is led.
 func running(t *testing.T, spares, groups int, registry bool) *cluster {
 	t.Helper()
+	t.Parallel() // Most of a trial is waiting.
 	c := newCluster(t, spares, groups, registry)
 	for n := range c.hosts {
 		c.start(n)
@@ -164,6 +174,11 @@ func (c *cluster) close() {
 	}
 	if c.registry != nil {
 		c.registry.Close()
+	}
+	for _, host := range c.hosts {
+		if strings.Contains(host.log.String(), "WARNING: DATA RACE") {
+			c.t.Errorf("a race in %s: %s", host.name, host.log)
+		}
 	}
 	if c.t.Failed() {
 		for _, host := range c.hosts {
