@@ -3,13 +3,15 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Command, ExitCode, Stdio},
 };
 
 use anyhow::{Context as _, bail};
 
 use crate::{
-    browsers, check, compile, node, openbao, step, tally::Tally, toolchain, workspace::Workspace,
+    browsers, check, compile, etcd, golang, node, openbao, step, tally::Tally, toolchain,
+    workspace::Workspace,
 };
 
 /// How much is run.
@@ -18,6 +20,15 @@ pub enum Extent {
     Usual,
     /// With the slow rounds: cargo tests see `QUORATE_TEST_SLOW=1`, journeys marked `@slow` run.
     All,
+}
+
+impl Extent {
+    /// Lets what is run know.
+    pub fn tell(self, command: &mut Command) {
+        if self == Self::All {
+            command.env("QUORATE_TEST_SLOW", "1");
+        }
+    }
 }
 
 /// # Errors
@@ -29,8 +40,22 @@ pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
     if let Err(error) = openbao::need_pip() {
         tally.fail(format!("OpenBao: {error:#}"));
     }
+    if let Err(error) = etcd::need() {
+        tally.fail(format!("etcd: {error:#}"));
+    }
     check::all(workspace, &mut tally);
-    if let Err(error) = crates(workspace, extent, &mut tally) {
+    let go = match golang::need(workspace) {
+        Ok(go) => go,
+        Err(error) => {
+            tally.fail(format!("Go: {error:#}"));
+            None
+        }
+    };
+    tally.check("agents in Go", golang::check(workspace, go.as_deref()));
+    if let Err(error) = golang::test(workspace, go.as_deref(), extent, &mut tally) {
+        tally.fail(format!("go test: {error:#}"));
+    }
+    if let Err(error) = crates(workspace, extent, go.as_deref(), &mut tally) {
         tally.fail(format!("cargo test: {error:#}"));
     }
     if let Err(error) = journeys(workspace, extent, &mut tally) {
@@ -40,7 +65,12 @@ pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
 }
 
 /// The tests of every crate that runs on the server; the browser's has none of its own.
-fn crates(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow::Result<()> {
+fn crates(
+    workspace: &Workspace,
+    extent: Extent,
+    go: Option<&Path>,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
     step::say("testing all crates");
     let mut command = toolchain::cargo();
     command
@@ -53,7 +83,8 @@ fn crates(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow::R
             "--no-fail-fast",
         ])
         .stdout(Stdio::piped());
-    environment(&mut command, extent);
+    extent.tell(&mut command);
+    golang::on_path(&mut command, go);
     let mut child = command.spawn().context("could not start cargo")?;
     let out = child.stdout.take().context("cargo's output is not there")?;
     let mut results = 0;
@@ -78,7 +109,7 @@ fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow:
     let _ = fs::remove_file(&report);
     let mut command = playwright(workspace)?;
     command.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
-    environment(&mut command, extent);
+    extent.tell(&mut command);
     if extent == Extent::Usual {
         command.args(["--grep-invert", "@slow"]);
     }
@@ -122,10 +153,4 @@ pub fn playwright(workspace: &Workspace) -> anyhow::Result<Command> {
         .env("QUORATE_TEST_CHROMIUM", chromium)
         .env("QUORATE_TEST_OPENBAO", launcher);
     Ok(command)
-}
-
-fn environment(command: &mut Command, extent: Extent) {
-    if extent == Extent::All {
-        command.env("QUORATE_TEST_SLOW", "1");
-    }
 }
