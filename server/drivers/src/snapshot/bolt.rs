@@ -28,6 +28,9 @@ pub(super) enum Bucket {
     Inline(Vec<u8>),
 }
 
+/// A key and its value.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
+
 #[derive(Debug)]
 struct Entry {
     key: Vec<u8>,
@@ -82,7 +85,7 @@ impl<R: Read + Seek> Store<R> {
     }
 
     /// The keys and values of a bucket, without the buckets within it.
-    pub fn pairs(&mut self, bucket: &Bucket) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Damaged> {
+    pub fn pairs(&mut self, bucket: &Bucket) -> Result<Vec<Pair>, Damaged> {
         let entries = self.entries(bucket)?.into_iter();
         Ok(entries
             .filter(|entry| !entry.is_bucket)
