@@ -16,7 +16,6 @@
 package agent
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -155,25 +154,6 @@ func (a *Agent) Close() {
 		}
 	})
 	a.running.Wait()
-}
-
-// LeaderCommit asks the leader's agent how far the leader has committed. It is what
-// [startup.Options] want to know the target of a start.
-func (a *Agent) LeaderCommit(
-	ctx context.Context, leader raft.ServerID, address raft.ServerAddress,
-) (startup.Committed, error) {
-	origin := a.agentAddress(raft.Server{ID: leader, Address: address})
-	if origin == "" {
-		return startup.Committed{}, startup.ErrNoChannel
-	}
-	view, err := a.options.Peer.View(ctx, origin, protocol.DefaultGroup)
-	switch {
-	case err != nil:
-		return startup.Committed{}, err
-	case view.State != protocol.Leader || view.Member != string(leader) || view.CommitIndex == nil:
-		return startup.Committed{}, errors.New("whoever answers there does not lead")
-	}
-	return startup.Committed{Index: *view.CommitIndex, Verified: view.ReadIndex, Term: view.Term}, nil
 }
 
 func (a *Agent) agentAddress(server raft.Server) string {

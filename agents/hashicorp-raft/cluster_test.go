@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -37,6 +38,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	// Clusters mostly wait, so more of them run at once than there are processors.
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6")
 	os.Exit(m.Run())
 }
 

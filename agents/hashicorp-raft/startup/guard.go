@@ -149,10 +149,10 @@ func (s *Sync) linearizable(ctx context.Context, level Level) error {
 
 func (s *Sync) confirmedByLeader(ctx context.Context, level Level) (uint64, error) {
 	address, leader := s.raft.LeaderWithID()
-	if s.ask == nil || leader == "" {
+	if s.others == nil || leader == "" {
 		return 0, s.notYet(level, "there is no leader that could be asked")
 	}
-	told, err := s.ask(ctx, leader, address)
+	told, err := s.others.LeaderCommit(ctx, leader, address)
 	switch {
 	case err != nil:
 		return 0, s.notYet(level, "the leader did not answer: "+err.Error())

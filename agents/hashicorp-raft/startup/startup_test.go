@@ -3,6 +3,7 @@ package startup_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -24,6 +25,13 @@ import (
 )
 
 const timeout = time.Second
+
+// Clusters mostly wait, so more of them run at once than there are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6")
+	os.Exit(m.Run())
+}
 
 // store is a cluster that is put together by Raft itself.
 type store struct {
@@ -404,6 +412,24 @@ func TestAnIsolatedNodeBecomesStaleAndARemovedOneSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("it is removed", func() bool { return lonely.Starting.Report().Phase == startup.Removed })
+}
+
+func TestANodeThatWasRemovedWhileItWasAwayFindsOut(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 3, nil)
+	id := s.follower()
+	s.stop(id)
+	if err := s.leader().Raft.RemoveServer(raft.ServerID(id), 0, 0).Error(); err != nil {
+		t.Fatal(err)
+	}
+	back := s.start(id, nil)
+	s.until("it is removed, by the leader's word", func() bool {
+		report := back.Starting.Report()
+		return report.Phase == startup.Removed && back.Raft.State() == raft.Candidate
+	})
+	if len(back.Words().Servers) != 3 {
+		t.Fatal("nothing was staged: Raft itself knows")
+	}
 }
 
 func TestAGuardLetsPassRedirectsOrRefuses(t *testing.T) {

@@ -11,7 +11,6 @@ package startup
 import (
 	"context"
 	"errors"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -64,8 +63,14 @@ type Committed struct {
 // ErrNoChannel: nobody can be asked for the leader's commit index.
 var ErrNoChannel = errors.New("there is no way to ask the leader")
 
-// Ask asks a leader how far it has committed.
-type Ask func(context.Context, raft.ServerID, raft.ServerAddress) (Committed, error)
+// Others are how a node asks other nodes; the agent is what it should be.
+type Others interface {
+	// LeaderCommit asks a leader how far it has committed.
+	LeaderCommit(context.Context, raft.ServerID, raft.ServerAddress) (Committed, error)
+	// RemovedBy is the leader that does not count this node as a member any more; empty if none
+	// says so.
+	RemovedBy(context.Context) raft.ServerID
+}
 
 // Options of a start.
 type Options struct {
@@ -125,12 +130,14 @@ const (
 	// ownCommitFor is how long the own commit index has to stand still where nobody can be asked.
 	ownCommitFor = time.Second
 	askLimit     = time.Second
+	// inquireEvery is how often a node without a leader asks whether it is a member still.
+	inquireEvery = 5 * time.Second
 )
 
 // Sync follows one node.
 type Sync struct {
 	raft    *raft.Raft
-	ask     Ask
+	others  Others
 	options Options
 	// following is closed when there is a Raft to follow.
 	following chan struct{}
@@ -149,9 +156,13 @@ type Sync struct {
 	barred, barring uint64
 	barringSince    time.Time
 	stood           standing
-	rate            rate
-	notes           notes
-	changed         chan struct{}
+	// inquired is when the others were asked last whether this node is a member still; removedBy
+	// is who said no.
+	inquired  time.Time
+	removedBy raft.ServerID
+	rate      rate
+	notes     notes
+	changed   chan struct{}
 
 	ended chan struct{}
 	end   sync.Once
@@ -180,10 +191,10 @@ func New(options Options) *Sync {
 	return s
 }
 
-// Follow follows a node from now on; once only. `ask` asks the leader, and the agent's LeaderCommit
-// is what it should be; while it is nil or answers ErrNoChannel, the weaker rule holds.
-func (s *Sync) Follow(r *raft.Raft, ask Ask) {
-	s.raft, s.ask = r, ask
+// Follow follows a node from now on; once only. While others is nil, or answers ErrNoChannel, the
+// weaker rule holds.
+func (s *Sync) Follow(r *raft.Raft, others Others) {
+	s.raft, s.others = r, others
 	if s.options.StaleAfter <= 0 {
 		s.options.StaleAfter = 2 * r.ReloadableConfig().HeartbeatTimeout
 	}
@@ -302,137 +313,6 @@ func (s *Sync) applied() uint64 {
 	}
 	finished, inside := s.options.Applied()
 	return s.gauge.Read(handed, pending, finished, inside)
-}
-
-func (s *Sync) judge(seen Report) (Phase, string) {
-	servers := s.servers()
-	member := slices.ContainsFunc(servers, func(server raft.Server) bool {
-		return server.ID == s.options.Member
-	})
-	switch {
-	case s.raft.State() == raft.Shutdown:
-		return Stopped, "Raft is shut down; the process has to be started anew"
-	case len(servers) == 0:
-		return Starting, "this node belongs to no cluster yet"
-	case !member:
-		return Removed, "the configuration does not name this node any more"
-	case s.raft.State() == raft.Leader:
-		return s.judgeLeader()
-	case seen.Leader == "":
-		return s.without("no leader is known")
-	default:
-		return s.judgeFollower(seen)
-	}
-}
-
-func (s *Sync) servers() []raft.Server {
-	future := s.raft.GetConfiguration()
-	if future.Error() != nil {
-		return nil
-	}
-	return future.Configuration().Servers
-}
-
-// without is NoLeader, or Stale for a node that has served; the latter only once the last contact
-// is too old, since an election among the living takes a moment.
-func (s *Sync) without(why string) (Phase, string) {
-	if !s.wasReady {
-		return NoLeader, why
-	}
-	last := s.raft.LastContact()
-	if s.report.Phase == Ready && !last.IsZero() && time.Since(last) < s.options.StaleAfter {
-		return Ready, "an election is under way"
-	}
-	return Stale, why
-}
-
-func (s *Sync) judgeLeader() (Phase, string) {
-	term := s.raft.CurrentTerm()
-	if s.barred == term {
-		return Ready, "leads, and its barrier is through"
-	}
-	if s.barring != term {
-		s.barring, s.barringSince = term, time.Now()
-		go contained(func() { s.bar(term) })
-	}
-	if s.options.HandOver && time.Since(s.barringSince) > s.options.BarrierLimit {
-		s.barringSince = time.Now()
-		go contained(func() { _ = s.raft.LeadershipTransfer().Error() })
-	}
-	return LeaderPending, "elected; what came before is not all applied yet"
-}
-
-// bar writes a barrier and waits for it, however long it takes; one at a time for each term.
-func (s *Sync) bar(term uint64) {
-	index := s.raft.LastIndex()
-	err := s.raft.Barrier(s.options.BarrierLimit).Error()
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	switch {
-	case err == nil && s.raft.CurrentTerm() == term:
-		s.barred, s.target, s.from = term, max(s.target, index), FromBarrier
-	case s.barring == term:
-		// Tried again at the next look, if it still leads.
-		s.barring = 0
-	}
-}
-
-func (s *Sync) judgeFollower(seen Report) (Phase, string) {
-	fresh := seen.LastContactMS != nil &&
-		*seen.LastContactMS < uint64(s.options.StaleAfter.Milliseconds())
-	switch {
-	case !fresh && s.wasReady:
-		return Stale, "the leader has not been heard of for too long"
-	case !fresh:
-		return NoLeader, "a leader is named and has not been heard of"
-	case s.target == 0:
-		s.seek(seen)
-		return CatchingUp, "the leader is asked how far it has committed"
-	case seen.Applied < s.target:
-		return CatchingUp, "entries up to the target are being applied"
-	default:
-		return Ready, "all that was committed when it was asked is applied"
-	}
-}
-
-// seek has the leader asked, or falls back to the own commit index where nobody can be.
-func (s *Sync) seek(seen Report) {
-	if s.ask != nil {
-		if !s.asking {
-			s.asking = true
-			address, leader := s.raft.LeaderWithID()
-			go s.question(leader, address)
-		}
-		return
-	}
-	s.ownCommit(seen.Commit)
-}
-
-func (s *Sync) question(leader raft.ServerID, address raft.ServerAddress) {
-	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
-	defer cancel()
-	var told Committed
-	err := errors.New("the question failed")
-	contained(func() { told, err = s.ask(ctx, leader, address) })
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.asking = false
-	switch {
-	case err == nil && told.Index > 0:
-		s.target, s.from = told.Index, FromLeader
-	case errors.Is(err, ErrNoChannel):
-		s.ownCommit(s.raft.CommitIndex())
-	}
-}
-
-func (s *Sync) ownCommit(commit uint64) {
-	if commit == 0 || commit != s.stood.at {
-		s.stood = standing{commit, time.Now()}
-		return
-	}
-	if time.Since(s.stood.since) >= ownCommitFor {
-		s.target, s.from = commit, FromOwnCommit
-	}
 }
 
 // Report is where the node stands now.

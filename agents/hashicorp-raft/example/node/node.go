@@ -136,7 +136,7 @@ func (n *Node) start() error {
 		return err
 	}
 	// ---- and follows the start.
-	n.Starting.Follow(n.Raft, n.Agent.LeaderCommit)
+	n.Starting.Follow(n.Raft, n.Agent)
 	return n.serve()
 }
 
