@@ -9,8 +9,16 @@ mod console;
 mod demo;
 #[path = "accidents/door.rs"]
 mod door;
+#[path = "accidents/etcd.rs"]
+mod etcd;
+#[path = "../drivers/tests/etcd_cluster/mod.rs"]
+mod etcd_cluster;
 #[path = "accidents/openbao.rs"]
 mod openbao;
 #[path = "../drivers/tests/openbao_cluster/mod.rs"]
 mod openbao_cluster;
+#[path = "accidents/openziti.rs"]
+mod openziti;
+#[path = "../drivers/tests/openziti_stand_in/mod.rs"]
+mod openziti_stand_in;
 mod support;

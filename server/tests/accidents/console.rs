@@ -66,7 +66,10 @@ impl Console {
                 read_only: false,
             },
             driver,
-            join_allowed: vec!["http://127.0.0.0/8:*".to_owned()],
+            join_allowed: vec![
+                "http://127.0.0.0/8:*".to_owned(),
+                "tls:127.0.0.0/8:*".to_owned(),
+            ],
         };
         let running = Running::with(|settings| settings.clusters.push(cluster)).await;
         let admin = running.token(Duty::Admin).await;

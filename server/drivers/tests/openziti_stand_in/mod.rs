@@ -86,6 +86,13 @@ impl Shape {
         }
     }
 
+    /// Who was removed is let go at once.
+    pub fn forgetting_strangers_soon() -> Self {
+        let mut shape = Self::default();
+        shape.pace.drop_strangers = Duration::from_millis(200);
+        shape
+    }
+
     pub fn of_1_6() -> Self {
         Self {
             version: "v1.6.20".to_owned(),
