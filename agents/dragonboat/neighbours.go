@@ -246,8 +246,7 @@ func (a *Agent) lookForOrphans(ctx context.Context) {
 	s := &a.shards
 	s.mu.Lock()
 	for shard, now := range s.rows {
-		alone := !now.orphanFrom.IsZero() && time.Since(now.orphanFrom) > orphaned && now.removedSays == ""
-		if (alone || a.strangers(now)) && len(orphans) < mostOrphans && time.Since(now.askedAt) > orphaned {
+		if (now.alone() && now.removedSays == "" || a.strangers(now)) && len(orphans) < mostOrphans && time.Since(now.askedAt) > orphaned {
 			now.askedAt = time.Now()
 			orphans = append(orphans, shard)
 			replicas[shard] = now.info.ReplicaID
@@ -286,7 +285,7 @@ func (a *Agent) wasRemoved(shard, replica uint64, who string, m *role.Membership
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.rows[shard]
-	if now == nil || now.info.ReplicaID != replica || now.orphanFrom.IsZero() || m.Index <= now.info.ConfigChangeIndex {
+	if now == nil || now.info.ReplicaID != replica || !now.alone() || m.Index <= now.info.ConfigChangeIndex {
 		return
 	}
 	now.removedSays = fmt.Sprintf("%s (configuration %d)", who, m.Index)

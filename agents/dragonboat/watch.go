@@ -19,6 +19,10 @@ const (
 	fresh = 50 * time.Millisecond
 	// refreshLimit is how long somebody who asks waits for a look.
 	refreshLimit = 200 * time.Millisecond
+	// doubtPause lies between two reads of a non-voting replica that nobody asks about.
+	doubtPause = time.Minute
+	// mostDoubts bounds these reads: each wakes a shard that sleeps.
+	mostDoubts = 10
 	// hanging is how old the last look may be before the NodeHost is said not to answer.
 	hanging = 5 * time.Second
 	// idle lies between two looks while nobody asks and nothing is heard.
@@ -44,6 +48,8 @@ type row struct {
 	readTerm    uint64
 	pendingFrom time.Time
 	orphanFrom  time.Time // since when it has had no leader
+	deafFrom    time.Time // since when no linearizable read has gone through
+	triedAt     time.Time // when the last read was tried
 	removedSays string    // who says that it was removed
 	askedAt     time.Time // when the other hosts were asked about it
 	learned     uint64    // the newest membership that was handed on
@@ -292,14 +298,49 @@ func (a *Agent) keepUp(ctx context.Context) {
 	}
 }
 
+// tried keeps since when reads have failed.
+func (a *Agent) tried(shard uint64, began time.Time, read bool) {
+	s := &a.shards
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.rows[shard]; now != nil {
+		now.triedAt = began
+		now.deafFrom = since(now.deafFrom, !read, began)
+	}
+}
+
+// alone tells whether a replica has heard of nobody for a while: a voter knows no leader then, a non-voting
+// replica never forgets one, and only its reads fail.
+func (n *row) alone() bool {
+	orphan := !n.orphanFrom.IsZero() && time.Since(n.orphanFrom) > orphaned
+	deaf := n.info.IsNonVoting && !n.deafFrom.IsZero() && time.Since(n.deafFrom) > orphaned
+	return orphan || deaf
+}
+
+// doubtful is a non-voting replica whose leader may be long gone.
+func (n *row) doubtful() bool {
+	pause := doubtPause
+	if !n.deafFrom.IsZero() {
+		pause = orphaned
+	}
+	return n.info.IsNonVoting && time.Since(n.triedAt) > pause
+}
+
 func (a *Agent) toRead(most int) []uint64 {
 	s := &a.shards
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var todo []uint64
+	doubts := 0
 	for shard, now := range s.rows {
-		if now.wantsRead && !now.info.Pending && now.info.LeaderID != 0 && len(todo) < most {
+		if now.info.Pending || now.info.LeaderID == 0 || len(todo) == most {
+			continue
+		}
+		switch {
+		case now.wantsRead:
 			todo = append(todo, shard)
+		case doubts < mostDoubts && now.doubtful():
+			todo, doubts = append(todo, shard), doubts+1
 		}
 	}
 	slices.SortFunc(todo, func(x, y uint64) int { return cmp.Compare(x, y) })
@@ -315,6 +356,7 @@ func (a *Agent) read(ctx context.Context, shard uint64, limit time.Duration) (*r
 	_, termBefore, _ := at.library.Leader(shard)
 	began := time.Now()
 	membership, err := at.library.Membership(ctx, shard)
+	a.tried(shard, began, err == nil)
 	if err != nil {
 		return nil, err
 	}

@@ -130,6 +130,25 @@ func TestAccident28AZombieIsFoundAndStopped(t *testing.T) {
 	}
 }
 
+func TestAccident28AZombieThatStillNamesALeaderIsFound(t *testing.T) {
+	c := running(t, 1, 1, false)
+	c.done(c.add(4))
+	c.is(4, protocol.Learner)
+	c.partition(4, true)
+	c.done(c.change(protocol.Remove, "host-4"))
+	c.partition(4, false)
+	c.fault(4, "was removed from the group while this host was away")
+	if told := c.truth(4, 1); !told.Valid || told.Leader == 0 {
+		t.Fatalf("Dragonboat has changed: %+v", told)
+	}
+	if err := c.stopZombie(4); err != nil {
+		t.Fatal(err)
+	}
+	// Its host is free for a new replica.
+	c.done(c.add(4))
+	c.is(4, protocol.Learner)
+}
+
 func TestAccident29ADeadOrJustStartedVoterIsNotHandedTheLeadership(t *testing.T) {
 	c := running(t, 0, 1, false)
 	leader, victim := c.leader(), c.follower()

@@ -20,16 +20,21 @@ use quorate_domain::{
     capability,
     cluster::{Kind, MemberId, Role},
     lag,
-    observation::Observation,
+    observation::{Note, Observation},
+    view::LeaderStatus,
 };
 use quorate_drivers::{Applied, Connection, Driver, Receipt, Secret, connect};
 use rustix::process::Signal;
 
 fn driver(hosts: &Hosts, seed: &str) -> Arc<dyn Driver> {
+    driver_of(vec![hosts.origin(seed)])
+}
+
+fn driver_of(seeds: Vec<String>) -> Arc<dyn Driver> {
     connect(Connection {
         name: "dragonboat".to_owned(),
         kind: Kind::Agent,
-        seeds: vec![hosts.origin(seed)],
+        seeds,
         token: Some(Secret::new(TOKEN)),
         login: None,
         ca_pem: None,
@@ -82,9 +87,8 @@ fn leader(seen: &Observation) -> String {
 /// A voter among the first three that does not lead.
 fn other(seen: &Observation) -> String {
     let leader = leader(seen);
-    let names = ["host-1", "host-2", "host-3"].into_iter();
-    let mut left = names.filter(|name| *name != leader);
-    left.next().unwrap().to_owned()
+    let mut names = ["host-1", "host-2", "host-3"].into_iter();
+    names.find(|name| *name != leader).unwrap().to_owned()
 }
 
 async fn add(driver: &Arc<dyn Driver>, hosts: &Hosts) {
@@ -224,10 +228,9 @@ async fn members_of_dragonboat_that_are_frozen_cut_off_or_killed_are_told_and_no
     add(&driver, &hosts).await;
     let seen = settled(&driver).await;
     let (first, victim) = (leader(&seen), other(&seen));
-    let names = ["host-1", "host-2", "host-3"].into_iter();
+    let mut names = ["host-1", "host-2", "host-3"].into_iter();
     let spare = names
-        .filter(|name| *name != first && *name != victim)
-        .next()
+        .find(|name| *name != first && *name != victim)
         .unwrap();
 
     hosts.signal(&victim, Signal::STOP);
@@ -274,4 +277,93 @@ async fn members_of_dragonboat_that_are_frozen_cut_off_or_killed_are_told_and_no
     )
     .await;
     assert_eq!(seen.membership.unwrap().members.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accident_25_a_member_that_never_was_is_not_removed_from_dragonboat() {
+    let hosts = Hosts::start(1);
+    let driver = driver(&hosts, "host-1");
+    let before = settled(&driver).await.membership.unwrap().revision;
+    for stranger in ["host-9", "7", "replica-7"] {
+        let remove = Action::Remove {
+            member: id(stranger),
+        };
+        let code = refused(apply(&driver, remove, hosts.dir.path()).await);
+        assert_eq!(code, "member-unknown", "{stranger}");
+    }
+    let leader = leader(&settled(&driver).await);
+    let remove = Action::Remove {
+        member: id(&leader),
+    };
+    let code = refused(apply(&driver, remove, hosts.dir.path()).await);
+    assert_eq!(code, "is-leader");
+    let after = settled(&driver).await.membership.unwrap().revision;
+    assert_eq!(before, after, "an id was burned");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accident_27_a_non_voting_host_of_dragonboat_names_a_dead_leader_and_is_not_believed() {
+    let hosts = Hosts::start(1);
+    let driver = driver(&hosts, "host-4");
+    let seen = connect_through(&hosts).await;
+    for voter in ["host-1", "host-2", "host-3"] {
+        hosts.signal(voter, Signal::KILL);
+    }
+    let told = hosts.truth("host-4").await;
+    assert_eq!(told["Valid"], true, "Dragonboat has changed");
+    let seen_now = driver.observe(DEADLINE).await;
+    let words = report(&seen_now, "host-4").says.clone().unwrap();
+    assert_eq!(words.names_leader, Some(id(&leader(&seen))));
+    assert_eq!(words.voter_by_own_account, Some(false));
+    assert!(claims(&seen_now).is_empty());
+    let judged = quorate_domain::leader::leader(&seen_now, seen_now.taken_at);
+    assert_eq!(judged.status, LeaderStatus::Unknown);
+    assert!(judged.member.is_none() && judged.votes.is_empty());
+}
+
+/// The cluster with `host-4` as a learner, all settled.
+async fn connect_through(hosts: &Hosts) -> Observation {
+    let driver = driver(hosts, "host-1");
+    settled(&driver).await;
+    add(&driver, hosts).await;
+    settled(&driver).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accident_28_a_replica_of_dragonboat_that_was_removed_while_it_was_away_is_told() {
+    let hosts = Hosts::start(1);
+    connect_through(&hosts).await;
+    let seeds = vec![hosts.origin("host-1"), hosts.origin("host-4")];
+    let driver = driver_of(seeds);
+    hosts.switch("host-4", "partition?cut=1").await;
+    let remove = Action::Remove {
+        member: id("host-4"),
+    };
+    accepted(apply(&driver, remove, hosts.dir.path()).await);
+    hosts.switch("host-4", "partition?cut=0").await;
+    let seen = seen_when(&driver, "it says what happened to it", 60, |seen| {
+        let zombie = seen.nodes.iter().find(|node| node.id.as_str() == "host-4");
+        let fault = zombie.and_then(|node| node.says.as_ref()?.fault.clone());
+        fault.is_some_and(|fault| fault.contains("was removed from the group"))
+    })
+    .await;
+    let running = |note: &Note| matches!(note, Note::RemovedStillRunning { member, .. } if member.as_str() == "host-4");
+    assert!(seen.notes.iter().any(running), "{:?}", seen.notes);
+    assert!(role(&seen, "host-4").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accident_29_a_dead_voter_of_dragonboat_is_not_handed_the_leadership() {
+    let hosts = Hosts::start(1);
+    let driver = driver(&hosts, "host-1");
+    let seen = settled(&driver).await;
+    let (first, victim) = (leader(&seen), other(&seen));
+    hosts.signal(&victim, Signal::KILL);
+    let transfer = Action::Transfer {
+        member: Some(id(&victim)),
+    };
+    let code = refused(apply(&driver, transfer, hosts.dir.path()).await);
+    assert_eq!(code, "not-heard");
+    hosts.switch(&first, "write?shard=1").await;
+    assert_eq!(claims(&driver.observe(DEADLINE).await), [first.as_str()]);
 }
