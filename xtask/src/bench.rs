@@ -3,13 +3,30 @@
 
 use std::process::ExitCode;
 
-use crate::{openbao, step, test, workspace::Workspace};
+use crate::{openbao, step, test, toolchain, workspace::Workspace};
 
-/// Arguments go to Playwright, to choose among the measurements (`--grep bytes`).
+/// `audit` measures the audit log alone. Other arguments go to Playwright, to choose among the
+/// measurements (`--grep bytes`).
 ///
 /// # Errors
 /// If something is missing or a measurement cannot be made.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCode> {
+    if arguments.is_empty() || arguments == ["audit"] {
+        step::run(
+            "measuring the audit log",
+            toolchain::cargo().current_dir(workspace.root()).args([
+                "run",
+                "--release",
+                "--package",
+                "quorate-control",
+                "--example",
+                "audit_bench",
+            ]),
+        )?;
+    }
+    if arguments == ["audit"] {
+        return Ok(ExitCode::SUCCESS);
+    }
     openbao::need_pip()?;
     step::run(
         "measuring",

@@ -7,6 +7,7 @@ mod support;
 mod access_coverage;
 mod assets;
 mod audit_coverage;
+mod audit_log;
 mod base_path;
 mod command_line;
 mod configuration;

@@ -130,6 +130,22 @@ impl Control {
         self.inner.audit.append(draft).await.map(|_| ())
     }
 
+    /// Writes one entry as a use case would, for measurements.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`.
+    #[doc(hidden)]
+    pub async fn rehearse_entry(&self, text: &str, source: Source) -> Result<u64, ControlError> {
+        let draft = Draft::new(
+            EntryKind::Console,
+            "rehearsed",
+            super::console(),
+            source,
+            text,
+        );
+        Ok(self.inner.audit.append(draft).await?.seq)
+    }
+
     /// Limits the log's file to `pages` pages of 4 KiB, so that a full disk can be rehearsed.
     /// Holds until the console ends.
     ///

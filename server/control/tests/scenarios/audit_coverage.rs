@@ -54,6 +54,7 @@ const MAKES_NONE: &[&str] = &[
     "command_line_operator",
     "offline",
     "rehearse_full_audit",
+    "rehearse_entry",
     "rehearse_patience",
 ];
 
