@@ -1,8 +1,8 @@
 //! One file a backend behind one trait.
 //!
 //! A driver gathers facts and carries out one step. It never decides whether a step is wise,
-//! never retries a change, and says [`Applied::Unknown`] when it cannot know whether a change
-//! that was sent happened. A half-dead cluster is an [`Observation`], not an error.
+//! never repeats a change that may have been done, and says [`Applied::Unknown`] when it cannot
+//! know whether a change that was sent happened. A half-dead cluster is an [`Observation`], not an error.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -34,7 +34,8 @@ pub trait Driver: Send + Sync {
     /// One look. Asks every member at once, each call bounded, the whole by `deadline`.
     async fn observe(&self, deadline: Duration) -> Observation;
 
-    /// Carries out one step: at most one changing request.
+    /// Carries out one step: one changing request; another only after the backend has certainly
+    /// not begun with the first.
     async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied;
 
     /// Moves whenever the backend pushed something, so that the next look need not wait.

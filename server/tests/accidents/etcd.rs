@@ -1,19 +1,33 @@
 //! etcd, changed through the whole console: what is to be done by hand is said, and does what it
 //! says; what etcd would permit to its harm is refused.
 
+use std::time::Duration;
+
 use quorate_domain::cluster::Kind;
+use quorate_drivers::{Connection, connect};
 use serde_json::{Value, json};
 
 use crate::{
-    console::{Console, act, driver, finding, member, until},
+    console::{Console, act, finding, member, until},
     etcd_cluster::{self, Cluster, Shape},
 };
 
 async fn console(cluster: &Cluster) -> Console {
     let seeds = ["n1", "n2"].map(|name| cluster.node(name).client.clone());
-    // Authentication is off; a token is not looked at.
-    let driver = driver(Kind::Etcd, seeds.to_vec(), "none");
-    Console::watching(Kind::Etcd, driver).await
+    let connection = Connection {
+        name: "real".to_owned(),
+        kind: Kind::Etcd,
+        seeds: seeds.to_vec(),
+        token: None,
+        login: None,
+        ca_pem: None,
+        client_pem: None,
+        api_address_pattern: None,
+        remembered: Vec::new(),
+        status_timeout: Duration::from_secs(1),
+        change_timeout: Duration::from_secs(20),
+    };
+    Console::watching(Kind::Etcd, connect(connection).unwrap()).await
 }
 
 async fn leader(cluster: &Cluster) -> String {

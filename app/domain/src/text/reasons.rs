@@ -67,7 +67,7 @@ pub fn read_only() -> String {
 #[must_use]
 pub fn not_supported(backend: &str, note: Option<&str>) -> String {
     match note {
-        Some(note) => format!("{backend} cannot do this: {note}."),
+        Some(note) => format!("{backend} cannot do this: {}.", note.trim_end_matches('.')),
         None => format!("{backend} cannot do this."),
     }
 }

@@ -27,6 +27,8 @@ pub struct Shape {
     pub voters: usize,
     /// One more member, as a learner.
     pub learner: bool,
+    /// A gate before every member's peer address, so that it can be cut off.
+    pub gates: bool,
     /// Further options of every member.
     pub options: Vec<String>,
     /// `http`, or `https` for clients, with the certificates in the options.
@@ -41,6 +43,7 @@ impl Default for Shape {
             version: Version::Old,
             voters: 3,
             learner: false,
+            gates: true,
             options: Vec::new(),
             scheme: "http",
             identity: None,
@@ -52,13 +55,13 @@ pub struct Node {
     pub name: String,
     /// Where clients ask it.
     pub client: String,
-    /// Where the other members reach it: its gate.
+    /// Where the other members reach it: its gate, if it has one.
     pub peer: String,
     /// Hexadecimal; empty until it runs.
     pub id: String,
     pub process: Process,
     listens: String,
-    gate: Gate,
+    gate: Option<Gate>,
     data: PathBuf,
 }
 
@@ -75,7 +78,7 @@ pub struct Cluster {
 }
 
 /// A cluster, or a loud word why this test cannot run here. The new etcd takes minutes to build,
-/// so it is for the slow rounds, or where it has been built already.
+/// so it is for the slow rounds.
 pub async fn start(shape: Shape) -> Option<Cluster> {
     match program::fetch(shape.version).await {
         Ok(program) => Some(Cluster::form(program, shape).await),
@@ -139,14 +142,20 @@ impl Cluster {
 
     async fn new_node(&self, name: &str) -> Node {
         let (client, listens) = (free_port(), format!("127.0.0.1:{}", free_port()));
-        let gate = self.wall.gate(listens.clone()).await;
+        let gate = match self.shape.gates {
+            true => Some(self.wall.gate(listens.clone()).await),
+            false => None,
+        };
+        let open = format!("http://{listens}");
         Node {
             name: name.to_owned(),
             client: format!("{}://127.0.0.1:{client}", self.shape.scheme),
-            peer: gate.address.clone(),
+            peer: gate
+                .as_ref()
+                .map_or(open.clone(), |gate| gate.address.clone()),
             id: String::new(),
             process: Process::new(&self.program, self.dir.path().join(format!("{name}.log"))),
-            listens: format!("http://{listens}"),
+            listens: open,
             gate,
             data: self.dir.path().join(name),
         }
@@ -184,7 +193,9 @@ impl Cluster {
         let (status, told) = self.call(&node.name, "maintenance/status", json!({})).await;
         assert_eq!(status, 200, "{told}");
         let id = hex(&told["header"]["member_id"]);
-        self.nodes[at].gate.belongs_to(&id);
+        if let Some(gate) = &self.nodes[at].gate {
+            gate.belongs_to(&id);
+        }
         self.nodes[at].id = id;
     }
 
@@ -233,6 +244,17 @@ impl Cluster {
         .await;
         self.learn_id(at).await;
         self.nodes[at].id.clone()
+    }
+
+    /// Starts a newcomer by a command for a shell, as an operator would.
+    pub fn start_by_hand(&mut self, name: &str, command: &str) {
+        let rest = command.strip_prefix("etcd ").expect("a command for etcd");
+        let dir = self.dir.path().display();
+        let line = format!("cd {dir} && exec {} {rest}", self.program.display());
+        let log = self.dir.path().join(format!("{name}.log"));
+        let mut shell = Process::new(Path::new("/bin/sh"), log);
+        shell.start(&["-c".to_owned(), line]);
+        self.node_mut(name).process = shell;
     }
 
     /// Starts a killed member again with its data.

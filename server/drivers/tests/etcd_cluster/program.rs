@@ -79,7 +79,7 @@ async fn built() -> Result<PathBuf, String> {
     );
     let made = tempfile::tempdir_in(tools()?).map_err(|error| error.to_string())?;
     let home_made = made.path().join("home");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/etcd_cluster/v36");
+    let source = root().join("server/drivers/tests/etcd_cluster/v36");
     let mut build = Command::new("go");
     build
         .args(["build", "-trimpath", "-ldflags", "-s -w", "-o"])
@@ -114,18 +114,20 @@ async fn run(command: &mut Command) -> Result<(), String> {
     ))
 }
 
-/// Beside the lock file, whichever crate's tests these are.
+/// Where the tools of all tests are kept.
 fn tools() -> Result<PathBuf, String> {
-    let beside = || {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = here
-            .ancestors()
-            .find(|dir| dir.join("Cargo.lock").is_file());
-        root.unwrap_or(here).join("target")
-    };
-    let tools = env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(beside, PathBuf::from)
-        .join("tools");
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let tools = target.join("tools");
     fs::create_dir_all(&tools).map_err(|error| error.to_string())?;
     fs::canonicalize(tools).map_err(|error| error.to_string())
+}
+
+/// Beside the lock file, whichever crate's tests these are.
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut above = here.ancestors();
+    above
+        .find(|dir| dir.join("Cargo.lock").is_file())
+        .unwrap_or(here)
 }
