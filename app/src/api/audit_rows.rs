@@ -1,7 +1,10 @@
 //! A page of the audit log.
 
 use leptos::prelude::*;
-use quorate_domain::{audit::Row, moment::Timestamp};
+use quorate_domain::{
+    audit::{Row, Standing},
+    moment::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
 
@@ -20,6 +23,8 @@ pub struct AuditRows {
     pub size: u64,
     /// The console's clock when it read the log; "today" is this moment's day.
     pub now: Timestamp,
+    /// How far it is signed and copied, and what is wrong with it.
+    pub standing: Standing,
     /// Names to choose from.
     pub clusters: Vec<String>,
 }
@@ -42,6 +47,10 @@ pub async fn rows(query: Query) -> Result<AuditRows, Failure> {
         .audit_size(who)
         .await
         .map_err(|error| caller.failed(&error))?;
+    let standing = control
+        .audit_standing(who)
+        .await
+        .map_err(|error| caller.failed(&error))?;
     let clusters = control
         .fleet(who)
         .into_iter()
@@ -52,6 +61,7 @@ pub async fn rows(query: Query) -> Result<AuditRows, Failure> {
         next: page.next,
         size,
         now,
+        standing,
         clusters,
     })
 }

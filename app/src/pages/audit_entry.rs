@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     api::{self, Failure, audit_entry::AuditEntry},
-    base::{change_path, cluster_path},
+    base::{change_path, cluster_path, path},
     components::{
         change_dialog::progress::entry_link,
         moment::moment_utc,
@@ -72,6 +72,7 @@ pub fn whole(found: &AuditEntry, seq: &str) -> AnyView {
         _ => &row.entry,
     };
     let stored = found.stored.clone();
+    let proof = path(&format!("/audit/{}/proof", entry.seq));
     view! {
         <div class="columns">
             <div>
@@ -85,6 +86,9 @@ pub fn whole(found: &AuditEntry, seq: &str) -> AnyView {
             <div class="panel-body">
                 <p class="field-hint">{words::STORED_HINT}</p>
                 <pre class="stored">{stored}</pre>
+                <a class="button" href=proof download=true rel="external">
+                    {words::PROOF}
+                </a>
             </div>
         </Panel>
     }

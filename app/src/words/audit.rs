@@ -1,11 +1,11 @@
 //! The words of the audit log's pages.
 
-use quorate_domain::audit::{EntryKind, Outcome};
+use quorate_domain::audit::{CopyStanding, EntryKind, Outcome, Standing};
 
 use super::figures;
 use crate::pages::audit::query::{Range, Sort};
 
-/// How much there is. It does not say "verified": nothing proves the log whole yet.
+/// How much there is. It does not say "verified": that is for an auditor to find out.
 #[must_use]
 pub fn sentence(size: u64) -> String {
     match size {
@@ -146,3 +146,43 @@ pub fn its_intent(seq: u64) -> String {
     format!("The intent it answers: entry {}", figures::number(seq))
 }
 pub const ALL_OF_CHANGE: &str = "Open the change";
+
+// How far it is signed and copied, and files.
+/// File formats and what their buttons say.
+pub const FILES: [(&str, &str); 3] = [
+    ("bundle", "Download to verify"),
+    ("csv", "Download as table"),
+    ("jsonl", "Download as JSON lines"),
+];
+pub const PROOF: &str = "Download the proof that it is in the log";
+pub const NO_COPIES: &str = "No checkpoint is copied outside: nobody could tell if the newest \
+    entries were cut off by somebody who holds this machine.";
+#[must_use]
+pub fn signed(now: &Standing) -> String {
+    let (Some(at), [.., key]) = (now.signed_at, now.keys.as_slice()) else {
+        return "Nothing is signed yet.".to_owned();
+    };
+    format!(
+        "Signed up to entry {} at {} {} UTC with key {key}.",
+        figures::number(now.signed),
+        at.day(),
+        at.clock()
+    )
+}
+#[must_use]
+pub fn copy(copy: &CopyStanding) -> String {
+    let reaches = format!(
+        "{}: reaches entry {}",
+        copy.name,
+        figures::number(copy.reaches)
+    );
+    match (&copy.error, copy.behind) {
+        (Some(error), _) => format!("{reaches}; it fails: {error}"),
+        (None, 0) => format!("{reaches}: all that is signed"),
+        (None, behind) => format!("{reaches}; {} behind", figures::number(behind)),
+    }
+}
+#[must_use]
+pub fn trouble(why: &str) -> String {
+    format!("Nothing is recorded, so nothing is sent to any cluster. {why}")
+}

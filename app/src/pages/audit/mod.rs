@@ -4,13 +4,14 @@
 pub mod filters;
 pub mod query;
 pub mod rows;
+pub mod standing;
 #[cfg(all(test, feature = "ssr"))]
 mod tests;
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use self::{filters::filters, query::Query, rows::rows};
+use self::{filters::filters, query::Query, rows::rows, standing::standing};
 use crate::{
     api::{self, audit_rows::AuditRows},
     base::BasePath,
@@ -59,6 +60,7 @@ pub fn page(query: &Query, log: &AuditRows) -> AnyView {
         view! { <a class="button" href=query.link(&base)>{words::NEWEST}</a> }
     });
     view! {
+        {standing(&base, query, &log.standing)}
         {filters(&base, query, log)}
         {list}
         <nav class="audit-pages" aria-label=words::PAGES>{newest} {older}</nav>

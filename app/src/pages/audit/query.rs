@@ -162,9 +162,9 @@ impl Query {
             || self.outcome == Some(Outcome::Succeeded)
     }
 
-    /// The link to this list under `base`, without the place in it.
+    /// The conditions that are set, as the URL and forms name them, without the place in the list.
     #[must_use]
-    pub fn link(&self, base: &str) -> String {
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let outcome = OUTCOMES
             .into_iter()
             .find(|(it, _)| Some(*it) == self.outcome)
@@ -179,15 +179,21 @@ impl Query {
             ("kind", self.sort.map(Sort::as_str)),
             ("outcome", outcome),
         ];
-        let mut link = format!("{base}/audit");
         let given = pairs
             .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)));
-        for (index, (name, value)) in given.enumerate() {
+            .filter_map(|(name, value)| Some((name, value?.to_owned())));
+        given.collect()
+    }
+
+    /// The link to this list under `base`, without the place in it.
+    #[must_use]
+    pub fn link(&self, base: &str) -> String {
+        let mut link = format!("{base}/audit");
+        for (index, (name, value)) in self.pairs().into_iter().enumerate() {
             link.push(if index == 0 { '?' } else { '&' });
             link.push_str(name);
             link.push('=');
-            link.push_str(&segment(value));
+            link.push_str(&segment(&value));
         }
         link
     }

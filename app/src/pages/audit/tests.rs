@@ -1,7 +1,7 @@
 //! The audit list's HTML.
 
 use quorate_domain::{
-    audit::{Entry, EntryKind, Outcome, Row, Source},
+    audit::{CopyStanding, Entry, EntryKind, Outcome, Row, Source, Standing},
     job::ChangeId,
 };
 use serde_json::Value;
@@ -48,12 +48,25 @@ fn answered(seq: u64, outcome: Outcome) -> Row {
     }
 }
 
+fn signed() -> Standing {
+    Standing {
+        entries: 412,
+        log: Some("quorate-audit/test".to_owned()),
+        signed: 410,
+        signed_at: Some(at(100)),
+        keys: vec!["quorate-audit/test+c74f20a3".to_owned()],
+        copies: Vec::new(),
+        trouble: None,
+    }
+}
+
 fn list(rows: Vec<Row>) -> String {
     let log = AuditRows {
         rows,
         next: Some("30".to_owned()),
         size: 412,
         now: at(100),
+        standing: signed(),
         clusters: vec!["demo".to_owned()],
     };
     html(|| page(&Query::default(), &log))
@@ -103,4 +116,46 @@ fn hostile_names_and_reasons_stay_texts() {
     let html = list(vec![row]);
     assert!(!html.contains("<img"));
     assert!(html.contains("/q/clusters/%3Cimg"));
+}
+
+fn shown(standing: &Standing) -> String {
+    let query = Query {
+        cluster: Some("vault-eu".to_owned()),
+        ..Query::default()
+    };
+    html(|| super::standing::standing("", &query, standing))
+}
+
+#[test]
+fn the_page_says_how_far_it_is_signed_and_that_no_copy_is_outside() {
+    let html = shown(&signed());
+    assert!(html.contains("Signed up to entry 410"), "{html}");
+    assert!(html.contains("No checkpoint is copied outside"));
+    assert!(
+        html.contains("name=\"cluster\" value=\"vault-eu\""),
+        "{html}"
+    );
+    assert!(html.contains("action=\"/audit/exports\""));
+    assert!(!html.contains("role=\"alert\""));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_and_a_copy_that_is_behind_are_said() {
+    let copy = CopyStanding {
+        name: "file /mnt/audit".to_owned(),
+        reaches: 300,
+        at: Some(at(90)),
+        behind: 110,
+        alarm: true,
+        error: None,
+    };
+    let html = shown(&Standing {
+        copies: vec![copy],
+        trouble: Some("The disk with the audit log is full.".to_owned()),
+        ..signed()
+    });
+    assert!(html.contains("role=\"alert\""));
+    assert!(html.contains("The disk with the audit log is full."));
+    assert!(html.contains("reaches entry 300; 110 behind"), "{html}");
+    assert!(html.contains("audit-alarm"));
 }
