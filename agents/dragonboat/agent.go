@@ -250,7 +250,7 @@ func (a *Agent) Listen(address string, config *tls.Config) (stop func(), at net.
 func (a *Agent) Identity() protocol.Identity {
 	note := func(text string) *string { return &text }
 	identity := protocol.Identity{
-		Implementation: "dragonboat", LibraryVersion: LibraryVersion, AgentVersion: Version,
+		Implementation: "dragonboat", LibraryVersion: libraryVersion(), AgentVersion: Version,
 		Program: a.options.Program, ClusterID: &a.options.Cluster, Member: a.options.Member, Instance: a.instance,
 		Capabilities: []protocol.Capability{
 			{Action: protocol.AddLearner, Supported: true, Target: true, Note: note("The newcomer's agent is asked to start the replica.")},

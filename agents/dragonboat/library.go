@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/lni/dragonboat/v4"
@@ -11,8 +13,20 @@ import (
 	"quorate.dev/agent/dragonboat/role"
 )
 
-// LibraryVersion is the revision of Dragonboat this agent was written for and tested with.
-const LibraryVersion = "v4.0.0-20250723143628-076c7f6497dc"
+// testedVersion is the revision of Dragonboat this agent was written for and tested with.
+const testedVersion = "v4.0.0-20250723143628-076c7f6497dc"
+
+// libraryVersion is the one that is built in, where the program knows.
+var libraryVersion = sync.OnceValue(func() string {
+	if built, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range built.Deps {
+			if module.Path == "github.com/lni/dragonboat/v4" {
+				return module.Version
+			}
+		}
+	}
+	return testedVersion
+})
 
 // commitTimeout bounds the wait for a commit index: the library has no limit of its own there.
 const commitTimeout = 50 * time.Millisecond

@@ -36,9 +36,10 @@ type word struct {
 
 // told is the answer of one agent to another.
 type told struct {
-	Member string `json:"member"`
-	Hosts  []Host `json:"hosts"`
-	Words  []word `json:"words"`
+	Cluster string `json:"cluster"`
+	Member  string `json:"member"`
+	Hosts   []Host `json:"hosts"`
+	Words   []word `json:"words"`
 }
 
 // joinRequest asks a newcomer's agent to start a replica whose addition was committed.
@@ -67,6 +68,9 @@ func (a *Agent) calls() []protocol.Call {
 func (a *Agent) serveWords(_ context.Context, request *http.Request) (any, *protocol.Refusal) {
 	// Who asks says who it is: its agent may have moved. Only who may change is believed.
 	query := request.URL.Query()
+	if query.Get("cluster") != a.options.Cluster {
+		return nil, protocol.Rule("newcomer-other-cluster", "This host belongs to another cluster.")
+	}
 	a.hosts.introduce(Host{Name: query.Get("name"), RaftAddress: query.Get("raft"), AgentAddress: query.Get("agent")})
 	var wanted []uint64
 	for _, text := range query["shard"] {
@@ -76,7 +80,7 @@ func (a *Agent) serveWords(_ context.Context, request *http.Request) (any, *prot
 		}
 		wanted = append(wanted, shard)
 	}
-	return told{Member: a.options.Member, Hosts: a.hosts.all(), Words: a.ownWords(wanted)}, nil
+	return told{Cluster: a.options.Cluster, Member: a.options.Member, Hosts: a.hosts.all(), Words: a.ownWords(wanted)}, nil
 }
 
 func (a *Agent) ownWords(wanted []uint64) []word {
@@ -174,7 +178,7 @@ func (a *Agent) askWords(ctx context.Context, shards []uint64) (answers []told, 
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	own := a.self()
-	query := url.Values{"name": {own.Name}, "raft": {own.RaftAddress}, "agent": {own.AgentAddress}}
+	query := url.Values{"cluster": {a.options.Cluster}, "name": {own.Name}, "raft": {own.RaftAddress}, "agent": {own.AgentAddress}}
 	for _, shard := range shards {
 		query.Add("shard", strconv.FormatUint(shard, 10))
 	}
@@ -186,8 +190,9 @@ func (a *Agent) askWords(ctx context.Context, shards []uint64) (answers []told, 
 		asking.Go(func() {
 			defer a.contain("asking " + host.Name)
 			var answer told
-			if err := a.options.Peer.Call(ctx, http.MethodGet, host.AgentAddress, path, nil, &answer); err != nil {
-				return
+			if err := a.options.Peer.Call(ctx, http.MethodGet, host.AgentAddress, path, nil, &answer); err != nil ||
+				answer.Cluster != a.options.Cluster {
+				return // Shards of another cluster have the same numbers.
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -138,9 +138,9 @@ func end(children []child) {
 	}
 }
 
-// freePorts are free now, and below those that the system gives to whoever connects somewhere.
+// freePorts are free now, and above those that the system gives to whoever connects somewhere.
 func freePorts(count int) ([]string, error) {
-	const lowest, highest = 20000, 26000
+	const lowest, highest = 63500, 65500
 	var addresses []string
 	port := lowest + os.Getpid()*16%(highest-lowest)
 	for range highest - lowest {

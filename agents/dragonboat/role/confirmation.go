@@ -42,14 +42,23 @@ func (s *Starter) Run(ctx context.Context) {
 	}
 }
 
-// confirm reads every replica that runs and has not been read yet, once. It tells whether any is left.
+// confirm reads those replicas that have not been read yet and whose turn it is. It tells whether any is left.
 func (s *Starter) confirm(ctx context.Context) bool {
 	var open []Key
+	left := false
+	now := time.Now()
 	s.mu.Lock()
 	for key, replica := range s.running {
-		if replica.ready.IsZero() {
-			open = append(open, key)
+		if !replica.ready.IsZero() {
+			continue
 		}
+		left = true
+		if now.Before(replica.next) {
+			continue
+		}
+		replica.pause = min(max(2*replica.pause, readPause), longestPause)
+		replica.next = now.Add(replica.pause)
+		open = append(open, key)
 	}
 	s.mu.Unlock()
 	slots := make(chan struct{}, readers)
@@ -69,7 +78,7 @@ func (s *Starter) confirm(ctx context.Context) bool {
 		})
 	}
 	reading.Wait()
-	return len(open) > 0
+	return left
 }
 
 func (s *Starter) read(ctx context.Context, key Key) {

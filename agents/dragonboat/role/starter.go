@@ -20,8 +20,10 @@ const (
 	// its deadline even when the shard is ready long before; short ones do not.
 	readTimeout = 100 * time.Millisecond
 	// readPause lies between two rounds of attempts, writePause between two rounds of writing to the registry.
-	readPause  = 100 * time.Millisecond
-	writePause = time.Second
+	readPause = 100 * time.Millisecond
+	// longestPause lies between two reads of a shard that has had no quorum for long.
+	longestPause = 2 * time.Second
+	writePause   = time.Second
 	// retryPause lies between two attempts to start what had to wait.
 	retryPause = 2 * time.Second
 	// refusedPause lies between two attempts to start what was refused: somebody may have put it right.
@@ -107,8 +109,11 @@ type replica struct {
 	kind    Kind
 	flag    bool
 	started time.Time
-	// ready is when the first linearizable read went through.
+	// ready is when the first linearizable read went through; until then one is tried at next, and the time
+	// between two tries doubles.
 	ready time.Time
+	next  time.Time
+	pause time.Duration
 	// unproven is a voter of unknown origin: if it joined as a voter, it cannot lead as it was started.
 	unproven bool
 }

@@ -1,8 +1,13 @@
 package trials
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"quorate.dev/agent/go/protocol"
@@ -214,5 +219,39 @@ func TestTwoHundredGroupsAreToldAsDragonboatHasThem(t *testing.T) {
 			group := map[bool]string{true: "default", false: fmt.Sprintf("group-%d", shard)}[shard == 1]
 			c.agree(n, group, shard)
 		}
+	}
+}
+
+func TestSnapshotsAreExportedBelowTheConfiguredFolder(t *testing.T) {
+	c := prepared(t, 0, 1, false)
+	for n := 1; n <= 3; n++ {
+		c.extra[n] = []string{"--export"}
+	}
+	c.startAll()
+	leader := c.leader()
+	c.must(leader, "write", "shard=1&n=3")
+	receipt := c.done(c.changeOn(leader, "default", protocol.Snapshot, "../../elsewhere", "/elsewhere"))
+	folder := filepath.Join(c.hosts[leader].dir, "snapshots", "default", fmt.Sprintf("snapshot-%016X", receipt.Snapshot.Index))
+	if found, err := filepath.Glob(filepath.Join(folder, "*.gbsnap")); err != nil || len(found) != 1 || !strings.Contains(receipt.Note, folder) {
+		t.Fatalf("%v %v: %s", found, err, receipt.Note)
+	}
+}
+
+func TestALookIsOneRightAndAChangeAnother(t *testing.T) {
+	c := prepared(t, 0, 1, false)
+	c.extra[1] = []string{"--read-token", "a-token-to-look"}
+	c.startAll()
+	c.leader()
+	looker := protocol.Peer{Token: "a-token-to-look"}
+	if _, err := looker.View(context.Background(), c.hosts[1].origin(), "default"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := looker.Change(context.Background(), c.hosts[1].origin(), "default", protocol.ChangeRequest{Action: protocol.Snapshot})
+	for _, path := range []string{"dragonboat/words", "dragonboat/groups/default/join", "dragonboat/groups/default/stop"} {
+		method := map[bool]string{true: http.MethodGet, false: http.MethodPost}[path == "dragonboat/words"]
+		err = errors.Join(err, looker.Call(context.Background(), method, c.hosts[1].origin(), path, nil, &struct{}{}))
+	}
+	if err == nil || strings.Count(err.Error(), "not-allowed") != 4 {
+		t.Fatal(err)
 	}
 }
