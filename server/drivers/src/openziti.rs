@@ -15,6 +15,7 @@ mod frame;
 mod identity;
 mod notes;
 mod oidc;
+mod outcome;
 mod picture;
 mod read;
 mod sign_in;

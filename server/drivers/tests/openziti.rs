@@ -15,6 +15,8 @@ mod description;
 #[path = "openziti/faults.rs"]
 mod faults;
 mod openziti_stand_in;
+#[path = "openziti/rounds.rs"]
+mod rounds;
 #[path = "openziti/sessions.rs"]
 mod sessions;
 #[path = "openziti/stage.rs"]

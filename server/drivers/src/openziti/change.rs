@@ -16,17 +16,13 @@ use super::{
     Openziti, RoleChange,
     answers::{Problem, Row, SnapshotMade, Wrapped, host_of},
     ask::{Why, fabric},
+    outcome::{accepted, asked, index_in, judged, lost, received, refused, unknown_member, unread},
 };
-use crate::{
-    Applied, Exchange, Receipt, SnapshotReceipt,
-    http::{Reply, Wire},
-};
+use crate::{Applied, Exchange, Receipt, SnapshotReceipt, http::Reply};
 
 /// Where a snapshot goes: beside the database. The controller puts in the values, so nobody
 /// types a path on its disk.
 const SNAPSHOT: &str = "__DB_DIR__/__DB_FILE__-quorate-__DATE__-__TIME__-index-__RAFT_INDEX__";
-/// What stands in the path before the index it reaches.
-const INDEX_MARK: &str = "-index-";
 
 /// What is sent, and how its answer is to be read.
 struct Request {
@@ -54,6 +50,10 @@ impl Openziti {
             Action::Remove { member } => self.remove(&leader, &rows, member).await,
             Action::Transfer { member } => self.transfer(&leader, &rows, member.as_ref()).await,
             Action::Snapshot => self.snapshot(&leader, step).await,
+            Action::Defragment { .. } => {
+                let text = "A controller's store is not defragmented from outside.";
+                refused(Exchange::default(), "not-supported", text)
+            }
         }
     }
 
@@ -65,7 +65,7 @@ impl Openziti {
             found = self.remembered_leader(step);
         }
         let Some((id, url)) = found else {
-            let text = "It is not known where the leader answers; nothing was sent.";
+            let text = "It is not known where the leader's API answers (see api_address_pattern); nothing was sent.";
             return Err(refused(Exchange::default(), "leader-unknown", text));
         };
         let (rows, identity) = match self.asker.list(&url, self.status_timeout * 2).await {
@@ -341,189 +341,4 @@ enum Sent {
     Answered(Exchange, Box<Reply>),
     /// No complete answer, or never sent.
     Not(Applied),
-}
-
-/// What an answer that is no success means; `None` for a success.
-fn judged(exchange: &Exchange, reply: &Reply) -> Option<Applied> {
-    if (200..300).contains(&reply.status) {
-        return None;
-    }
-    let problem = Problem::of(&reply.body).unwrap_or_default();
-    let told = problem.text();
-    let exchange = exchange.clone();
-    let Some(code) = refusal(reply.status, &problem.code, &told) else {
-        let text = format!(
-            "It answered {} {} ({told}); whether it was done is not known.",
-            reply.status, problem.code
-        );
-        return Some(Applied::Unknown { exchange, text });
-    };
-    let text = match code {
-        "no-leader" => "There is no leader now; nothing was done.".to_owned(),
-        "denied" => "The console's identity may not do this.".to_owned(),
-        "newcomer-unreachable" => {
-            format!("The leader does not reach the controller there: {told}.")
-        }
-        "too-soon" => format!("OpenZiti does this once a minute at most: {told}."),
-        _ => format!("OpenZiti refuses it: {told}."),
-    };
-    Some(refused(exchange, code, &text))
-}
-
-/// The code of an answer that certainly means that nothing was done; `None` where that is open.
-fn refusal(status: u16, code: &str, told: &str) -> Option<&'static str> {
-    let has = |part: &str| told.contains(part);
-    match (status, code) {
-        (401 | 403, _) => Some("denied"),
-        (404, _) => Some("not-supported"),
-        (429, _) => Some("too-soon"),
-        (503, "CLUSTER_NO_LEADER") => Some("no-leader"),
-        (500, "TRANSFER_LEADERSHIP_ERROR") if has("no cluster node found") => {
-            Some("member-unknown")
-        }
-        (500, "TRANSFER_LEADERSHIP_ERROR") if has("not a voting member") => {
-            Some("target-not-voter")
-        }
-        (500, "UNHANDLED") if has("snapshot") => Some("refused-by-backend"),
-        // The entry may still be committed by whoever leads next.
-        (400, _) if has("leadership lost") || has("leadership transfer") || has("timed out") => {
-            None
-        }
-        (400, _) if has("unable to reach peer") => Some("newcomer-unreachable"),
-        (400..=499, _) => Some("refused-by-backend"),
-        _ => None,
-    }
-}
-
-/// The index a snapshot reaches, as its name says.
-fn index_in(path: &str) -> Option<u64> {
-    let (_, rest) = path.rsplit_once(INDEX_MARK)?;
-    rest.parse().ok()
-}
-
-/// The answer for the audit log.
-fn received(reply: &Reply) -> Value {
-    if reply.body.is_empty() {
-        return json!({ "status": reply.status });
-    }
-    json!({ "status": reply.status, "body": reply.record() })
-}
-
-/// For a refusal that comes of reading only.
-fn asked(leader: &Url) -> Exchange {
-    let url = fabric(leader, "cluster/list-members");
-    Exchange {
-        sent: json!({ "method": "GET", "url": url.as_str() }),
-        received: Value::Null,
-    }
-}
-
-fn unread(leader: &Url, why: &Why) -> Applied {
-    let text = match why {
-        Why::Wire(why) => format!("The leader could not be read: {why}; nothing was sent."),
-        Why::SignIn(why) => format!("The console could not sign in: {why}; nothing was sent."),
-        Why::NoRight => "The console's identity may not see the members.".to_owned(),
-        Why::NotClustered => "It is a single controller, not part of a cluster.".to_owned(),
-        Why::Problem(status, code, text) => {
-            format!("The leader could not be read: it answers {status} {code}: {text}.")
-        }
-    };
-    let code = match why {
-        Why::Wire(why) => why.code(),
-        Why::SignIn(_) | Why::NoRight => "denied",
-        Why::NotClustered | Why::Problem(..) => "leader-not-readable",
-    };
-    refused(asked(leader), code, &text)
-}
-
-fn unknown_member(leader: &Url) -> Applied {
-    let text = "OpenZiti does not list this member.";
-    refused(asked(leader), "member-unknown", text)
-}
-
-/// What a call without a complete answer means.
-fn lost(sent: Value, why: &Wire) -> Applied {
-    let exchange = Exchange {
-        sent,
-        received: json!({ "problem": why.to_string() }),
-    };
-    if why.was_sent() {
-        let text = format!("It was sent, and {why}. Whether it was done is not known.");
-        return Applied::Unknown { exchange, text };
-    }
-    refused(
-        exchange,
-        why.code(),
-        &format!("It could not be sent: {why}."),
-    )
-}
-
-fn accepted(exchange: Exchange, member: Option<MemberId>) -> Applied {
-    Applied::Accepted(Receipt {
-        exchange,
-        snapshot: None,
-        member,
-        deferred: false,
-    })
-}
-
-fn refused(exchange: Exchange, code: &str, text: &str) -> Applied {
-    Applied::Refused {
-        exchange,
-        code: code.to_owned(),
-        text: text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_certainly_did_nothing_is_told_from_what_nobody_knows() {
-        for (status, code, told, expected) in [
-            (503, "CLUSTER_NO_LEADER", "", Some("no-leader")),
-            (503, "TIMEOUT", "", None),
-            (401, "UNAUTHORIZED", "", Some("denied")),
-            (429, "RATE_LIMITED", "", Some("too-soon")),
-            (
-                500,
-                "TRANSFER_LEADERSHIP_ERROR",
-                "no cluster node found with id x",
-                Some("member-unknown"),
-            ),
-            (
-                500,
-                "TRANSFER_LEADERSHIP_ERROR",
-                "error transferring leadership: timeout",
-                None,
-            ),
-            (
-                400,
-                "INVALID_FIELD",
-                "need at least one voter in configuration",
-                Some("refused-by-backend"),
-            ),
-            (
-                400,
-                "INVALID_FIELD",
-                "add peer failed: leadership lost while committing log",
-                None,
-            ),
-            (500, "UNHANDLED", "boom", None),
-        ] {
-            assert_eq!(
-                refusal(status, code, told),
-                expected,
-                "{status} {code} {told}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_index_a_snapshot_reaches_stands_in_its_name() {
-        let path = "/var/lib/ziti/ctrl.db-quorate-20261121-151900-index-4711";
-        assert_eq!(index_in(path), Some(4711));
-        assert_eq!(index_in("/var/lib/ziti/ctrl.db-20261121"), None);
-    }
 }

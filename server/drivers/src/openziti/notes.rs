@@ -25,6 +25,7 @@ pub(super) fn notes(seen: &Gathered<'_>, own: &[Asked], counting: Option<&Counti
         notes.extend(counting.doubtful.iter().map(|member| Note::MaybeNoMember {
             member: member.clone(),
         }));
+        notes.extend(apart(own, &counting.membership));
         notes.extend(still_running(seen, counting));
         notes.extend(differing(own, &counting.membership));
         notes.extend(left_outside(seen, &counting.membership));
@@ -65,6 +66,20 @@ fn two_networks(seen: &Gathered<'_>) -> Option<Note> {
     (strange && seen.domain.is_some()).then(|| Note::TwoClusters {
         addresses: told().map(|(node, _)| node.address()).collect(),
     })
+}
+
+/// Controllers of the same network that vote in a cluster of their own, begun beside this one.
+fn apart(own: &[Asked], membership: &Membership) -> Option<Note> {
+    let voters = |node: &Asked| -> Vec<MemberId> {
+        let rows = node.rows.iter().flatten().filter(|row| row.voter);
+        rows.map(|row| MemberId::from(row.id.as_str())).collect()
+    };
+    let elsewhere = |node: &&Asked| {
+        let voters = voters(node);
+        !voters.is_empty() && voters.iter().all(|id| membership.member(id).is_none())
+    };
+    let addresses: Vec<String> = own.iter().filter(elsewhere).map(Asked::address).collect();
+    (!addresses.is_empty()).then_some(Note::TwoClusters { addresses })
 }
 
 /// Former members that are still connected.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::Rng;
+use reqwest::header::{ACCEPT, HeaderValue};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -12,13 +13,14 @@ use url::Url;
 use super::sign_in::{Credentials, Session, SignInError, Way, refused};
 use crate::{
     Secret,
-    http::{Client, Reply, Wire},
+    http::{Call, Client, Reply, Wire},
 };
 
 /// Nothing listens there: the code is taken from the redirect, which is not followed.
 const CALLBACK: &str = "http://localhost:8080/auth/callback";
 const CLIENT: &str = "native";
 const REQUEST_ID: &str = "auth-request-id";
+const SECOND_FACTOR: &str = "totp-required";
 const STEP: Duration = Duration::from_secs(5);
 const HOPS: usize = 6;
 /// What an access token lasts where the controller does not tell, in seconds.
@@ -100,7 +102,7 @@ pub(super) async fn renew(
 
 async fn offer(client: &Client, url: &Url) -> Result<Offer, SignInError> {
     let place = at(url, "/oidc/.well-known/openid-configuration");
-    let reply = client.get(&place).within(STEP).send().await;
+    let reply = as_json(client.get(&place)).within(STEP).send().await;
     let reply = reply.map_err(SignInError::Wire)?;
     refused(&reply)?;
     reply.json().map_err(|_| SignInError::NotOpenziti)
@@ -113,7 +115,7 @@ async fn tokens(
     fields: &[(&str, &str)],
 ) -> Result<Session, SignInError> {
     let place = here(url, &offer.token_endpoint)?;
-    let call = client.ask_form(&place, fields).within(STEP);
+    let call = as_json(client.ask_form(&place, fields)).within(STEP);
     let reply = call.send().await.map_err(SignInError::Wire)?;
     refused(&reply)?;
     let tokens: Tokens = reply.json().map_err(|_| SignInError::NotOpenziti)?;
@@ -142,7 +144,7 @@ impl Flow<'_> {
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256")
             .append_pair("redirect_uri", CALLBACK);
-        let first = self.client.get(&place).within(STEP).send().await;
+        let first = as_json(self.client.get(&place)).within(STEP).send().await;
         match self.follow(first.map_err(SignInError::Wire)?).await? {
             Hop::Page(page) => {
                 refused(&page)?;
@@ -156,8 +158,9 @@ impl Flow<'_> {
     /// Gives the credentials for the request.
     async fn prove(&self, credentials: &Credentials, request: &str) -> Result<Url, SignInError> {
         let (method, mut fields) = match credentials {
+            // The path that all versions know; some take it for a form of their own.
             Credentials::Password(login) => (
-                "password",
+                "username",
                 vec![
                     ("username", login.username.as_str()),
                     ("password", login.password.reveal()),
@@ -168,16 +171,20 @@ impl Flow<'_> {
         };
         fields.push(("id", request));
         let place = at(self.url, &format!("/oidc/login/{method}"));
-        let first = self.client.ask_form(&place, &fields).within(STEP).send();
+        let first = as_json(self.client.ask_form(&place, &fields))
+            .within(STEP)
+            .send();
         match self.follow(first.await.map_err(SignInError::Wire)?).await? {
             Hop::Callback(callback) => Ok(callback),
-            Hop::Page(page) if page.status == 400 => Err(SignInError::Refused(
-                "the credentials are not taken".to_owned(),
-            )),
+            Hop::Page(page) if page.status == 400 => Err(not_taken()),
             Hop::Page(page) => {
                 refused(&page)?;
-                // A page after a proof asks for one more.
-                Err(SignInError::SecondFactor)
+                // A page after a proof asks for one more, or is the form again.
+                Err(if asks_for_more(&page) {
+                    SignInError::SecondFactor
+                } else {
+                    not_taken()
+                })
             }
         }
     }
@@ -201,7 +208,7 @@ impl Flow<'_> {
             if place.origin() != self.url.origin() {
                 return Err(SignInError::Elsewhere);
             }
-            let next = self.client.get(&place).within(STEP).send().await;
+            let next = as_json(self.client.get(&place)).within(STEP).send().await;
             reply = next.map_err(SignInError::Wire)?;
         }
         Err(SignInError::Wire(Wire::Redirected("itself".to_owned())))
@@ -222,6 +229,26 @@ impl Flow<'_> {
             SignInError::Refused(why.unwrap_or_else(|| "no code was given".to_owned()))
         })
     }
+}
+
+fn not_taken() -> SignInError {
+    SignInError::Refused("the credentials are not taken".to_owned())
+}
+
+fn asks_for_more(page: &Reply) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Queries {
+        auth_queries: Vec<serde_json::Value>,
+    }
+    let queries: Option<Queries> = page.json().ok();
+    page.header(SECOND_FACTOR).is_some()
+        || queries.is_some_and(|queries| !queries.auth_queries.is_empty())
+}
+
+/// Without this some versions cannot settle on how to answer.
+fn as_json(call: Call) -> Call {
+    call.header(ACCEPT, HeaderValue::from_static("application/json"))
 }
 
 /// The path of an endpoint the controller names, at the controller that is being asked: it may

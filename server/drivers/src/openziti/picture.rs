@@ -308,7 +308,7 @@ fn progress(own: &[Asked]) -> BTreeMap<MemberId, Progress> {
 }
 
 fn capabilities(own: &[Asked]) -> Vec<Capability> {
-    Verb::ALL
+    Verb::USUAL
         .into_iter()
         .map(|action| Capability {
             action,
@@ -346,10 +346,10 @@ fn particular(verb: Verb, own: &[Asked]) -> Option<String> {
                     .version()
                     .is_some_and(super::version::Version::tells_applied_index)
             });
-            let coarse = coarse.then(|| {
+            let coarse = coarse.then_some(
                 "Before 2.1 the index told is that of the data routers get; it stands still while \
-                 other entries replicate, so \"level\" says less than elsewhere."
-            });
+                 other entries replicate, so \"level\" says less than elsewhere.",
+            );
             let preferred = preferred(own).filter(|_| verb == Verb::Transfer);
             let words: Vec<String> = preferred
                 .into_iter()

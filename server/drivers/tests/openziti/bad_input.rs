@@ -140,6 +140,29 @@ async fn two_networks_behind_the_seeds_are_a_finding_and_never_merged() {
 }
 
 #[tokio::test]
+async fn a_controller_with_a_cluster_of_its_own_in_the_same_network_is_a_finding_and_not_merged() {
+    let cluster = StandIn::start(Shape::default()).await;
+    {
+        let mut state = cluster.world.state();
+        let n5 = state.node_mut("n5");
+        n5.config = vec![crate::openziti_stand_in::RaftServer {
+            id: "n5".to_owned(),
+            address: n5.address.clone(),
+            voter: true,
+        }];
+        n5.lies = Some("n5".to_owned());
+        n5.part = 1;
+    }
+    let driver = connect(cluster.connection(&["n1", "n5"])).unwrap();
+    driver.observe(DEADLINE).await;
+    let seen = driver.observe(DEADLINE).await;
+    let told = |note: &Note| matches!(note, Note::TwoClusters { addresses } if *addresses == [cluster.url("n5")]);
+    assert!(seen.notes.iter().any(told), "{:?}", seen.notes);
+    assert_eq!(seen.membership.as_ref().unwrap().members.len(), 4);
+    assert_eq!(view_of(seen).leader.member, Some("n1".into()));
+}
+
+#[tokio::test]
 async fn another_controller_at_a_members_address_is_not_taken_for_it() {
     let cluster = StandIn::start(Shape::of_2_1()).await;
     let driver = connect(cluster.connection(&["n1"])).unwrap();

@@ -30,7 +30,7 @@ async fn a_cluster_where_nothing_is_wrong_has_no_problems() {
 
 #[tokio::test]
 async fn a_wrong_password_is_named_once_however_many_seeds_there_are() {
-    for shape in [Shape::of_1_6(), Shape::default()] {
+    for shape in [Shape::of_1_6(), Shape::of_1_6_with_oidc(), Shape::default()] {
         let cluster = StandIn::start(shape).await;
         let mut connection = cluster.connection(&["n1", "n2", "n3"]);
         connection.login = Some(login(("quorate", "wrong")));

@@ -13,12 +13,14 @@ use crate::{
 
 #[tokio::test]
 async fn by_oidc_one_sign_in_is_good_at_every_member() {
-    let stage = Stage::set(Shape::default()).await;
-    for _ in 0..5 {
-        stage.look().await;
+    for shape in [Shape::of_1_6_with_oidc(), Shape::default()] {
+        let stage = Stage::set(shape).await;
+        for _ in 0..5 {
+            stage.look().await;
+        }
+        assert_eq!(stage.cluster.sign_ins(), 1);
+        assert!(stage.look().await.nodes.iter().all(|node| node.answered()));
     }
-    assert_eq!(stage.cluster.sign_ins(), 1);
-    assert!(stage.look().await.nodes.iter().all(|node| node.answered()));
 }
 
 #[tokio::test]

@@ -93,6 +93,13 @@ impl Shape {
         shape
     }
 
+    pub fn of_1_6_with_oidc() -> Self {
+        Self {
+            oidc: true,
+            ..Self::of_1_6()
+        }
+    }
+
     pub fn of_1_6() -> Self {
         Self {
             version: "v1.6.20".to_owned(),

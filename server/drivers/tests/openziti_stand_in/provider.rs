@@ -39,8 +39,7 @@ pub fn routes() -> Router<Controller> {
     Router::new()
         .route("/oidc/.well-known/openid-configuration", get(offer))
         .route("/oidc/authorize", get(authorize))
-        .route("/oidc/login/username", get(page))
-        .route("/oidc/login/{method}", post(login))
+        .route("/oidc/login/{method}", get(page).post(login))
         .route("/oidc/authorize/callback", get(callback))
         .route("/oidc/oauth/token", post(token))
 }
@@ -96,15 +95,45 @@ async fn login(
     State(controller): State<Controller>,
     ConnectInfo(caller): ConnectInfo<Caller>,
     Path(method): Path<String>,
+    headers: HeaderMap,
     Form(fields): Form<Fields>,
 ) -> Response {
     controller.access.sign_ins.fetch_add(1, Ordering::SeqCst);
+    let accepts = headers.get("accept").and_then(|it| it.to_str().ok());
+    if accepts != Some("application/json") {
+        return problem(
+            406,
+            "NOT_ACCEPTABLE",
+            "unable to satisfy accept header",
+            None,
+        );
+    }
+    // The older ones know the password's path by this name only, and show the form again.
+    let old = controller
+        .world
+        .state()
+        .node(&controller.id)
+        .version
+        .as_str()
+        < "v2";
+    let method = match method.as_str() {
+        "username" => "password",
+        "password" if old => return problem(404, "NOT_FOUND", "no such page", None),
+        other => other,
+    };
     let id = fields.get("id").cloned().unwrap_or_default();
     let Some(begun) = requests(&controller).begun.remove(&id) else {
         return problem(404, "NOT_FOUND", "no such request", None);
     };
     let body = json!({ "username": fields.get("username"), "password": fields.get("password") });
-    let Some(name) = who(&controller, &method, &body, &caller) else {
+    let Some(name) = who(&controller, method, &body, &caller) else {
+        if old && method == "password" {
+            return (
+                StatusCode::OK,
+                "<form>the authentication request failed</form>",
+            )
+                .into_response();
+        }
         return problem(
             401,
             "INVALID_AUTH",
@@ -113,7 +142,8 @@ async fn login(
         );
     };
     if controller.access.multi_factor {
-        return answer(200, json!({ "authQueries": [{ "typeId": "MFA" }] }));
+        let queries = json!({ "authQueries": [{ "typeId": "MFA" }] });
+        return ([("totp-required", "true")], answer(200, queries)).into_response();
     }
     requests(&controller)
         .proven
