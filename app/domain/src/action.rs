@@ -30,6 +30,10 @@ pub enum Action {
         member: Option<MemberId>,
     },
     Snapshot,
+    /// Has one member write its store anew without gaps; it answers nothing meanwhile.
+    Defragment {
+        member: MemberId,
+    },
 }
 
 /// An action as it is read: the verb beside all an action may hold, which is much less code in the
@@ -57,6 +61,7 @@ impl TryFrom<Asked> for Action {
             Verb::Remove => Self::Remove { member: named? },
             Verb::Transfer => Self::Transfer { member },
             Verb::Snapshot => Self::Snapshot,
+            Verb::Defragment => Self::Defragment { member: named? },
         })
     }
 }
@@ -71,10 +76,23 @@ pub enum Verb {
     Remove,
     Transfer,
     Snapshot,
+    Defragment,
 }
 
 impl Verb {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::AddLearner,
+        Self::Promote,
+        Self::Demote,
+        Self::Remove,
+        Self::Transfer,
+        Self::Snapshot,
+        Self::Defragment,
+    ];
+
+    /// What every driver speaks of, if only to say why it cannot; the others are offered only
+    /// where they mean something.
+    pub const USUAL: [Self; 6] = [
         Self::AddLearner,
         Self::Promote,
         Self::Demote,
@@ -93,6 +111,7 @@ impl Verb {
             Self::Remove => "remove",
             Self::Transfer => "transfer",
             Self::Snapshot => "snapshot",
+            Self::Defragment => "defragment",
         }
     }
 }
@@ -107,6 +126,7 @@ impl Action {
             Self::Remove { .. } => Verb::Remove,
             Self::Transfer { .. } => Verb::Transfer,
             Self::Snapshot => Verb::Snapshot,
+            Self::Defragment { .. } => Verb::Defragment,
         }
     }
 
@@ -115,9 +135,10 @@ impl Action {
     pub const fn member(&self) -> Option<&MemberId> {
         match self {
             Self::AddLearner { member, .. } | Self::Transfer { member } => member.as_ref(),
-            Self::Promote { member } | Self::Demote { member } | Self::Remove { member } => {
-                Some(member)
-            }
+            Self::Promote { member }
+            | Self::Demote { member }
+            | Self::Remove { member }
+            | Self::Defragment { member } => Some(member),
             Self::Snapshot => None,
         }
     }

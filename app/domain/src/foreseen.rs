@@ -17,6 +17,11 @@ pub(crate) fn quorum_without(view: &ClusterView, gone: &MemberId) -> Quorum {
     of_configs(&without(&view.quorum.configs, gone), |id| answers(view, id))
 }
 
+/// The quorum while this member answers nothing.
+pub(crate) fn quorum_in_absence(view: &ClusterView, away: &MemberId) -> Quorum {
+    of_configs(&view.quorum.configs, |id| id != away && answers(view, id))
+}
+
 fn answers(view: &ClusterView, id: &MemberId) -> bool {
     view.member(id).is_some_and(|member| member.answering)
 }
@@ -35,7 +40,10 @@ fn configs(view: &ClusterView, action: &Action) -> Vec<Vec<MemberId>> {
             })
             .collect(),
         Action::Demote { member } | Action::Remove { member } => without(now, member),
-        Action::AddLearner { .. } | Action::Transfer { .. } | Action::Snapshot => now.clone(),
+        Action::AddLearner { .. }
+        | Action::Transfer { .. }
+        | Action::Snapshot
+        | Action::Defragment { .. } => now.clone(),
     }
 }
 

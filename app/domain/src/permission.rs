@@ -100,9 +100,9 @@ pub enum Permission {
 pub const fn carried_by(permission: Permission) -> &'static [Duty] {
     match permission {
         Permission::View => &Duty::ALL,
-        Permission::Act(Verb::AddLearner | Verb::Promote | Verb::Transfer | Verb::Snapshot) => {
-            &[Duty::Operator, Duty::Admin]
-        }
+        Permission::Act(
+            Verb::AddLearner | Verb::Promote | Verb::Transfer | Verb::Snapshot | Verb::Defragment,
+        ) => &[Duty::Operator, Duty::Admin],
         Permission::Act(Verb::Demote | Verb::Remove)
         | Permission::OverrideState
         | Permission::DownloadSnapshot
@@ -187,6 +187,7 @@ mod tests {
             (Act(Verb::Promote), [false, true, true, false, false]),
             (Act(Verb::Transfer), [false, true, true, false, false]),
             (Act(Verb::Snapshot), [false, true, true, false, false]),
+            (Act(Verb::Defragment), [false, true, true, false, false]),
             (Act(Verb::Demote), [false, false, true, false, false]),
             (Act(Verb::Remove), [false, false, true, false, false]),
             (OverrideState, [false, false, true, false, false]),

@@ -55,6 +55,18 @@ pub enum Expectation {
     },
     /// The driver's own receipt is the proof (a verified snapshot).
     Receipt,
+    /// The backend says that it is done, and the member answers again.
+    MemberAnswers {
+        member: MemberId,
+    },
+}
+
+impl Expectation {
+    /// Whether the cluster shows that the step was done, so that looking settles a lost answer.
+    #[must_use]
+    pub const fn leaves_a_trace(&self) -> bool {
+        !matches!(self, Self::Receipt | Self::MemberAnswers { .. })
+    }
 }
 
 /// An expectation as it is read: its kind beside all it may hold, which is much less code in the
@@ -76,6 +88,7 @@ enum ExpectedKind {
     MemberGone,
     LeaderMoved,
     Receipt,
+    MemberAnswers,
 }
 
 impl TryFrom<Expected> for Expectation {
@@ -96,6 +109,9 @@ impl TryFrom<Expected> for Expectation {
                 to: expected.to,
             },
             ExpectedKind::Receipt => Self::Receipt,
+            ExpectedKind::MemberAnswers => Self::MemberAnswers {
+                member: expected.member.ok_or("missing field `member`")?,
+            },
         })
     }
 }
@@ -303,7 +319,7 @@ const fn patience_ms(action: &Action) -> u64 {
         Action::AddLearner { .. } | Action::Promote { .. } | Action::Demote { .. } => 60_000,
         Action::Remove { .. } => 30_000,
         Action::Transfer { .. } => 15_000,
-        Action::Snapshot => 600_000,
+        Action::Snapshot | Action::Defragment { .. } => 600_000,
     }
 }
 

@@ -75,6 +75,7 @@ pub enum ReasonCode {
     BackendUnhealthy,
     RemovedThenAdded,
     SnapshotAtFollower,
+    LeaderLast,
     // What was checked and holds.
     LeaderAgreed,
     NoOtherChange,
@@ -120,6 +121,7 @@ pub fn check(view: &ClusterView, action: &Action) -> Vec<Check> {
             Action::Remove { member } => checks.remove(member),
             Action::Transfer { member } => checks.transfer(member.as_ref()),
             Action::Snapshot => {}
+            Action::Defragment { member } => checks.defragment(member),
         }
         checks.holds();
     }

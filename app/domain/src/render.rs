@@ -325,6 +325,9 @@ fn row_actions(view: &ClusterView, member: &MemberView) -> Vec<ActionVerdict> {
         row.push(demote());
     }
     row.push(remove());
+    if capability::of(&view.capabilities, Verb::Defragment).is_some() {
+        row.push(verdict_of(view, &Action::Defragment { member: id() }));
+    }
     row
 }
 

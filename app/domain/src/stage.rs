@@ -200,7 +200,7 @@ impl Stage {
         if let Some(configs) = &self.configs {
             membership.configs.clone_from(configs);
         }
-        let capabilities = Verb::ALL
+        let capabilities = Verb::USUAL
             .into_iter()
             .map(|action| Capability {
                 action,

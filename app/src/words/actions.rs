@@ -40,6 +40,7 @@ pub fn title(verb: Verb, member: Option<&str>, cluster: &str) -> String {
         Verb::Remove => format!("Remove {member} from {cluster}"),
         Verb::Transfer => format!("Transfer leadership in {cluster}"),
         Verb::Snapshot => format!("Take a snapshot of {cluster}"),
+        Verb::Defragment => format!("Defragment {member} of {cluster}"),
     }
 }
 

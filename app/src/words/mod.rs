@@ -144,6 +144,7 @@ pub const fn verb(verb: Verb) -> &'static str {
         Verb::Remove => "Remove",
         Verb::Transfer => "Transfer leadership",
         Verb::Snapshot => "Take snapshot",
+        Verb::Defragment => "Defragment",
     }
 }
 

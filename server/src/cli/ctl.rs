@@ -76,6 +76,13 @@ enum What {
         #[command(flatten)]
         how: change::How,
     },
+    /// Have a member write its store anew, without gaps (etcd)
+    Defragment {
+        cluster: String,
+        member: String,
+        #[command(flatten)]
+        how: change::How,
+    },
     /// Move leadership, to a member where the backend lets it be chosen
     Transfer {
         cluster: String,
@@ -155,6 +162,7 @@ impl What {
             | Self::Demote { how, .. }
             | Self::Remove { how, .. }
             | Self::Transfer { how, .. }
+            | Self::Defragment { how, .. }
             | Self::Snapshot { how, .. } => how.group.is_some(),
         }
     }
@@ -206,6 +214,14 @@ async fn answer(client: &Client, what: What) -> Exit {
             member,
             how,
         } => change::ask(client, &cluster, "remove", vec![("member", member)], &how).await,
+        What::Defragment {
+            cluster,
+            member,
+            how,
+        } => {
+            let fields = vec![("member", member)];
+            change::ask(client, &cluster, "defragment", fields, &how).await
+        }
         What::Transfer {
             cluster,
             member,

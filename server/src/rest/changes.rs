@@ -141,6 +141,9 @@ fn action(fields: &mut Fields) -> Result<Action, Fault> {
         },
         Verb::Transfer => Action::Transfer { member },
         Verb::Snapshot => Action::Snapshot,
+        Verb::Defragment => Action::Defragment {
+            member: needed(member)?,
+        },
     })
 }
 

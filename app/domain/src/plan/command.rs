@@ -26,6 +26,7 @@ pub(super) fn line(view: &ClusterView, action: &Action) -> String {
         }
         Action::Transfer { member: None } => vec!["transfer", cluster],
         Action::Snapshot => vec!["snapshot", cluster],
+        Action::Defragment { member } => vec!["defragment", cluster, member.as_str()],
     };
     let quoted: Vec<String> = words.into_iter().map(quoted).collect();
     format!("quorate ctl {}", quoted.join(" "))

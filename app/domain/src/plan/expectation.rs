@@ -33,6 +33,9 @@ pub(super) fn of(view: &ClusterView, action: &Action) -> Expectation {
             to: member.clone(),
         },
         Action::Snapshot => Expectation::Receipt,
+        Action::Defragment { member } => Expectation::MemberAnswers {
+            member: member.clone(),
+        },
     }
 }
 
@@ -58,6 +61,11 @@ pub fn met(expectation: &Expectation, view: &ClusterView) -> Result<(), String> 
         },
         Expectation::LeaderMoved { from, to } => moved(view, from.as_ref(), to.as_ref()),
         Expectation::Receipt => Ok(()),
+        Expectation::MemberAnswers { member } => match view.member(member) {
+            Some(member) if member.answering => Ok(()),
+            Some(member) => Err(text::waits_for_answer(&member.name)),
+            None => Err(text::waits_for_member(member.as_str())),
+        },
     }
 }
 

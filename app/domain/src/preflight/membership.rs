@@ -4,6 +4,7 @@ use super::{Checks, ReasonCode};
 use crate::{
     action::Action,
     cluster::{Kind, MemberId, Role},
+    foreseen,
     lag::is_growing,
     text,
     view::{MemberState, MemberView},
@@ -96,6 +97,28 @@ impl Checks<'_> {
         let mut learners = self.view.members.iter().filter(|other| !other.votes());
         if !learners.any(|other| other.id != *id) {
             self.warn(ReasonCode::NoSpare, text::no_spare());
+        }
+    }
+
+    /// The member answers nothing while it works, so the majority must hold without it.
+    pub(super) fn defragment(&mut self, id: &MemberId) {
+        let Some(member) = self.known(id) else { return };
+        if !member.answering {
+            self.refuse(ReasonCode::MemberNotSeen, text::not_taking_part(member));
+            return;
+        }
+        let meanwhile = foreseen::quorum_in_absence(self.view, id);
+        if !meanwhile.holds() {
+            let text = text::quorum_lost_meanwhile(&member.name, &meanwhile);
+            self.refuse(ReasonCode::QuorumWouldBeLost, text);
+            return;
+        }
+        self.allow(
+            ReasonCode::MajorityHolds,
+            text::majority_holds_meanwhile(&meanwhile),
+        );
+        if self.view.is_led_by(id) {
+            self.warn(ReasonCode::LeaderLast, text::leader_last(&member.name));
         }
     }
 

@@ -19,6 +19,7 @@ pub const fn verb(verb: Verb) -> &'static str {
         Verb::Remove => "Remove",
         Verb::Transfer => "Transfer leadership",
         Verb::Snapshot => "Take snapshot",
+        Verb::Defragment => "Defragment",
     }
 }
 
@@ -64,6 +65,9 @@ pub fn change_title(view: &ClusterView, action: &Action) -> String {
             None => format!("Transfer leadership of {cluster}"),
         },
         Action::Snapshot => format!("Take a snapshot of {cluster}"),
+        Action::Defragment { member } => {
+            format!("Defragment {} of {cluster}", view.name_of(member))
+        }
     }
 }
 
@@ -117,6 +121,12 @@ pub fn request(view: &ClusterView, action: &Action) -> String {
             "for a copy of the store of a voter that is level".to_owned()
         }
         Action::Snapshot => "for a snapshot of the leader's state".to_owned(),
+        Action::Defragment { member } => {
+            format!(
+                "at {} to write its store anew, without gaps",
+                view.name_of(member)
+            )
+        }
     }
 }
 
@@ -141,6 +151,12 @@ pub fn waiting(view: &ClusterView, action: &Action, patience_ms: u64) -> String 
             "until the leader has written and kept it".to_owned()
         }
         Action::Snapshot => "until it has arrived whole".to_owned(),
+        Action::Defragment { member } => {
+            format!(
+                "until it is done and {} answers again",
+                view.name_of(member)
+            )
+        }
     };
     format!("{until}, at most {}", duration_in_seconds(patience_ms))
 }
@@ -216,6 +232,14 @@ pub fn notes(view: &ClusterView, action: &Action, may_choose: bool) -> Vec<Strin
         | Action::Demote { .. }
         | Action::Transfer { .. }
         | Action::Snapshot => Vec::new(),
+        Action::Defragment { member } => vec![
+            format!(
+                "{} answers nothing while this runs, usually for some seconds a gigabyte.",
+                view.name_of(member)
+            ),
+            "Defragment one member after the other, the leader last. It gives back only what compaction has freed."
+                .to_owned(),
+        ],
     }
 }
 
@@ -324,6 +348,11 @@ pub fn waits_for_wish(backend: &str, because: Option<&str>) -> String {
 #[must_use]
 pub fn wish_waits_for_leader_to_move(name: &str) -> String {
     format!("{name} leads, and a leader is not demoted until leadership moves.")
+}
+
+#[must_use]
+pub fn waits_for_answer(name: &str) -> String {
+    format!("{name} does not answer yet.")
 }
 
 #[must_use]

@@ -50,6 +50,7 @@ pub const fn reason(code: ReasonCode) -> &'static str {
         ReasonCode::TargetChosenByBackend => "the backend picks the next leader",
         ReasonCode::RemovesSilentMember => "the member does not answer",
         ReasonCode::BackendUnhealthy => "the backend holds itself unhealthy",
+        ReasonCode::LeaderLast => "it leads",
         ReasonCode::RemovedThenAdded => "it is removed, then added again",
         ReasonCode::SnapshotAtFollower => "the snapshot is not the leader's",
         ReasonCode::LeaderAgreed => "the leader is agreed",
@@ -70,6 +71,30 @@ pub fn not_supported(backend: &str, note: Option<&str>) -> String {
         Some(note) => format!("{backend} cannot do this: {}.", note.trim_end_matches('.')),
         None => format!("{backend} cannot do this."),
     }
+}
+
+/// What a member's absence would cost while it is busy with itself.
+#[must_use]
+pub fn quorum_lost_meanwhile(name: &str, quorum: &Quorum) -> String {
+    format!(
+        "{name} answers nothing while this runs; then {} of {} voters would answer, and the majority is {}.",
+        quorum.answering, quorum.voters, quorum.majority
+    )
+}
+
+#[must_use]
+pub fn majority_holds_meanwhile(quorum: &Quorum) -> String {
+    format!(
+        "While it runs {} of {} voters answer; the majority is {}.",
+        quorum.answering, quorum.voters, quorum.majority
+    )
+}
+
+#[must_use]
+pub fn leader_last(name: &str) -> String {
+    format!(
+        "{name} leads: nothing can be written while it is busy. Do the others first, then transfer leadership."
+    )
 }
 
 #[must_use]

@@ -49,6 +49,7 @@ impl Aim {
             Verb::Remove => Action::Remove { member: member? },
             Verb::Transfer => Action::Transfer { member },
             Verb::Snapshot => Action::Snapshot,
+            Verb::Defragment => Action::Defragment { member: member? },
         })
     }
 }

@@ -18,7 +18,9 @@ pub fn AimFields(sheet: Sheet) -> impl IntoView {
     match sheet.verb {
         Verb::AddLearner => address(sheet),
         Verb::Transfer => target(sheet),
-        Verb::Promote | Verb::Demote | Verb::Remove | Verb::Snapshot => ().into_any(),
+        Verb::Promote | Verb::Demote | Verb::Remove | Verb::Snapshot | Verb::Defragment => {
+            ().into_any()
+        }
     }
 }
 

@@ -73,6 +73,7 @@ pub fn action(verb: Verb, member: Option<&MemberId>, leads: bool) -> Action {
             member: member.cloned(),
         },
         Verb::Snapshot => Action::Snapshot,
+        Verb::Defragment => Action::Defragment { member: target() },
     }
 }
 

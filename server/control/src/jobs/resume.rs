@@ -80,6 +80,10 @@ impl Job {
             None if change.plan.expectation == Expectation::Receipt => {
                 Some(self.snapshot_found().await)
             }
+            None if !change.plan.expectation.leaves_a_trace() => Some(Ending::unknown(
+                "The console was restarted while this ran; whether it was done cannot be seen.",
+                None,
+            )),
             None => {
                 let looked = self.look_for(&change.plan.expectation, left).await;
                 let lost = matches!(looked, Looked::NotMet(_) | Looked::Met);

@@ -115,7 +115,7 @@ impl Job {
             How::Lost { text } => {
                 let waiting = format!("The answer was lost ({}).", wording::clause(&text));
                 self.edit(|change| change.waiting_for = Some(waiting));
-                if change.plan.expectation == Expectation::Receipt {
+                if !change.plan.expectation.leaves_a_trace() {
                     let text = format!("The answer was lost: {}.", wording::clause(&text));
                     return Some(Ending::unknown(text, Some(exchange)));
                 }
@@ -253,5 +253,8 @@ pub(super) fn found(change: &Change, view: &ClusterView) -> String {
             None => "Nobody is agreed to lead.".to_owned(),
         },
         Expectation::Receipt => "A snapshot leaves no trace in the cluster.".to_owned(),
+        Expectation::MemberAnswers { member } => {
+            format!("{} answers.", view.name_of(member))
+        }
     }
 }

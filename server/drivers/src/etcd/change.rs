@@ -24,6 +24,8 @@ use crate::{
 const CHANGE: Duration = Duration::from_secs(8);
 /// How long it waits for a transfer: writes stop until it has happened or this is over.
 const TRANSFER: Duration = Duration::from_secs(3);
+/// How long a member may take to write its store anew.
+const DEFRAGMENT: Duration = Duration::from_secs(570);
 /// What is waited beyond etcd's own deadline for its word that it has passed.
 const GRACE: Duration = Duration::from_secs(2);
 /// A leader takes no change of the membership until it has been connected to every voter for
@@ -43,6 +45,9 @@ impl Etcd {
     pub(super) async fn carry_out(&self, step: &Step, place: &SnapshotPlace) -> Applied {
         if matches!(step.action, Action::Snapshot) {
             return self.take_snapshot(step, place).await;
+        }
+        if let Action::Defragment { member } = &step.action {
+            return self.defragment(member).await;
         }
         let request = match request(&step.action) {
             Ok(request) => request,
@@ -72,13 +77,37 @@ impl Etcd {
         Some((id, memory.directory.url_of(member)?))
     }
 
-    async fn send(&self, leader: &Url, request: Request) -> Applied {
-        // A token may have ended since the last look; a change is not the moment to find out.
+    /// At the member itself, which answers nothing else until it is done.
+    async fn defragment(&self, id: &MemberId) -> Applied {
+        let url = {
+            let memory = self.memory();
+            let member = memory.membership.as_ref().and_then(|it| it.member(id));
+            member.and_then(|member| memory.directory.url_of(member))
+        };
+        let Some(url) = url else {
+            let text = "It is not known where this member answers; nothing was sent.";
+            return refused(Exchange::default(), "member-unknown", text);
+        };
+        let request = Request {
+            path: "maintenance/defragment",
+            body: json!({}),
+            deadline: DEFRAGMENT,
+        };
+        self.renew_token(&url).await;
+        self.send_once(&url, &request).await
+    }
+
+    /// A token may have ended since the last look; a change is not the moment to find out.
+    async fn renew_token(&self, url: &Url) {
         if self.session.username().is_some() {
             self.session
-                .renew(&self.client, leader, self.status_timeout)
+                .renew(&self.client, url, self.status_timeout)
                 .await;
         }
+    }
+
+    async fn send(&self, leader: &Url, request: Request) -> Applied {
+        self.renew_token(leader).await;
         let until = Instant::now() + SETTLING.min(self.change_timeout);
         loop {
             let applied = self.send_once(leader, &request).await;
@@ -95,7 +124,10 @@ impl Etcd {
     async fn send_once(&self, leader: &Url, request: &Request) -> Applied {
         let url = at(leader, request.path);
         let sent = json!({ "method": "POST", "url": url.as_str(), "body": request.body });
-        let deadline = request.deadline.min(self.change_timeout);
+        let deadline = match request.deadline {
+            DEFRAGMENT => DEFRAGMENT,
+            deadline => deadline.min(self.change_timeout),
+        };
         let call = self.client.post(&url, &request.body);
         let call = with_deadline(call.within(deadline + GRACE), deadline);
         match with_token(call, self.session.token().as_ref()).send().await {
@@ -150,10 +182,9 @@ fn request(action: &Action) -> Result<Request, (&'static str, &'static str)> {
             "not-supported",
             "etcd cannot turn a voter into a learner: remove it, empty its data directory, and add it again as a learner.",
         )),
-        Action::Snapshot => Err((
-            "not-supported",
-            "A snapshot is no change of the membership.",
-        )),
+        Action::Snapshot | Action::Defragment { .. } => {
+            Err(("not-supported", "That is no change of the membership."))
+        }
     }
 }
 

@@ -46,6 +46,10 @@ impl Openbao {
             Action::Transfer { .. } => self.send(&leader, "sys/step-down", json!({})).await,
             Action::AddLearner { address, .. } => self.join(&leader, address).await,
             Action::Snapshot => self.snapshot(&leader, id, &place.file).await,
+            Action::Defragment { .. } => {
+                let text = "OpenBao compacts its store by itself.";
+                refused(Exchange::default(), "not-supported", text)
+            }
         }
     }
 

@@ -170,7 +170,7 @@ fn ending(life: &TokenWords, expires: Option<Timestamp>) -> Option<Note> {
 /// The capability table from what exists and what is allowed (`None`: could not be asked).
 fn judge(absent: &[Verb], allowed: Option<&BTreeMap<String, Vec<String>>>) -> Rights {
     let mut rights = Rights::default();
-    for verb in Verb::ALL {
+    for verb in Verb::USUAL {
         let need = NEEDS.iter().find(|need| need.verb == Some(verb));
         let lacks = need.and_then(|need| lacking(need, allowed?));
         let exists = !absent.contains(&verb);

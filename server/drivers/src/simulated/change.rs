@@ -119,7 +119,10 @@ fn possible(world: &World, action: &Action) -> Result<(), No> {
             None => Err(no("member-unknown", "there is no such member")),
         },
         // As on OpenBao: removing somebody unknown is accepted and does nothing.
-        Action::Remove { .. } | Action::Transfer { .. } | Action::Snapshot => Ok(()),
+        Action::Remove { .. }
+        | Action::Transfer { .. }
+        | Action::Snapshot
+        | Action::Defragment { .. } => Ok(()),
     }
 }
 

@@ -207,7 +207,7 @@ fn capabilities(world: &World) -> Vec<Capability> {
         note: None,
         target: action != Verb::Transfer || !world.chooses_leader,
     };
-    Verb::ALL.into_iter().map(capability).collect()
+    Verb::USUAL.into_iter().map(capability).collect()
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
