@@ -114,6 +114,11 @@ async fn etcd_is_changed_by_the_console_and_by_the_hands_it_asks_for() {
         "is-leader"
     ));
 
+    console.done(&act("defragment", &cluster.id("n2"))).await;
+    let last = console.preview(&act("defragment", &n4)).await;
+    let warnings = crate::console::rules(&last["checks"], "warn");
+    assert!(has(&warnings, "leader-last"), "{warnings:?}");
+
     let gone = cluster.id("n1");
     let change = console
         .end(&console.accepted(&act("remove", &gone)).await)

@@ -468,3 +468,35 @@ fn what_holds_is_said_last() {
         ]
     );
 }
+
+#[test]
+fn a_member_is_defragmented_while_the_majority_holds_without_it_and_the_leader_last() {
+    use crate::{action::Verb, capability::Capability};
+    let defragment = |id: &str| Action::Defragment { member: id.into() };
+    let offered = |stage: Stage| {
+        let mut view = stage.view();
+        view.capabilities.push(Capability {
+            action: Verb::Defragment,
+            supported: true,
+            note: None,
+            target: true,
+        });
+        view
+    };
+    let three = || Stage::voters(3).learner("n4");
+    allowed(&offered(three()), &defragment("n2"));
+    allowed(&offered(three()), &defragment("n4"));
+    warned(&offered(three()), &defragment("n1"), ReasonCode::LeaderLast);
+    let table = [
+        (three().silent("n2"), "n3", ReasonCode::QuorumWouldBeLost),
+        (three().silent("n2"), "n2", ReasonCode::MemberNotSeen),
+        (three(), "zz", ReasonCode::MemberUnknown),
+        (three().running(), "n2", ReasonCode::ChangeRunning),
+        (Stage::voters(1), "n1", ReasonCode::QuorumWouldBeLost),
+    ];
+    for (stage, id, code) in table {
+        refused(&offered(stage), &defragment(id), code);
+    }
+    allowed(&offered(three().silent("n2")), &defragment("n4"));
+    refused(&three().view(), &defragment("n2"), ReasonCode::NotSupported);
+}

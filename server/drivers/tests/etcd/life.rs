@@ -5,10 +5,11 @@ use quorate_domain::{
     action::Action,
     cluster::{MemberId, Role},
     lag,
-    observation::{Answer, Observation},
+    observation::{Answer, Note, Observation},
     view::LeaderStatus,
 };
 use quorate_drivers::{Applied, snapshot};
+use serde_json::json;
 
 use super::{
     checks::{DEADLINE, apply, claims, report, role, seen_when},
@@ -258,4 +259,54 @@ async fn a_member_that_comes_back_at_another_address_is_found_there() {
     })
     .await;
     assert_eq!(seen.nodes.len(), 3);
+}
+
+#[tokio::test]
+async fn a_store_with_gaps_is_smaller_once_its_member_is_defragmented_and_an_alarm_is_told() {
+    let shape = Shape {
+        options: vec!["--quota-backend-bytes".to_owned(), "3000000".to_owned()],
+        ..Shape::default()
+    };
+    let Some(cluster) = etcd_cluster::start(shape).await else {
+        return;
+    };
+    let (driver, dir) = (driver(&cluster), tempfile::tempdir().unwrap());
+    let leader = cluster.leader().await.unwrap();
+    // The same key over and over, until the store is full.
+    cluster
+        .until("the store is full", 30, async |it| {
+            it.put(&leader, "same", 200_000).await.0 != 200
+        })
+        .await;
+    let seen = driver.observe(DEADLINE).await;
+    let full = |note: &Note| matches!(note, Note::Alarm { alarm, .. } if alarm == "NOSPACE");
+    assert!(seen.notes.iter().any(full), "{:?}", seen.notes);
+    let told = cluster.status("n1").await.unwrap();
+    let revision = told["header"]["revision"].clone();
+    let (status, told) = cluster
+        .call(
+            &leader,
+            "kv/compaction",
+            json!({ "revision": revision, "physical": true }),
+        )
+        .await;
+    assert_eq!(status, 200, "{told}");
+    let size = async |name: &str| {
+        let told = cluster.status(name).await.unwrap();
+        told["dbSize"].as_str().unwrap().parse::<u64>().unwrap()
+    };
+    // One after the other, the leader last.
+    let mut order = vec!["n1", "n2", "n3"];
+    order.sort_by_key(|name| *name == leader);
+    for name in order {
+        let before = size(name).await;
+        let member = cluster.id(name).into();
+        assert_accepted(&apply(&driver, Action::Defragment { member }, dir.path()).await);
+        assert!(size(name).await * 2 < before, "{name}");
+    }
+    let missing = Action::Defragment {
+        member: "77".into(),
+    };
+    let outcome = apply(&driver, missing, dir.path()).await;
+    assert!(matches!(outcome, Applied::Refused { .. }), "{outcome:?}");
 }
