@@ -140,7 +140,6 @@ func (s *Starter) Proven(key Key) {
 		s.mu.Unlock()
 		return
 	}
-	replica.kind, replica.unproven = JoinedNonVoting, false
 	s.mu.Unlock()
 	err := s.options.Records.Write(Record{
 		Deployment: s.options.Deployment, NodeHostID: s.nodeHost.ID(), Shard: key.Shard, Replica: key.Replica,
@@ -149,6 +148,9 @@ func (s *Starter) Proven(key Key) {
 	if err != nil {
 		s.options.Log.Warn("the record of a running replica cannot be written", "shard", key.Shard, "error", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	replica.kind, replica.unproven = JoinedNonVoting, false // Once it is kept.
 }
 
 // Stopped forgets that a replica runs; removed is kept for good.

@@ -5,6 +5,7 @@ package trials
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,6 +48,11 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
 		os.Exit(1)
+	}
+	// A trial is mostly waiting: more of them at once than there are processors.
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f != nil && f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = f.Value.Set("3")
 	}
 	code := m.Run()
 	_ = os.RemoveAll(dir)
@@ -98,7 +106,7 @@ func (h *host) origin() string { return "http://" + h.listen }
 
 // cluster is three initial hosts and spare ones.
 type cluster struct {
-	t      *testing.T
+	t      testing.TB
 	hosts  map[int]*host
 	groups int
 	// store is the stand-in for Consul, nil for none; registry its server, nil while it is away.
@@ -119,7 +127,7 @@ var (
 
 // freeAddress is free now, and above those that the system gives to whoever connects somewhere: a host that is
 // down must find its address free again.
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	ports.Lock()
 	defer ports.Unlock()
 	for range 1000 {
@@ -137,7 +145,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // newCluster has three initial hosts and some spare ones; none is started yet.
-func newCluster(t *testing.T, spares, groups int, registry bool) *cluster {
+func newCluster(t testing.TB, spares, groups int, registry bool) *cluster {
 	t.Helper()
 	c := &cluster{t: t, hosts: map[int]*host{}, groups: groups, peer: protocol.Peer{Token: token}, extra: map[int][]string{}}
 	for n := 1; n <= 3+spares; n++ {

@@ -15,7 +15,7 @@ import (
 )
 
 // spent is the processor time of a process, and what it holds in memory.
-func spent(t *testing.T, pid int) (time.Duration, int) {
+func spent(t testing.TB, pid int) (time.Duration, int) {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -28,15 +28,15 @@ func spent(t *testing.T, pid int) (time.Duration, int) {
 	return time.Duration(user+system) * 10 * time.Millisecond, pages * os.Getpagesize() >> 20
 }
 
-// A measurement, with nothing to hold but that the bulk state of 200 real groups comes fast enough: three hosts
-// with and without the agent, idle, watched twice a second, and proposing. It wants a machine of its own, so it
-// is part of the slow rounds.
-func TestWhatTheAgentCosts(t *testing.T) {
-	if os.Getenv("QUORATE_TEST_SLOW") != "1" {
-		return
-	}
-	for _, bare := range []bool{true, false, true, false} {
-		c := newCluster(t, 0, 200, false)
+// The benchmarks measure three hosts of 200 groups without the agent, with it, and with it while a console
+// looks: idle, then proposing one entry after the other. Once each is enough: `-benchtime 1x`.
+func BenchmarkAHostAlone(b *testing.B)         { cost(b, true, false) }
+func BenchmarkAHostWithItsAgent(b *testing.B)  { cost(b, false, false) }
+func BenchmarkAHostThatIsWatched(b *testing.B) { cost(b, false, true) }
+
+func cost(b *testing.B, bare, watched bool) {
+	for b.Loop() {
+		c := newCluster(b, 0, 200, false)
 		for n := 1; n <= 3; n++ {
 			if bare {
 				c.extra[n] = []string{"--bare"}
@@ -52,32 +52,44 @@ func TestWhatTheAgentCosts(t *testing.T) {
 			}
 			return leader != 0
 		})
-		pid := c.hosts[leader].command.Process.Pid
-		c.measure(fmt.Sprintf("bare %t, idle", bare), pid, leader, false)
-		if !bare {
-			c.measure("watched", pid, leader, true)
-		}
+		c.measure(b, leader, watched)
 		c.close()
 	}
 }
 
-func (c *cluster) measure(what string, pid, leader int, watched bool) {
-	c.t.Helper()
+func (c *cluster) measure(b *testing.B, leader int, watched bool) {
+	pid := c.hosts[leader].command.Process.Pid
+	// Groups that nobody writes to fall asleep some time after their start.
+	share := 100.0
+	c.eventually("the groups sleep", func() bool {
+		before := share
+		share = c.share(pid, 3*time.Second)
+		return share > 0.8*before
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if watched {
 		go c.watched(ctx, leader)
 	}
-	before, _ := spent(c.t, pid)
-	began := time.Now()
-	time.Sleep(8 * time.Second)
-	after, memory := spent(c.t, pid)
-	share := 100 * float64(after-before) / float64(time.Since(began))
+	b.ReportMetric(c.share(pid, 10*time.Second), "%cpu")
+	_, memory := spent(b, pid)
+	b.ReportMetric(float64(memory), "MB")
 	var took map[string]int64
 	if err := c.raw(leader, "latency", "shard=1&n=2000", &took); err != nil {
-		c.t.Fatal(err)
+		b.Fatal(err)
 	}
-	c.t.Logf("%s: %.1f %% of a processor, %d MB, proposals p50 %d µs, p99 %d µs", what, share, memory, took["p50"], took["p99"])
+	b.ReportMetric(float64(took["p50"]), "p50-µs")
+	b.ReportMetric(float64(took["p99"]), "p99-µs")
+}
+
+// share of a processor that a process takes for so long.
+func (c *cluster) share(pid int, long time.Duration) float64 {
+	c.t.Helper()
+	before, _ := spent(c.t, pid)
+	began := time.Now()
+	time.Sleep(long)
+	after, _ := spent(c.t, pid)
+	return 100 * float64(after-before) / float64(time.Since(began))
 }
 
 // watched asks as a console does: the bulk state and one group, twice a second.

@@ -41,8 +41,8 @@ func differs(view *protocol.GroupView, told *truth, raft string) string {
 	if view.Membership.Revision != strconv.FormatUint(told.Membership.ConfigChangeID, 10) {
 		return fmt.Sprintf("revision %s instead of %d", view.Membership.Revision, told.Membership.ConfigChangeID)
 	}
-	if *view.CommitIndex > *view.LastIndex || *view.CommitIndex < told.Membership.ConfigChangeID {
-		return fmt.Sprintf("commit index %d", *view.CommitIndex)
+	if view.CommitIndex == nil || *view.CommitIndex > *view.LastIndex || *view.CommitIndex < told.Membership.ConfigChangeID {
+		return fmt.Sprintf("commit index %v", view.CommitIndex)
 	}
 	leads := told.Valid && told.Leader == told.Info.ReplicaID
 	if view.ClaimsLeadership != leads {
