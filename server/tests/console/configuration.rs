@@ -79,8 +79,12 @@ fn every_mistake_is_named_with_its_key_and_what_is_expected() {
             "clusters[0].name: expected letters",
         ),
         (
-            "[[clusters]]\nname = \"a\"\nkind = \"etcd\"\nseeds = [\"x\"]",
-            "clusters[0].kind \"etcd\": not in this version",
+            "[[clusters]]\nname = \"a\"\nkind = \"raftadmin\"\nseeds = [\"x\"]",
+            "clusters[0].kind \"raftadmin\": not in this version",
+        ),
+        (
+            "[[clusters]]\nname = \"a\"\nkind = \"etcd\"\nseeds = [\"x\"]\nusername = \"ada\"",
+            "clusters[0]: username and password_file belong together",
         ),
         (
             "[[clusters]]\nname = \"a\"\nkind = \"bao\"\nseeds = [\"x\"]",
