@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use axum::{
     response::Response,
     serve::{IncomingStream, Listener},
 };
-use quorate_control::{ClusterSetup, Control};
+use quorate_control::{ClusterSetup, Control, Outside};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tower::{Layer as _, Service, util::MapRequestLayer};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub read_only: bool,
     pub clusters: Vec<ClusterSetup>,
+    /// Where checkpoints of the audit log are copied to.
+    pub copies: Vec<Arc<dyn Outside>>,
     pub session_idle: Duration,
     pub session_absolute: Duration,
 }
@@ -58,6 +61,7 @@ impl Settings {
             data_dir,
             read_only: false,
             clusters: Vec::new(),
+            copies: Vec::new(),
             session_idle: sessions::IDLE,
             session_absolute: sessions::ABSOLUTE,
         }
@@ -100,6 +104,7 @@ impl Application {
         })
         .await
         .context("cannot open the console's data directory")?;
+        control.audit_copies(settings.copies).await?;
         let console = Console::new(control, &external, assets::names(), metrics);
         // Without it `quorate user link` prints a path instead of an address.
         if let Err(error) = std::fs::write(data_dir.join(ADDRESS_FILE), external.as_str()) {

@@ -6,6 +6,7 @@ mod audit_files;
 pub mod cli;
 pub mod configuration;
 pub mod console;
+mod copies;
 mod downloads;
 mod events;
 pub mod exit;

@@ -10,6 +10,7 @@ use super::{output, signals};
 use crate::{
     configuration::{self, Configuration, ConfigurationError},
     console::{Application, Settings},
+    copies,
     exit::Exit,
     logs,
     renewal::Renewed,
@@ -45,10 +46,12 @@ impl Serve {
 async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
     let stop = signals::stop()?;
     let clusters = setups(&configuration)?;
+    let places = copies::places(&configuration.copies)?;
     let mut settings = Settings::new(configuration.data_dir, configuration.listen);
     settings.external_url = configuration.external_url;
     settings.read_only = configuration.read_only;
     settings.clusters = clusters;
+    settings.copies = places;
     let application = Application::build(settings).await?;
     tracing::info!(address = application.address(), "listening");
     application.run_until_stopped(stop).await?;

@@ -91,6 +91,13 @@ pub const ROOT: &[Key] = &[
         "Who may come in.",
     ),
     key(
+        "audit",
+        Holds::Table(AUDIT),
+        None,
+        "",
+        "Where signed checkpoints of the audit log are copied to.",
+    ),
+    key(
         "clusters",
         Holds::Tables(CLUSTER),
         None,
@@ -99,7 +106,6 @@ pub const ROOT: &[Key] = &[
     ),
     later("database"),
     later("notify"),
-    later("audit"),
     later("snapshots"),
     later("approvals"),
     later("tls"),
@@ -131,6 +137,33 @@ const SERVER: &[Key] = &[
     later("tls_cert_file"),
     later("tls_key_file"),
     later("tls"),
+];
+
+const AUDIT: &[Key] = &[
+    key(
+        "copy_files",
+        Holds::Texts,
+        Some("[]"),
+        "",
+        "Files to which checkpoints are appended: on another disk, or a share of another machine.",
+    ),
+    key(
+        "copy_webhooks",
+        Holds::Texts,
+        Some("[]"),
+        "",
+        "Addresses to which each checkpoint is sent by POST: https, or this machine.",
+    ),
+    key(
+        "copy_token_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/quorate-copies\"",
+        "File with the bearer token that the webhooks are sent.",
+    ),
+    later("copy_syslog"),
+    later("copy_objects"),
+    later("retention"),
 ];
 
 const IDENTITY: &[Key] = &[

@@ -1,6 +1,7 @@
 //! The one annotated TOML file and the environment that overrides it: read, checked against the
 //! table of known keys, and turned into what the console starts from. Reaches nothing.
 
+mod audit;
 mod clusters;
 mod environment;
 mod keys;
@@ -16,6 +17,7 @@ use quorate_drivers::Connection;
 use toml::{Table, Value};
 use url::Url;
 
+pub use audit::Copies;
 pub use clusters::Cluster;
 pub use print::printed;
 
@@ -57,6 +59,7 @@ pub struct Configuration {
     /// Scheme, host, port and base path as browsers see them. `None`: from the listener.
     pub external_url: Option<Url>,
     pub data_dir: PathBuf,
+    pub copies: Copies,
     pub clusters: Vec<Cluster>,
 }
 
@@ -106,6 +109,7 @@ impl Configuration {
             .text("mode")
             .unwrap_or("local");
         identity(mode, &mut problems);
+        let copies = audit::read(table, &mut problems);
         let clusters = clusters::read(table, &mut problems);
         match listen {
             Some(listen) if problems.is_empty() => Ok(Self {
@@ -116,6 +120,7 @@ impl Configuration {
                 listen,
                 external_url,
                 data_dir,
+                copies,
                 clusters,
             }),
             _ => Err(ConfigurationError { problems }),

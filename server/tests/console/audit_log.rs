@@ -218,3 +218,30 @@ async fn the_command_line_exports_proves_and_verifies_beside_a_running_console()
         assert_eq!(quorate(wrong).0.status.code(), Some(2), "{wrong:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_says_how_far_a_copy_outside_reaches() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("checkpoints");
+    let console = Running::with(|settings| {
+        settings.copies = vec![std::sync::Arc::new(quorate_control::OutsideFile::new(
+            file.clone(),
+        ))];
+    })
+    .await;
+    let cookie = console.session(Duty::Auditor).await;
+    let shown = format!("{}: reaches entry", file.display());
+    crate::support::until("the copy has caught up", async || {
+        let page = console.get("/audit").header("cookie", &cookie).send().await;
+        let html = page.unwrap().text().await.unwrap();
+        assert!(html.contains("Signed up to entry"), "{html}");
+        html.contains(&shown) && html.contains("all that is signed")
+    })
+    .await;
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        !quorate_audit::checkpoint::Signed::all(&kept)
+            .unwrap()
+            .is_empty()
+    );
+}

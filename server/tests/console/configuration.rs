@@ -290,3 +290,25 @@ fn a_file_without_a_certificate_is_no_authority() {
     let error = configuration.connections().unwrap_err();
     assert!(error.problems[0].contains("no certificate"), "{error}");
 }
+
+#[test]
+fn copies_of_the_audit_log_go_to_files_and_over_tls_or_to_this_machine_only() {
+    let text = "[audit]\ncopy_files = [\"/mnt/keeper/checkpoints\"]\n\
+                copy_webhooks = [\"https://keeper.example/q\", \"http://127.0.0.1:9/q\"]";
+    let copies = Configuration::parse(text, []).unwrap().copies;
+    assert_eq!((copies.files.len(), copies.webhooks.len()), (1, 2));
+    for wrong in [
+        "http://keeper.example/",
+        "https://u:p@keeper.example/",
+        "keeper",
+        "ftp://a/",
+    ] {
+        let problems = problems(&format!("[audit]\ncopy_webhooks = [\"{wrong}\"]"));
+        assert!(
+            problems[0].starts_with("audit.copy_webhooks: expected"),
+            "{problems:?}"
+        );
+        assert!(!problems[0].contains("u:p"), "{problems:?}");
+    }
+    assert!(problems("[audit]\ncopy_syslog = \"x\"")[0].ends_with("not in this version"));
+}
