@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,24 +81,33 @@ func newCluster(t testing.TB, voters int, change ...func(*node.Options)) *cluste
 	return c
 }
 
+// nextPort begins anywhere: no port is used twice by these tests, since Raft does not tell a node of
+// another cluster from one of its own.
+var nextPort = func() *atomic.Int64 {
+	var next atomic.Int64
+	next.Store(2 * rand.Int64N(3000))
+	return &next
+}()
+
 // freePort is a port whose successor is free too, below those the system gives out.
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 200 {
-		port := 20000 + 2*rand.IntN(6000)
-		first, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		second, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+1))
-		_ = first.Close()
-		if err == nil {
-			_ = second.Close()
-			return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	for range 3000 {
+		port := 20000 + nextPort.Add(2)%6000
+		if isFree(port) && isFree(port+1) {
+			return fmt.Sprintf("127.0.0.1:%d", port)
 		}
 	}
 	t.Fatal("no two free ports in a row")
 	return ""
+}
+
+func isFree(port int64) bool {
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
 }
 
 // start starts a new node; it belongs to no cluster yet.

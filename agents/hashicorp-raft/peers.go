@@ -18,7 +18,9 @@ const (
 
 // peer is what this node has learnt of another while it led in one term.
 type peer struct {
-	term    uint64
+	term uint64
+	// contact is when the newest request was sent that was answered. The answer itself may have
+	// lain in a buffer for long: who was asked then was alive then, and nothing later is proved.
 	contact int64
 	source  source
 	// matched is known to be in its log; only if hasMatched.
@@ -70,10 +72,12 @@ func (p *peers) answered(
 		return
 	}
 	entry := p.in(id, asked.Term)
-	entry.contact, entry.source, entry.failures = now(), how, 0
 	if isHeartbeat(asked) {
-		entry.source = byHeartbeat
-		entry.measure(entry.contact - start)
+		how = byHeartbeat
+		entry.measure(now() - start)
+	}
+	entry.heard(start, how)
+	if how == byHeartbeat {
 		return
 	}
 	if !told.Success {
@@ -85,6 +89,13 @@ func (p *peers) answered(
 		matched = asked.Entries[last-1].Index
 	}
 	entry.matched, entry.hasMatched = max(entry.matched, matched), true
+}
+
+func (e *peer) heard(start int64, how source) {
+	e.failures = 0
+	if start > e.contact {
+		e.contact, e.source = start, how
+	}
 }
 
 func (e *peer) measure(took int64) {
@@ -108,7 +119,8 @@ func (p *peers) snapshotBegins(id raft.ServerID, term uint64) {
 }
 
 func (p *peers) snapshotEnds(
-	id raft.ServerID, asked *raft.InstallSnapshotRequest, told *raft.InstallSnapshotResponse, err error,
+	id raft.ServerID, asked *raft.InstallSnapshotRequest, told *raft.InstallSnapshotResponse,
+	start int64, err error,
 ) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -118,7 +130,7 @@ func (p *peers) snapshotEnds(
 	case err != nil:
 		entry.failures++
 	case told.Term <= asked.Term:
-		entry.contact, entry.source, entry.failures = now(), bySnapshot, 0
+		entry.heard(start, bySnapshot)
 		if told.Success {
 			entry.matched, entry.hasMatched = max(entry.matched, asked.LastLogIndex), true
 		}

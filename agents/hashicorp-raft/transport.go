@@ -3,6 +3,7 @@ package agent
 import (
 	"io"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -74,9 +75,10 @@ func (t *watchedTransport) InstallSnapshot(
 	id raft.ServerID, target raft.ServerAddress,
 	asked *raft.InstallSnapshotRequest, told *raft.InstallSnapshotResponse, data io.Reader,
 ) error {
+	start := now()
 	t.peers.snapshotBegins(id, asked.Term)
 	err := t.Transport.InstallSnapshot(id, target, asked, told, data)
-	t.peers.snapshotEnds(id, asked, told, err)
+	t.peers.snapshotEnds(id, asked, told, start, err)
 	return err
 }
 
@@ -140,6 +142,7 @@ func (p *watchedPipeline) read(future raft.AppendFuture) error {
 	if err := future.Error(); err != nil {
 		return err
 	}
-	p.peers.answered(p.id, future.Request(), future.Response(), byPipeline, 0)
+	start := now() - int64(time.Since(future.Start()))
+	p.peers.answered(p.id, future.Request(), future.Response(), byPipeline, start)
 	return nil
 }

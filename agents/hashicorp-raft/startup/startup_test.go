@@ -293,20 +293,27 @@ func TestAnIsolatedNodeBecomesStaleAndARemovedOneSaysSo(t *testing.T) {
 	s.until("it is removed", func() bool { return lonely.Starting.Report().Phase == startup.Removed })
 }
 
-func TestANodeThatWasRemovedWhileItWasAwayFindsOut(t *testing.T) {
+func TestANodeThatWasRemovedWhileItWasCutOffFindsOut(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 3, nil)
 	id := s.follower()
-	s.stop(id)
-	if err := s.leader().Raft.RemoveServer(raft.ServerID(id), 0, 0).Error(); err != nil {
+	lonely, leader := s.nodes[id], s.leader()
+	s.until("it is ready", func() bool { return lonely.Starting.Report().Phase == startup.Ready })
+	var others []raft.ServerID
+	for other, running := range s.nodes {
+		if other != id {
+			others = append(others, raft.ServerID(other))
+			running.Set(node.Faults{Cut: []raft.ServerID{raft.ServerID(id)}})
+		}
+	}
+	lonely.Set(node.Faults{Cut: others})
+	if err := leader.Raft.RemoveServer(raft.ServerID(id), 0, 0).Error(); err != nil {
 		t.Fatal(err)
 	}
-	back := s.start(id, nil)
 	s.until("it is removed, by the leader's word", func() bool {
-		report := back.Starting.Report()
-		return report.Phase == startup.Removed && back.Raft.State() == raft.Candidate
+		return lonely.Starting.Report().Phase == startup.Removed
 	})
-	if len(back.Words().Servers) != 3 {
+	if len(lonely.Words().Servers) != 3 {
 		t.Fatal("nothing was staged: Raft itself knows")
 	}
 }
