@@ -255,8 +255,13 @@ func (c *change) revision(receipt protocol.Receipt) uint64 {
 // add meets the newcomer, writes the intent where there is a registry, has the addition committed and asks
 // the newcomer's agent to start the replica, in this order.
 func (c *change) add() (protocol.Receipt, *protocol.Refusal) {
-	if view := c.look(); protocol.Leading(view, c.asked.ExpectedRevision) != nil {
-		return protocol.Receipt{}, protocol.Leading(view, c.asked.ExpectedRevision)
+	view := c.look()
+	if refused := protocol.Leading(view, c.asked.ExpectedRevision); refused != nil {
+		return protocol.Receipt{}, refused
+	}
+	// Who is expected and a member already need not be met.
+	if refused := protocol.Allows(view, protocol.AddLearner, c.asked.Member, c.agent.options.Limits); refused != nil {
+		return protocol.Receipt{}, refused
 	}
 	newcomer, refused := c.agent.options.Peer.Meet(c.ctx, c.asked.Address, c.group, c.asked.Member, &c.agent.options.Cluster)
 	if refused != nil {

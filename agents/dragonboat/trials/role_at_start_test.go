@@ -227,3 +227,38 @@ func TestAnEditedConfigurationDoesNotChangeHowAReplicaStarts(t *testing.T) {
 	c.votes(4)
 	c.leads(4)
 }
+
+func TestAFirstStartWaitsForItsAuthority(t *testing.T) {
+	c := running(t, 1, 1, true)
+	// Added while its host was down; then the registry goes away.
+	c.kill(4)
+	entry, _ := json.Marshal(role.Entry{Kind: role.JoinedNonVoting, Target: c.hosts[4].raft, State: role.Added})
+	c.store.Put(c.key(1, 4), entry)
+	c.must(c.leader(), "add-non-voting", fmt.Sprintf("shard=1&replica=4&target=%s&ccid=%d", c.hosts[4].raft, c.ccid()))
+	c.registryAway()
+	c.eventually("the others know of it", func() bool {
+		view, err := c.view(c.leader(), "default")
+		return err == nil && len(view.Membership.Members) == 4
+	})
+	c.start(4)
+	c.fault(4, "the registry is away")
+	// Nobody is added either without its knowing.
+	c.refused("already-member", nil, second(c.add(4)))
+	c.registryBack()
+	c.is(4, protocol.Learner)
+	c.registered(4, role.JoinedNonVoting, role.Started)
+}
+
+func TestAnAdditionIsLearnedFromTheOthersWhereThereIsNoRegistry(t *testing.T) {
+	c := running(t, 1, 1, false)
+	c.kill(4)
+	c.must(c.leader(), "add-non-voting", fmt.Sprintf("shard=1&replica=4&target=%s&ccid=%d", c.hosts[4].raft, c.ccid()))
+	c.eventually("the others know of it", func() bool {
+		view, err := c.view(c.leader(), "default")
+		return err == nil && len(view.Membership.Members) == 4
+	})
+	c.start(4)
+	c.is(4, protocol.Learner)
+	c.restart(4)
+	c.is(4, protocol.Learner)
+}
