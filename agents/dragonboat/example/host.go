@@ -69,6 +69,10 @@ func parseHost(args []string) (*settings, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
+	// The example has no TLS, and speaks to this machine only.
+	if at, err := net.ResolveTCPAddr("tcp", s.listen); err != nil || !at.IP.IsLoopback() {
+		return nil, fmt.Errorf("--listen %s: the example listens on loopback only", s.listen)
+	}
 	if s.dir == "" || s.name == "" || s.raft == "" {
 		return nil, fmt.Errorf("--dir, --name and --raft are needed")
 	}
