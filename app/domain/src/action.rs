@@ -9,7 +9,8 @@ use crate::cluster::MemberId;
 #[serde(tag = "action", rename_all = "snake_case", try_from = "Asked")]
 pub enum Action {
     AddLearner {
-        /// The newcomer's API address on OpenBao, its Raft or agent address elsewhere.
+        /// The newcomer's API address on OpenBao, its peer address on etcd, its Raft or agent
+        /// address elsewhere.
         address: String,
         /// The id it is expected to have, optional where the backend tells.
         #[serde(skip_serializing_if = "Option::is_none")]
