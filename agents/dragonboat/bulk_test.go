@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -258,15 +259,26 @@ func TestEventsNeverHoldUpWhoTellsThem(t *testing.T) {
 	}
 }
 
-// BenchmarkLook is what the agent itself does for 10,000 shards, once a second while nothing happens.
+// BenchmarkLook is what the agent itself does for 10,000 shards, once a second while nothing happens, and what it
+// holds in memory for them.
 func BenchmarkLook(b *testing.B) {
-	a, _, _ := withMadeUp(b, many)
+	held := func() float64 {
+		var memory runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&memory)
+		return float64(memory.HeapAlloc)
+	}
+	a, library, _ := withMadeUp(b, many)
+	before := held()
 	for range 20 {
 		a.look()
 	}
+	holds := held() - before
 	for b.Loop() {
 		a.look()
 	}
+	runtime.KeepAlive(library)
+	b.ReportMetric(holds/1e6, "MB")
 }
 
 // BenchmarkBulkState is the whole way of 10,000 groups, a look included, to compressed bytes on the wire.
