@@ -138,13 +138,14 @@ fn another_key_is_not_believed_even_with_the_same_name() {
 #[test]
 fn a_part_proves_the_places_of_its_records_and_does_not_claim_to_be_complete() {
     let whole = entries(700);
-    for shown in [
-        (|seq| seq % 7 == 0) as fn(u64) -> bool,
+    let parts: [fn(u64) -> bool; 5] = [
+        |seq| seq % 7 == 0,
         |seq| seq == 1,
         |seq| seq == 700,
         |seq| (300..=400).contains(&seq),
         |_| false,
-    ] {
+    ];
+    for shown in parts {
         let bytes = bundle_with(&whole, shown, &[], &[public(1)], &[key(1)]);
         let report = verify(&bytes, &[public(1)], &[]).unwrap();
         assert!(report.holds(), "{report}");
