@@ -3,7 +3,6 @@ package agent_test
 import (
 	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -234,17 +233,17 @@ func TestAccident_39_an_answer_that_is_lost_is_unknown_and_not_refused(t *testin
 	c.start("d")
 	c.add("d")
 	leader := c.leader()
-	// Everybody who could confirm it is cut off after the checks were passed: as near as can be,
-	// by cutting while the change is on its way.
+	// Everybody who could confirm it is cut off, while the evidence of a majority is still fresh.
 	asked := protocol.ChangeRequest{
 		Action: protocol.Remove, Member: "d", ExpectedRevision: c.view(leader).Membership.Revision,
 	}
-	cut := sync.OnceFunc(func() { c.nodes[leader].Set(node.Faults{Cut: c.everybodyBut(leader)}) })
-	cut()
+	c.nodes[leader].Set(node.Faults{Cut: c.everybodyBut(leader)})
 	_, err := c.nodes[leader].Agent.Change(context.Background(), protocol.DefaultGroup, asked)
 	switch code := codeOf(err); code {
-	case "unknown", "no-quorum", "not-leader":
-		// With the evidence still fresh it was handed to Raft, and its end was not seen.
+	case "unknown":
+		// It was handed to Raft, and leadership was lost before its end was seen.
+	case "no-quorum", "not-leader":
+		// A machine so busy that leadership was lost before it was asked: nothing was tried.
 	default:
 		t.Fatal(code)
 	}
