@@ -4,6 +4,9 @@
 //! (feature `hydrate`); nothing here decides anything about a cluster, that is `quorate_domain`.
 
 #![recursion_limit = "256"]
+// In a view `move || named()` is boxed by the macro and shares its code with all closures of the
+// same result; `named` itself would get code of its own.
+#![allow(clippy::redundant_closure)]
 
 pub mod api;
 pub mod app;
@@ -32,14 +35,18 @@ mod stream;
 /// there. Without that part the page stays as it was rendered, and says so.
 #[cfg(feature = "hydrate")]
 pub fn hydrate(base: String) {
+    // Where nobody is signed in there is no rail, and nothing but forms.
+    let rail = leptos::prelude::document().query_selector(".rail");
+    if !rail.is_ok_and(|rail| rail.is_some()) {
+        return;
+    }
     wasm_bindgen_futures::spawn_local(async {
-        let path = leptos::prelude::window()
-            .location()
-            .pathname()
-            .unwrap_or_default();
+        let location = leptos::prelude::window().location();
+        let path = location.pathname().unwrap_or_default();
+        let query = location.search().unwrap_or_default();
         // Server functions are called by their path from the root, unless told where that is.
         let _told_already = server_fn::client::try_set_server_url(String::leak(base.clone()));
-        match pages::later::load(base::BasePath(base).strip(&path)).await {
+        match pages::later::load(base::BasePath(base).strip(&path), &query).await {
             Ok(()) => leptos::mount::hydrate_body(app::App),
             Err(pages::later::Missing) => stays_still(),
         }

@@ -50,6 +50,24 @@ test.describe("reading", () => {
     await expect(page.getByText(/^live, /)).toBeVisible();
   });
 
+  test("a member is inspected, chosen on the page or by its address", async ({ demo, signedIn }) => {
+    const page = await signedIn(demo);
+    const cluster = await new ClusterPage(page).open(demo.address, "demo");
+    const inspector = page.getByRole("region", { name: "node-2" });
+    await cluster.row("node-2").getByRole("link", { name: "node-2" }).click();
+    await expect(page).toHaveURL(/\?member=node-2$/);
+    await expect(inspector.getByText("Names as leader")).toBeVisible();
+
+    await page.reload();
+    await cluster.live();
+    await expect(inspector.getByText("Names as leader")).toBeVisible();
+    await expect(cluster.leaderRow).toHaveCount(1);
+    await inspector.getByRole("link", { name: "Close" }).click();
+    await expect(inspector).toBeHidden();
+    await cluster.row("node-3").getByRole("link", { name: "node-3" }).click();
+    await expect(page.getByRole("region", { name: "node-3" })).toBeVisible();
+  });
+
   test("the chosen theme stays", async ({ demo, signedIn }) => {
     const page = await signedIn(demo);
     await page.getByRole("button", { name: "Dark" }).click();

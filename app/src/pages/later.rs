@@ -22,14 +22,15 @@ impl From<SplitLoaderError> for Missing {
     }
 }
 
-/// A function that becomes a file of its own, loaded when it is first called. On the server it is
-/// there already.
+/// A function of the part that is named first: a part becomes a file of its own, loaded when one of
+/// its functions is first called. On the server it is there already. Each part more also makes files
+/// of what it shares with the others, so there are few.
 macro_rules! part {
-    ($(#[$doc:meta])* $visible:vis fn $name:ident / $preload:ident ($($given:ident: $type:ty),*) $body:block) => {
+    ($(#[$doc:meta])* $part:ident: $visible:vis fn $name:ident / $preload:ident ($($given:ident: $type:ty),*) $body:block) => {
         $(#[$doc])*
         #[cfg(feature = "hydrate")]
         #[leptos::wasm_split::wasm_split(
-            $name,
+            $part,
             wasm_split_path = ::leptos::wasm_split,
             preload($preload),
             fallible
@@ -66,7 +67,7 @@ pub enum Record {
 }
 
 part! {
-    pub fn overview / preload_overview (page: Overview) {
+    overview: pub fn overview / preload_overview (page: Overview) {
         match page {
             Overview::Fleet => view! { <FleetPage/> }.into_any(),
             Overview::Problems => view! { <ProblemsPage/> }.into_any(),
@@ -75,7 +76,7 @@ part! {
 }
 
 part! {
-    pub fn record / preload_record (page: Record) {
+    record: pub fn record / preload_record (page: Record) {
         match page {
             Record::Changes => view! { <ChangesPage/> }.into_any(),
             Record::Change => view! { <ChangePage/> }.into_any(),
@@ -86,28 +87,32 @@ part! {
 }
 
 part! {
-    pub fn access / preload_access () {
+    access: pub fn access / preload_access () {
         view! { <AccessPage/> }.into_any()
     }
 }
 
 part! {
-    /// For those who are led there by a link: the page itself needs no scripts.
-    pub fn sign_in / preload_sign_in () {
+    /// For those who are signed in; for others the page is a form and needs no scripts.
+    access: pub fn sign_in / preload_sign_in () {
         view! { <SignInPage/> }.into_any()
     }
 }
 
-/// Loads what the page at `path`, below the base path, needs: hydration waits for nothing.
+/// Loads what the page at `path`, below the base path, with this query needs: hydration waits for
+/// nothing.
 ///
 /// # Errors
 /// If it cannot be loaded.
 #[cfg(feature = "hydrate")]
-pub async fn load(path: &str) -> Result<(), Missing> {
+pub async fn load(path: &str, query: &str) -> Result<(), Missing> {
     match path.trim_matches('/').split('/').next().unwrap_or_default() {
         "" | "problems" => preload_overview().await?,
         "changes" | "audit" => preload_record().await?,
         "access" => preload_access().await?,
+        "clusters" if query.contains("member=") => {
+            super::cluster::inspector::preload_inspected().await?
+        }
         "sign-in" => preload_sign_in().await?,
         _ => {}
     }

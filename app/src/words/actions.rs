@@ -118,8 +118,7 @@ pub fn counted(used: usize, limit: usize) -> String {
     format!("{used} of {limit} characters")
 }
 pub const ADDRESS: &str = "Address of the newcomer";
-pub const ADDRESS_HINT: &str =
-    "Where it answers: its API address on OpenBao, its peer address on etcd, its agent address elsewhere.";
+pub const ADDRESS_HINT: &str = "Where it answers: its API address on OpenBao, its peer address on etcd, its agent address elsewhere.";
 pub const EXPECTED_ID: &str = "Its id (optional)";
 pub const EXPECTED_ID_HINT: &str = "Checked if given, where the backend tells the id itself.";
 pub const SHOW_WHAT_HAPPENS: &str = "Show what it would do";

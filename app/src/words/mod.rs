@@ -181,6 +181,8 @@ pub const fn means(means: Means) -> &'static str {
         Means::Password => "Local account, by password",
         Means::SignInLink => "Local account, by one-time link",
         Means::Token => "API token",
+        Means::TrustedHeader => "Unsigned identity, from the sign-on proxy's headers",
+        Means::JwtHeader => "Sign-on proxy, by signed assertion",
         Means::CommandLine => "Command line on the console's machine",
         Means::Console => "The console itself",
         Means::Nobody => "Not identified",

@@ -71,7 +71,7 @@ pub fn ChangeDialog() -> impl IntoView {
 }
 
 part! {
-    fn opened / preload_opened (asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) {
+    opened: fn opened / preload_opened (asked: Asked, dialog: NodeRef<html::Dialog>, close: Callback<()>) {
         view! { <Opened asked dialog close/> }.into_any()
     }
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     base::segment,
     components::tags::{RoleTag, StateTag},
+    pages::later::part,
     words::{self, cluster as say, figures},
 };
 
@@ -20,6 +21,13 @@ use crate::{
 #[must_use]
 pub fn address(id: &str) -> String {
     format!("?member={}", segment(id))
+}
+
+part! {
+    /// Most pages are opened without a member chosen, so this is not part of the first load.
+    inspected: pub fn inspected / preload_inspected (seen: Seen, id: MemberId, problem: Option<String>) {
+        view! { <Inspector seen id problem/> }.into_any()
+    }
 }
 
 #[component]

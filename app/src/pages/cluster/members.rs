@@ -59,14 +59,13 @@ pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
 /// Voters before learners, each by name: a new leader moves no row.
 fn in_order(view: &ClusterView) -> Vec<MemberId> {
     let rank = |member: &MemberView| (!member.role.votes(), natural(&member.name));
-    let mut ranked: Vec<((bool, (String, u64, String)), MemberId)> = Vec::new();
+    let mut ranked: Vec<&MemberView> = Vec::new();
     for member in &view.members {
-        let rank = rank(member);
         // The few members of a cluster need no sorting in general, which is large in the browser.
-        let place = ranked.partition_point(|(before, _)| *before <= rank);
-        ranked.insert(place, (rank, member.id.clone()));
+        let place = ranked.partition_point(|before| rank(before) <= rank(member));
+        ranked.insert(place, member);
     }
-    ranked.into_iter().map(|(_, id)| id).collect()
+    ranked.into_iter().map(|member| member.id.clone()).collect()
 }
 
 /// So that `node-10` comes after `node-9`.

@@ -10,6 +10,7 @@ use crate::{
         states::{ErrorState, LoadingState},
     },
     live::use_live,
+    pages::later::or_out_of_date,
 };
 
 pub mod act;
@@ -18,7 +19,7 @@ mod by_hand;
 mod findings;
 mod head;
 mod history;
-mod inspector;
+pub mod inspector;
 mod members;
 mod menu;
 pub mod placing;
@@ -91,7 +92,9 @@ fn Overview(seen: Seen) -> impl IntoView {
             <div class="cluster-side">
                 {anew(move || inspected.get().map(|id| {
                     let problem = query.with_untracked(|query| query.get("problem"));
-                    view! { <inspector::Inspector seen id problem/> }
+                    Suspend::new(async move {
+                        or_out_of_date(inspector::inspected(seen, id.into(), problem).await)
+                    })
                 }))}
                 <findings::Findings seen/>
                 <history::History/>
