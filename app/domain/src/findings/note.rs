@@ -62,7 +62,7 @@ pub(super) fn note_findings(standing: &Standing<'_>, note: &Note, found: &mut Ve
             about(
                 FindingCode::BackendUnhealthy,
                 Severity::Info,
-                text::backend_unhealthy(text),
+                text::backend_unhealthy(standing.observation.kind, text),
             )
         }
         Note::MissingPermission { what } => about(

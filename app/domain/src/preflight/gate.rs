@@ -66,7 +66,7 @@ impl Checks<'_> {
             .iter()
             .find(|finding| finding.code == FindingCode::BackendUnhealthy)
         {
-            let text = text::backend_holds_unhealthy(&unhealthy.text);
+            let text = text::backend_holds_unhealthy(view.kind, &unhealthy.text);
             self.warn(ReasonCode::BackendUnhealthy, text);
         }
     }

@@ -285,7 +285,13 @@ pub fn views_differ(name: &str) -> Statement {
 }
 
 #[must_use]
-pub fn backend_unhealthy(text: &str) -> Statement {
+pub fn backend_unhealthy(kind: Kind, text: &str) -> Statement {
+    if kind == Kind::Openziti {
+        return say(
+            text.to_owned(),
+            "This is what the controllers themselves say; members can be changed all the same.",
+        );
+    }
     say(
         text.to_owned(),
         "This is the backend's own opinion; under steady writes it can be wrong, yet it delays promotions.",

@@ -2,7 +2,7 @@
 
 use super::{alternatives, duration, entries, grouped, listed};
 use crate::{
-    cluster::Role,
+    cluster::{Kind, Role},
     preflight::ReasonCode,
     quorum::Quorum,
     view::{ClusterView, MemberState, MemberView},
@@ -385,7 +385,10 @@ pub fn removes_silent(name: &str) -> String {
 }
 
 #[must_use]
-pub fn backend_holds_unhealthy(text: &str) -> String {
+pub fn backend_holds_unhealthy(kind: Kind, text: &str) -> String {
+    if kind == Kind::Openziti {
+        return text.to_owned();
+    }
     format!("{text} It may accept this and wait.")
 }
 

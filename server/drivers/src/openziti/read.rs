@@ -105,7 +105,18 @@ impl Openziti {
         let (late, newcomers) = tokio::join!(pending.collect::<Vec<_>>(), second);
         asked.extend(late);
         asked.extend(newcomers);
-        asked
+        self.named(&asked)
+    }
+
+    /// With the ids of those who showed no certificate of a controller, and of whom it is
+    /// announced by now who they are.
+    fn named(&self, asked: &[Asked]) -> Vec<Asked> {
+        let memory = self.memory();
+        let mut named = asked.to_vec();
+        for node in named.iter_mut().filter(|node| node.id().is_none()) {
+            node.expected = memory.directory.known_at(&node.url);
+        }
+        named
     }
 
     /// Where members announce to be, and those that were heard of only now.
@@ -126,6 +137,9 @@ impl Openziti {
             self.refresh_addresses(&url, until),
             self.refresh_integrity(&url, until)
         );
+        let named = self.named(asked);
+        let ours = self.ours(&named);
+        self.memory().digest(&named);
         let (targets, homeless) = {
             let memory = self.memory();
             let targets = memory.directory.targets(memory.membership.as_ref(), &[]);

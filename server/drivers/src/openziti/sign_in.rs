@@ -108,9 +108,9 @@ impl Session {
         self.made.elapsed() >= self.life
     }
 
-    /// Sessions of the older way live on while they are used; tokens are renewed at two thirds.
+    /// Sessions of the older way live on while they are used; tokens are renewed at half.
     fn is_due(&self) -> bool {
-        self.way == Way::Oidc && self.made.elapsed() >= self.life / 3 * 2
+        self.way == Way::Oidc && self.made.elapsed() >= self.life / 2
     }
 }
 

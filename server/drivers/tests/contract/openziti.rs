@@ -22,7 +22,12 @@ fn truth() -> Truth {
 
 #[tokio::test]
 async fn controllers_of_each_generation_keep_the_contract_from_any_seed() {
-    for shape in [Shape::of_1_6(), Shape::default(), Shape::of_2_1()] {
+    for shape in [
+        Shape::of_1_6(),
+        Shape::default(),
+        Shape::with_other_certificates(),
+        Shape::of_2_1(),
+    ] {
         let stand_in = StandIn::start(shape.clone()).await;
         for seed in ["n1", "n3", "n4"] {
             let driver = connect(stand_in.connection(&[seed])).unwrap();

@@ -15,7 +15,9 @@ use quorate_drivers::Applied;
 
 use crate::{
     openziti_stand_in::{Shape, Trap},
-    stage::{Stage, add, allowed, demote, promote, refused_by, remove, role, transfer, view_of},
+    stage::{
+        Stage, add, allowed, demote, promote, refused_by, remove, report, role, transfer, view_of,
+    },
 };
 
 #[tokio::test]
@@ -215,6 +217,38 @@ async fn accident_37_a_stranger_that_all_are_connected_to_is_unconfirmed_and_not
     let checks = stage.checks(&promote("n5")).await;
     assert!(refused_by(&checks, ReasonCode::MemberUnknown), "{checks:?}");
     assert_eq!(stage.cluster.votes("n5"), None);
+}
+
+#[tokio::test]
+async fn accident_37_an_event_that_lists_it_confirms_who_was_in_doubt() {
+    let stage = Stage::set(Shape::of_2_1()).await;
+    let mut pushes = stage.driver.pushes().unwrap();
+    // The first push says that the events are subscribed to at one member at least.
+    tokio::time::timeout(Duration::from_secs(10), pushes.changed())
+        .await
+        .expect("a subscription")
+        .unwrap();
+    {
+        let mut state = stage.cluster.world.state();
+        let n5 = state.node_mut("n5");
+        n5.announces = false;
+        n5.slow = Duration::from_secs(5);
+    }
+    // Somebody adds it past the console; all are connected to it.
+    let address = stage.cluster.address("n5");
+    stage
+        .cluster
+        .world
+        .add_peer("n1", &address, false)
+        .await
+        .unwrap();
+    let in_doubt = |note: &Note| matches!(note, Note::MaybeNoMember { .. });
+    let seen = stage
+        .seen("n5 is a member beyond doubt", |seen| {
+            role(seen, "n5") == Some(Role::Learner) && !seen.notes.iter().any(in_doubt)
+        })
+        .await;
+    assert!(!report(&seen, "n5").answered());
 }
 
 #[tokio::test]

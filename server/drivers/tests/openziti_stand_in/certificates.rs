@@ -61,12 +61,14 @@ impl Authority {
 
     /// TLS for the controller `id`: it asks for a client's certificate and takes any or none,
     /// for who somebody is is only settled at the sign-in.
-    pub fn server(&self, id: &str) -> Arc<ServerConfig> {
+    /// Without `names_it` the certificate is that of a web server of any kind.
+    pub fn server(&self, id: &str, names_it: bool) -> Arc<ServerConfig> {
         let uri = format!("spiffe://{}/controller/{id}", self.domain);
-        let (certificate, key) = self.sign(vec![
-            SanType::IpAddress([127, 0, 0, 1].into()),
-            SanType::URI(uri.as_str().try_into().unwrap()),
-        ]);
+        let mut names = vec![SanType::IpAddress([127, 0, 0, 1].into())];
+        if names_it {
+            names.push(SanType::URI(uri.as_str().try_into().unwrap()));
+        }
+        let (certificate, key) = self.sign(names);
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))

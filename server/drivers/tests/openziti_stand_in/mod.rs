@@ -57,6 +57,8 @@ pub struct Shape {
     /// What sessions and tokens last.
     pub life: Duration,
     pub domain: String,
+    /// Whether the API's certificates name their controllers.
+    pub certificates_name: bool,
     pub pace: Pace,
 }
 
@@ -72,6 +74,7 @@ impl Default for Shape {
             multi_factor: false,
             life: Duration::from_secs(1_800),
             domain: "stand-in".to_owned(),
+            certificates_name: true,
             pace: Pace::default(),
         }
     }
@@ -91,6 +94,14 @@ impl Shape {
         let mut shape = Self::default();
         shape.pace.drop_strangers = Duration::from_millis(200);
         shape
+    }
+
+    /// The API has certificates of another authority's making.
+    pub fn with_other_certificates() -> Self {
+        Self {
+            certificates_name: false,
+            ..Self::default()
+        }
     }
 
     pub fn of_1_6_with_oidc() -> Self {
@@ -117,6 +128,7 @@ pub struct StandIn {
     pub administrator: Identified,
     access: Arc<Access>,
     exchanges: Arc<Mutex<Vec<Exchange>>>,
+    certificates_name: bool,
     servers: BTreeMap<String, Server>,
     ticking: JoinHandle<()>,
 }
@@ -147,6 +159,7 @@ impl StandIn {
             administrator,
             access,
             exchanges: Arc::default(),
+            certificates_name: shape.certificates_name,
             servers: BTreeMap::new(),
         };
         for number in 1..=shape.voters + shape.learners + shape.spares {
@@ -182,7 +195,7 @@ impl StandIn {
             exchanges: Arc::clone(&self.exchanges),
             requests: Arc::default(),
         };
-        let tls = self.authority.server(id);
+        let tls = self.authority.server(id, self.certificates_name);
         let routes = routes::routes(controller);
         let server = Server::start(id, self.world.clone(), tls, listener, routes);
         self.servers.insert(id.to_owned(), server);
