@@ -98,7 +98,7 @@ impl Etcd {
     }
 
     /// A token may have ended since the last look; a change is not the moment to find out.
-    async fn renew_token(&self, url: &Url) {
+    pub(super) async fn renew_token(&self, url: &Url) {
         if self.session.username().is_some() {
             self.session
                 .renew(&self.client, url, self.status_timeout)

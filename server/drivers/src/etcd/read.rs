@@ -151,7 +151,10 @@ impl Etcd {
             return;
         };
         let wait = self.wait(until);
-        self.session.renew(&self.client, &url, wait).await;
+        let renewed = self.session.renew(&self.client, &url, wait);
+        if tokio::time::timeout(wait, renewed).await.is_err() {
+            tracing::debug!(%url, "signing in took too long");
+        }
         if self.session.token().is_some() {
             let again = asked.iter_mut().filter(|node| node.wants_token);
             futures::future::join_all(again.map(|node| self.ask_anew(node, until))).await;

@@ -24,6 +24,10 @@ const BELIEVED: Duration = Duration::from_secs(60);
 /// How often a sign-in that was refused is tried again: hashing passwords costs etcd time.
 const TRIED_AGAIN: Duration = Duration::from_secs(15);
 
+/// The least time between two tries: without quorum nobody is signed in, and a look must not wait
+/// for that each time.
+const BETWEEN: Duration = Duration::from_secs(2);
+
 /// Where the console stands with etcd's authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -52,6 +56,8 @@ struct State {
     standing: Standing,
     /// When `standing` was found.
     at: Option<Instant>,
+    /// When it was last asked for, with or without success.
+    tried: Option<Instant>,
 }
 
 impl Session {
@@ -60,6 +66,7 @@ impl Session {
             token: fixed.clone(),
             standing: Standing::Unknown,
             at: None,
+            tried: None,
         };
         Self {
             login,
@@ -83,11 +90,13 @@ impl Session {
     /// Whether to ask anew now. `wanted`: a member has just asked for a token.
     pub fn is_due(&self, wanted: bool) -> bool {
         let state = self.state();
+        if state.tried.is_some_and(|tried| tried.elapsed() < BETWEEN) {
+            return false;
+        }
         let Some(at) = state.at else { return true };
         let believed = match state.standing {
-            Standing::SignedIn { .. } if wanted => Duration::from_secs(1),
+            Standing::SignedIn { .. } | Standing::Open if wanted => Duration::ZERO,
             Standing::SignedIn { .. } => RENEWED_AFTER,
-            Standing::Open if wanted => Duration::ZERO,
             Standing::Refused(_) => TRIED_AGAIN,
             Standing::Unknown => Duration::ZERO,
             Standing::Open | Standing::Token | Standing::Needed => BELIEVED,
@@ -98,6 +107,7 @@ impl Session {
     /// Signs in at `url`, a member that answers, or finds out that this is not needed.
     /// Nothing is learned if it does not answer; a token that may still hold is kept.
     pub async fn renew(&self, client: &Client, url: &Url, wait: Duration) {
+        self.state().tried = Some(Instant::now());
         let found = match &self.login {
             Some(login) => sign_in(client, login, url, wait).await,
             None => probe(client, self.fixed.as_ref(), url, wait).await,

@@ -57,6 +57,7 @@ impl Etcd {
         };
         let level = self.memory().level.first().cloned();
         let (member, url) = level.unwrap_or(leader);
+        self.renew_token(&url).await;
         // What it had applied before is in the copy, whatever the copy itself tells.
         let reached = self.applied_at(&url).await;
         let url = at(&url, "maintenance/snapshot");
