@@ -66,6 +66,10 @@ pub enum Means {
     Password,
     SignInLink,
     Token,
+    /// A sign-on proxy's plain headers: an unsigned identity.
+    TrustedHeader,
+    /// A sign-on proxy's signed assertion.
+    JwtHeader,
     /// The command line on the console's own machine.
     CommandLine,
     /// The console itself.
