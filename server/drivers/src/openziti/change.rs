@@ -9,6 +9,7 @@ use quorate_domain::{
     cluster::{MemberId, Role},
     plan::Step,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -27,7 +28,7 @@ const SNAPSHOT: &str = "__DB_DIR__/__DB_FILE__-quorate-__DATE__-__TIME__-index-_
 /// What is sent, and how its answer is to be read.
 struct Request {
     path: &'static str,
-    body: Value,
+    body: Option<Value>,
 }
 
 impl Openziti {
@@ -113,7 +114,7 @@ impl Openziti {
         }
         let request = Request {
             path: "cluster/add-member",
-            body: json!({ "address": address, "isVoter": false }),
+            body: Some(json!({ "address": address, "isVoter": false })),
         };
         let outcome = self.send(leader, &request).await;
         match outcome {
@@ -150,7 +151,7 @@ impl Openziti {
         };
         let request = Request {
             path: "cluster/add-member",
-            body: json!({ "address": row.address, "isVoter": role == Role::Voter }),
+            body: Some(json!({ "address": row.address, "isVoter": role == Role::Voter })),
         };
         // From here on it is watched whether the member comes out inside.
         self.memory().role_changes.insert(
@@ -227,7 +228,7 @@ impl Openziti {
         }
         let request = Request {
             path: "cluster/remove-member",
-            body: json!({ "id": member }),
+            body: Some(json!({ "id": member })),
         };
         match self.send(leader, &request).await {
             Sent::Answered(exchange, reply) => judged(&exchange, &reply).unwrap_or_else(|| {
@@ -246,7 +247,7 @@ impl Openziti {
         }
         let request = Request {
             path: "cluster/transfer-leadership",
-            body: member.map_or_else(|| json!({}), |member| json!({ "newLeaderId": member })),
+            body: Some(member.map_or_else(|| json!({}), |member| json!({ "newLeaderId": member }))),
         };
         match self.send(leader, &request).await {
             Sent::Answered(exchange, reply) => {
@@ -260,7 +261,7 @@ impl Openziti {
     async fn snapshot(&self, leader: &Url, step: &Step) -> Applied {
         let request = Request {
             path: "database/snapshot",
-            body: json!({ "path": SNAPSHOT }),
+            body: Some(json!({ "path": SNAPSHOT })),
         };
         let (exchange, reply) = match self.send(leader, &request).await {
             Sent::Answered(exchange, reply) => (exchange, reply),
@@ -269,7 +270,7 @@ impl Openziti {
         let (exchange, reply) = if reply.status == 404 {
             let older = Request {
                 path: "database",
-                body: json!({}),
+                body: None,
             };
             match self.send(leader, &older).await {
                 Sent::Answered(exchange, reply) => (exchange, reply),
@@ -322,7 +323,10 @@ impl Openziti {
             Ok(session) => session,
             Err(why) => return Sent::Not(unread(leader, &Why::SignIn(why))),
         };
-        let call = self.asker.client.post(&url, &request.body);
+        let call = match &request.body {
+            Some(body) => self.asker.client.post(&url, body),
+            None => self.asker.client.change(Method::POST, &url),
+        };
         match session.sign(call.within(self.change_timeout)).send().await {
             Ok(reply) => Sent::Answered(
                 Exchange {

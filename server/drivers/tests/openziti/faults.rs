@@ -309,6 +309,18 @@ async fn snapshots_stay_where_they_are_made_and_come_once_a_while() {
 }
 
 #[tokio::test]
+async fn a_controller_that_knows_the_older_snapshot_only_is_asked_for_that() {
+    let stage = Stage::set(Shape::default()).await;
+    stage.cluster.world.state().node_mut("n1").older_snapshots = true;
+    let taken = stage.apply(Action::Snapshot).await;
+    let Applied::Accepted(receipt) = taken else {
+        panic!("{taken:?}")
+    };
+    assert_eq!(receipt.snapshot.unwrap().index, None);
+    assert_eq!(stage.cluster.calls("n1", "/fabric/v1/database"), 1);
+}
+
+#[tokio::test]
 async fn a_snapshot_has_the_model_checked_and_what_that_finds_is_a_finding() {
     let stage = Stage::set(Shape::default()).await;
     assert_eq!(stage.look().await.notes, []);

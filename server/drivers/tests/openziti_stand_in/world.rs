@@ -103,6 +103,8 @@ pub struct Node {
     /// The data with the console's identity have reached it.
     pub knows_identities: bool,
     pub snapshot_at: Option<Instant>,
+    /// It knows the call without a path only.
+    pub older_snapshots: bool,
     /// What the last integrity check found, and what one would find now.
     pub integrity: Option<Value>,
     pub flaws: Vec<String>,
@@ -242,6 +244,7 @@ impl Node {
             traps: Vec::new(),
             knows_identities: true,
             snapshot_at: None,
+            older_snapshots: false,
             integrity: None,
             flaws: Vec::new(),
             contact: Instant::now(),
