@@ -217,7 +217,7 @@ fn exported(format: Format, filter: &Filter, export: &Export) -> String {
 }
 
 /// The conditions that are set, in a fixed order.
-fn filter_value(filter: &Filter) -> Value {
+pub(super) fn filter_value(filter: &Filter) -> Value {
     let mut set = Map::new();
     let mut add = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

@@ -1,13 +1,16 @@
 //! Who may read the log, and what they are given; refusals on record.
 
 use quorate_domain::{
-    audit::{Entry, EntryKind, Filter, Outcome, Row, Source},
+    audit::{Entry, EntryKind, Filter, Means, Outcome, Row, Source},
     cluster::ClusterName,
     permission::{Permission, allows},
 };
 
-use super::{Draft, PAGE_MOST, nobody, reading};
+use super::{Draft, PAGE_MOST, export, nobody, reading};
 use crate::{Control, ControlError, Operator, Page, store::entries};
+
+/// Who goes on reading is put on record again after this long.
+const READ_AGAIN_MS: u64 = 15 * 60 * 1_000;
 
 impl Control {
     /// Oldest first, entries with `seq > after`.
@@ -22,6 +25,7 @@ impl Control {
         limit: u32,
     ) -> Result<Page<Entry>, ControlError> {
         self.may_read_audit(who, filter.cluster.as_deref()).await?;
+        self.read_by(who, filter).await;
         let limit = limit.clamp(1, PAGE_MOST);
         let read = async {
             let rows = entries::list(&self.inner.audit.read, filter, after, limit + 1).await?;
@@ -45,6 +49,7 @@ impl Control {
         limit: u32,
     ) -> Result<Page<Row>, ControlError> {
         self.may_read_audit(who, filter.cluster.as_deref()).await?;
+        self.read_by(who, filter).await;
         let limit = limit.clamp(1, PAGE_MOST);
         let read = async {
             let rows = entries::rows(&self.inner.audit.read, filter, before, limit + 1).await?;
@@ -74,8 +79,13 @@ impl Control {
             .transpose()
             .map_err(reading)?;
         let cluster = entry.as_ref().and_then(|entry| entry.cluster.clone());
-        self.may_read_audit(who, cluster.as_ref().map(ClusterName::as_str))
-            .await?;
+        let name = cluster.as_ref().map(ClusterName::as_str);
+        self.may_read_audit(who, name).await?;
+        let conditions = Filter {
+            cluster: name.map(str::to_owned),
+            ..Filter::default()
+        };
+        self.read_by(who, &conditions).await;
         let (Some(bytes), Some(entry)) = (found, entry) else {
             return Err(ControlError::not_found("audit entry", &seq.to_string()));
         };
@@ -180,6 +190,34 @@ impl Control {
         draft.cluster = cluster.cloned();
         self.refused(draft).await;
         ControlError::NotAllowed { needs }
+    }
+
+    /// That somebody reads the log is on record, at most four times an hour for each session or
+    /// token and part of the log. Commands on the console's own machine are left out: who runs
+    /// them can read the file itself. Reading goes on where this cannot be written.
+    async fn read_by(&self, who: &Operator, filter: &Filter) {
+        if matches!(who.actor.means, Means::CommandLine | Means::Console) {
+            return;
+        }
+        let audit = &self.inner.audit;
+        let session = who.session.as_deref().unwrap_or_default();
+        let cluster = filter.cluster.as_deref().unwrap_or("*");
+        let reader = format!(
+            "{} {} {session} {cluster}",
+            who.actor.issuer, who.actor.subject
+        );
+        if !audit.shared.reads_anew(reader, self.now(), READ_AGAIN_MS) {
+            return;
+        }
+        let text = match &filter.cluster {
+            Some(cluster) => format!("Read the audit log of {cluster}."),
+            None => "Read the audit log.".to_owned(),
+        };
+        let mut draft = Draft::access(who, "audit_read", text);
+        draft.sent = export::filter_value(filter);
+        if let Err(error) = audit.append(draft).await {
+            tracing::error!(%error, "that the audit log was read could not be recorded");
+        }
     }
 
     /// With the right to read the log of at least one cluster.

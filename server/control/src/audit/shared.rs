@@ -24,6 +24,8 @@ struct State {
     /// What keeps the log from being written until the console is started anew.
     broken: Option<Trouble>,
     copies: BTreeMap<String, Copy>,
+    /// Who has read the log, and when that was put on record.
+    readers: BTreeMap<String, Timestamp>,
 }
 
 #[derive(Clone, Default)]
@@ -72,6 +74,18 @@ impl Shared {
         self.state(|state| match &state.broken {
             Some(trouble) => Some(trouble::words(&trouble.clone().into())),
             None => state.why.clone(),
+        })
+    }
+
+    /// Whether that `reader` reads the log is to be put on record: once in `again_ms`.
+    pub(super) fn reads_anew(&self, reader: String, now: Timestamp, again_ms: u64) -> bool {
+        self.state(|state| {
+            state.readers.retain(|_, at| now.since(*at) < again_ms);
+            let known = state.readers.contains_key(&reader);
+            if !known {
+                state.readers.insert(reader, now);
+            }
+            !known
         })
     }
 
