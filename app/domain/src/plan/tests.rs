@@ -296,3 +296,17 @@ fn a_wish_that_waits_says_why_where_it_can_be_seen() {
         assert_eq!(met(&becomes, &stage.view()).err().as_deref(), Some(waits));
     }
 }
+
+#[test]
+fn defragmenting_is_done_when_the_member_answers_and_leaves_no_trace_to_go_by() {
+    let action = Action::Defragment {
+        member: "n2".into(),
+    };
+    let plan = plan(&roomy().view(), &action);
+    assert!(!plan.expectation.leaves_a_trace());
+    assert_eq!(met(&plan.expectation, &roomy().view()), Ok(()));
+    let waits = met(&plan.expectation, &roomy().silent("n2").view());
+    assert_eq!(waits.err().as_deref(), Some("n2 does not answer yet."));
+    let text = serde_json::to_string(&plan).expect("written");
+    assert_eq!(serde_json::from_str::<Plan>(&text).ok(), Some(plan));
+}
