@@ -1,4 +1,5 @@
 //! OpenZiti changes a role by removing and adding, and lists whoever is connected.
+#![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::{cluster::Kind, plan, view::MemberState};
