@@ -2,12 +2,12 @@
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use quorate_domain::moment::Timestamp;
 
-use crate::Control;
+use crate::{Control, audit::Draft};
 
 /// How far the wall clock may run ahead before it is followed, in milliseconds.
 const FOLLOW_AFTER_MS: i64 = 1_000;
@@ -21,18 +21,40 @@ pub(crate) struct Clock {
     started: Instant,
     /// Wall milliseconds at `started`; only ever grows.
     base: AtomicI64,
+    /// How far the wall clock stood from where it should, when that was last told.
+    told: AtomicI64,
+    first: i64,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
+        let first = wall();
         Self {
             started: Instant::now(),
-            base: AtomicI64::new(wall()),
+            base: AtomicI64::new(first),
+            told: AtomicI64::new(0),
+            first,
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.at(wall())
+    }
+
+    /// By how many milliseconds the wall clock was set since this was last asked: more than a
+    /// second, or none. A machine that slept tells as one whose clock was set ahead.
+    pub(crate) fn jumped(&self) -> Option<i64> {
+        self.jumped_to(wall())
+    }
+
+    fn jumped_to(&self, wall: i64) -> Option<i64> {
+        let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let away = wall.saturating_sub(self.first).saturating_sub(elapsed);
+        let by = away.saturating_sub(self.told.load(Ordering::Relaxed));
+        (by.saturating_abs() > FOLLOW_AFTER_MS).then(|| {
+            self.told.store(away, Ordering::Relaxed);
+            by
+        })
     }
 
     fn at(&self, wall: i64) -> Timestamp {
@@ -55,6 +77,28 @@ fn wall() -> i64 {
         .unwrap_or(0)
 }
 
+/// How often the wall clock is held against the monotonic one.
+const CLOCK_EVERY: Duration = Duration::from_secs(5);
+
+/// A wall clock that was set is on record: times before and after it do not compare.
+pub(crate) async fn watch(control: Control) {
+    loop {
+        tokio::select! {
+            () = control.inner.stopping.cancelled() => return,
+            () = tokio::time::sleep(CLOCK_EVERY) => {}
+        }
+        let Some(by) = control.inner.clock.jumped() else {
+            continue;
+        };
+        let seconds = by / 1_000;
+        let text = format!("This machine's clock was set by {seconds} s, or it slept.");
+        let draft = Draft::console("clock_set", text);
+        if let Err(error) = control.inner.audit.append(draft).await {
+            tracing::error!(%error, "that the clock was set could not be recorded");
+        }
+    }
+}
+
 impl Control {
     /// Never runs backwards: wall clock at start plus a monotonic clock.
     #[must_use]
@@ -65,6 +109,8 @@ impl Control {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -72,6 +118,16 @@ mod tests {
         let clock = Clock::new();
         let before = clock.now();
         assert!(clock.at(wall() - 3_600_000) >= before);
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_is_told_once() {
+        let clock = Clock::new();
+        assert_eq!(clock.jumped(), None);
+        let back = clock.jumped_to(wall() - 3_600_000).unwrap();
+        assert!((-3_600_100..=-3_599_900).contains(&back), "{back}");
+        assert_eq!(clock.jumped_to(wall() - 3_600_000), None);
+        assert!(clock.jumped().unwrap() > 3_599_900);
     }
 
     #[test]

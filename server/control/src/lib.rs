@@ -291,6 +291,7 @@ impl Control {
                 .spawn(watch::run(Arc::clone(inner), Arc::clone(watched)));
         }
         inner.loops.spawn(keep_house(self.clone()));
+        inner.loops.spawn(clock::watch(self.clone()));
         let (audit, stopping) = (inner.audit.clone(), inner.stopping.clone());
         inner.loops.spawn(async move {
             tokio::select! {
