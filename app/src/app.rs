@@ -13,6 +13,7 @@ use crate::{
     live::Live,
     opening::Opening,
     pages::{Page, not_found::NotFoundPage},
+    session::Proxied,
     theme::Theme,
 };
 
@@ -22,6 +23,7 @@ pub fn App() -> impl IntoView {
     let base = opening.base.clone();
     provide_context(BasePath(opening.base));
     provide_context(opening.session);
+    provide_context(Proxied(opening.proxied));
     provide_context(RwSignal::<Theme>::new(opening.theme));
     provide_context(Live::new(opening.state, opening.problem, opening.now));
     provide_context(DialogTarget::new(None));

@@ -12,6 +12,9 @@ pub struct Opening {
     pub base: String,
     pub theme: Theme,
     pub session: Option<Session>,
+    /// A sign-on proxy in front says who somebody is; nobody signs in here.
+    #[serde(default)]
+    pub proxied: bool,
     /// The console's clock when this was rendered.
     pub now: Timestamp,
     pub state: PageState,

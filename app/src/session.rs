@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default)]
 pub struct Visitor(pub Option<quorate_control::Operator>);
 
+/// Whether a sign-on proxy in front says who somebody is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proxied(pub bool);
+
 /// The signed-in person. What they may do is decided by the server again; here it only greys
 /// out buttons and says why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,7 +26,9 @@ use crate::{
     assets,
     configuration::Listen,
     guards::peer::{Peer, Prompt},
-    health, router, sessions,
+    health,
+    identity::Identity,
+    router, sessions,
     state::Console,
 };
 
@@ -44,6 +46,7 @@ pub struct Settings {
     pub external_url: Option<Url>,
     pub data_dir: PathBuf,
     pub read_only: bool,
+    pub identity: Identity,
     pub clusters: Vec<ClusterSetup>,
     /// Where checkpoints of the audit log are copied to.
     pub copies: Vec<Arc<dyn Outside>>,
@@ -60,6 +63,7 @@ impl Settings {
             external_url: None,
             data_dir,
             read_only: false,
+            identity: Identity::Local,
             clusters: Vec::new(),
             copies: Vec::new(),
             session_idle: sessions::IDLE,
@@ -105,7 +109,8 @@ impl Application {
         .await
         .context("cannot open the console's data directory")?;
         control.audit_copies(settings.copies).await?;
-        let console = Console::new(control, &external, assets::names(), metrics);
+        let identity = settings.identity;
+        let console = Console::new(control, identity, &external, assets::names(), metrics);
         // Without it `quorate user link` prints a path instead of an address.
         if let Err(error) = std::fs::write(data_dir.join(ADDRESS_FILE), external.as_str()) {
             tracing::warn!("cannot note the console's address: {error}");

@@ -1,5 +1,7 @@
 //! The one event stream of a page: everything live it shows, for as long as its session stands.
 
+use std::time::{Duration, Instant};
+
 use axum::{
     extract::{Extension, Query, State, rejection::QueryRejection},
     http::HeaderMap,
@@ -10,13 +12,18 @@ use quorate_app::{
     session::Visitor,
 };
 use quorate_control::{ControlError, Operator};
+use quorate_domain::audit::Source;
 
 use crate::{
     guards::problems::Fault,
+    identity::Presented,
     state::Console,
     stream::{self, End},
-    visitor::Carried,
+    visitor::{self, Carried},
 };
+
+/// How long a stream stays open on one word of a sign-on proxy.
+const RENEWED_EVERY: Duration = Duration::from_secs(60);
 
 pub async fn page(
     State(console): State<Console>,
@@ -38,11 +45,13 @@ pub async fn page(
     let ticks = console.control.ticks(&who, cluster)?;
     let watched = console.clone();
     let source = who.source;
+    // An asserted stream's reader comes back through the proxy, which may say otherwise by then.
+    let ends = Instant::now() + RENEWED_EVERY;
     let render = Box::new(move || {
         let (console, carried) = (watched.clone(), carried.clone());
         let (source, topic) = (source.clone(), topic.clone());
         let future: futures::future::BoxFuture<'static, _> = Box::pin(async move {
-            let who = standing(&console, &carried, source).await?;
+            let who = standing(&console, &carried, source, ends).await?;
             let mut state = page_state(&console.control, &who, &topic)
                 .await
                 .map_err(|error| end(&error))?;
@@ -58,23 +67,54 @@ pub async fn page(
 async fn standing(
     console: &Console,
     carried: &Carried,
-    source: quorate_domain::audit::Source,
+    source: Source,
+    ends: Instant,
 ) -> Result<Operator, End> {
+    let (account, hash) = match carried {
+        Carried::Account { account, hash } => (account, hash),
+        Carried::Asserted { presented, hash } => {
+            return asserted(console, presented, hash.as_deref(), source, ends).await;
+        }
+    };
     // Looking on is not using: an idle session ends under an open page as well.
-    match console.control.session_alive(&carried.hash).await {
+    match console.control.session_alive(hash).await {
         Ok(true) => {}
         Ok(false) => return Err(End::SignedOut),
         Err(error) => return Err(end(&error)),
     }
-    match console
-        .control
-        .operator(&carried.account, &carried.hash, source)
-        .await
-    {
+    match console.control.operator(account, hash, source).await {
         Ok(Some(who)) => Ok(who),
         Ok(None) => Err(End::SignedOut),
         Err(error) => Err(end(&error)),
     }
+}
+
+/// As the proxy's word stands now. When it no longer holds, the reader is let go and comes back
+/// through the proxy: only the proxy knows whether it would say the same again.
+async fn asserted(
+    console: &Console,
+    presented: &Presented,
+    hash: Option<&str>,
+    source: Source,
+    ends: Instant,
+) -> Result<Operator, End> {
+    if Instant::now() >= ends {
+        return Err(End::Broken);
+    }
+    if let Some(hash) = hash
+        && !console
+            .control
+            .session_alive(hash)
+            .await
+            .map_err(|error| end(&error))?
+    {
+        return Err(End::Broken);
+    }
+    let proxied = console.identity.proxied().ok_or(End::SignedOut)?;
+    let found = visitor::operator(&console.control, proxied, presented, source).await;
+    let mut who = found.ok().flatten().ok_or(End::Broken)?;
+    who.session = hash.map(str::to_owned);
+    Ok(who)
 }
 
 fn end(error: &ControlError) -> End {

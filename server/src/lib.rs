@@ -12,6 +12,7 @@ mod events;
 pub mod exit;
 pub mod guards;
 mod health;
+pub mod identity;
 mod logs;
 mod merge;
 mod overriding;

@@ -40,7 +40,9 @@ pub async fn page(
     if visitor.0.is_none() && path != "/sign-in" {
         return to_sign_in(&console, &request);
     }
-    if visitor.0.is_some() && path == "/sign-in" {
+    // Behind a proxy this page says how signing in and out is done, so it is there for everybody.
+    let local = console.identity.proxied().is_none();
+    if visitor.0.is_some() && path == "/sign-in" && local {
         return (
             StatusCode::SEE_OTHER,
             [(header::LOCATION, console.path("/"))],
@@ -64,7 +66,7 @@ pub async fn not_found(
 }
 
 async fn render(console: &Console, visitor: &Visitor, request: Request) -> Response {
-    let opening = Opening::gather(
+    let mut opening = Opening::gather(
         &console.control,
         visitor.0.as_ref(),
         &console.base,
@@ -72,6 +74,7 @@ async fn render(console: &Console, visitor: &Visitor, request: Request) -> Respo
         request.headers(),
     )
     .await;
+    opening.proxied = console.identity.proxied().is_some();
     let status = opening
         .problem
         .as_ref()

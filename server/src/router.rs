@@ -114,7 +114,7 @@ pub fn build(console: &Console, life: std::time::Duration) -> Router {
         .layer(CompressionLayer::new())
         .layer(from_fn(problems::shape))
         .layer(from_fn_with_state(console.clone(), headers::secure))
-        .layer(from_fn(request::receive))
+        .layer(from_fn_with_state(console.clone(), request::receive))
         .with_state(console.clone())
 }
 

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quorate_app::{base::segment, session::Visitor};
-use quorate_control::{Account, ControlError};
+use quorate_control::ControlError;
 use quorate_domain::audit::Source;
 use quorate_drivers::Secret;
 use serde::Deserialize;
@@ -32,13 +32,14 @@ pub async fn by_password(
     Extension(source): Extension<Source>,
     form: Result<Form<Credentials>, FormRejection>,
 ) -> Result<Response, Fault> {
+    only_local(&console)?;
     let Ok(Form(form)) = form else {
         return Ok(back(&console, "/sign-in", "malformed", ""));
     };
     let password = Secret::new(form.password);
     match console.control.sign_in(&form.name, password, &source).await {
         Ok(account) => {
-            open(&session, &account, &source, "password").await?;
+            open(&session, &account.id, &source, "password").await?;
             Ok(see_other(&console, &inside(&form.next)))
         }
         Err(error) => Ok(failed(&console, "/sign-in", &error, &form.next)),
@@ -51,13 +52,14 @@ pub async fn by_link(
     Extension(source): Extension<Source>,
     Path(secret): Path<String>,
 ) -> Result<Response, Fault> {
+    only_local(&console)?;
     match console
         .control
         .sign_in_by_link(Secret::new(secret), &source)
         .await
     {
         Ok(account) => {
-            open(&session, &account, &source, "sign_in_link").await?;
+            open(&session, &account.id, &source, "sign_in_link").await?;
             Ok(see_other(&console, "/"))
         }
         // The form's answer names a wrong password; a link has none.
@@ -75,11 +77,38 @@ pub async fn out(
         console.control.signed_out(&who).await?;
     }
     session.flush().await.map_err(unusable)?;
-    let mut response = see_other(&console, "/sign-in");
+    let mut response = match console.identity.proxied() {
+        None => see_other(&console, "/sign-in"),
+        Some(proxied) => at_the_proxy(&console, proxied.sign_out.as_deref()),
+    };
     if let Ok(removal) = HeaderValue::from_str(&sessions::removal(console.secure)) {
         response.headers_mut().append(header::SET_COOKIE, removal);
     }
     Ok(response)
+}
+
+/// The session here is over; the proxy's own goes on until the proxy ends it.
+fn at_the_proxy(console: &Console, path: Option<&str>) -> Response {
+    match path {
+        Some(path) => {
+            let place = [(header::LOCATION, path.to_owned())];
+            (StatusCode::SEE_OTHER, place).into_response()
+        }
+        None => see_other(console, "/sign-in?problem=sign-out-at-the-proxy"),
+    }
+}
+
+/// Behind a sign-on proxy nobody signs in here.
+fn only_local(console: &Console) -> Result<(), Fault> {
+    match console.identity.proxied() {
+        None => Ok(()),
+        Some(_) => Err(Fault::new(
+            StatusCode::NOT_FOUND,
+            "not-in-this-mode",
+            "Not in this mode: a sign-on proxy says who somebody is.",
+            "Open the console through the proxy; `identity.mode` in the configuration decides.",
+        )),
+    }
 }
 
 #[derive(Deserialize)]
@@ -97,6 +126,7 @@ pub async fn password(
     Extension(Visitor(visitor)): Extension<Visitor>,
     form: Result<Form<NewPassword>, FormRejection>,
 ) -> Result<Response, Fault> {
+    only_local(&console)?;
     let Some(who) = visitor else {
         return Ok(back(&console, "/sign-in", "not-signed-in", "/access"));
     };
@@ -116,9 +146,9 @@ pub async fn password(
 }
 
 /// A new session with a new id; whatever session was there before has ended.
-async fn open(
+pub async fn open(
     session: &Session,
-    account: &Account,
+    account: &str,
     source: &Source,
     means: &str,
 ) -> Result<(), Fault> {
@@ -126,7 +156,7 @@ async fn open(
     // Flushing alone would store the new session under the old id again.
     session.cycle_id().await.map_err(unusable)?;
     session
-        .insert(sessions::ACCOUNT, &account.id)
+        .insert(sessions::ACCOUNT, account)
         .await
         .map_err(unusable)?;
     session.insert("means", means).await.map_err(unusable)?;

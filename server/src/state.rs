@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::identity::Identity;
+
 /// Pages and programs that may follow live at once. Each costs a rendering twice a second.
 pub const STREAMS: usize = 256;
 
@@ -18,6 +20,8 @@ pub struct Console(Arc<Shared>);
 
 pub struct Shared {
     pub control: Control,
+    /// Who says who somebody is.
+    pub identity: Identity,
     pub base: BasePath,
     /// `https://raft.example`: scheme, host and port of the configured external address.
     pub origin: String,
@@ -33,12 +37,14 @@ pub struct Shared {
 impl Console {
     pub fn new(
         control: Control,
+        identity: Identity,
         external: &Url,
         assets: Assets,
         metrics: PrometheusHandle,
     ) -> Self {
         Self(Arc::new(Shared {
             control,
+            identity,
             base: BasePath(external.path().trim_end_matches('/').to_owned()),
             origin: external.origin().ascii_serialization(),
             secure: external.scheme() == "https",

@@ -1,26 +1,39 @@
-//! Who a request's session belongs to, looked up anew for every request, so that a disabled
-//! account or a changed role counts at once.
+//! Who a request comes from, looked up anew for every request, so that a disabled account, a
+//! changed role or a proxy's new word counts at once.
 
 use axum::{
     extract::{Request, State},
+    http::{Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use quorate_app::session::Visitor;
-use quorate_control::Operator;
+use quorate_control::{Control, Operator};
 use quorate_domain::audit::Source;
 use tower_sessions::Session;
 
-use crate::{guards::problems::Fault, sessions, state::Console};
+use crate::{
+    guards::problems::Fault,
+    identity::{Doubt, Presented, Proxied},
+    sessions, sign_in,
+    state::Console,
+};
 
 /// How much of a session's hash may stand in logs and audit entries.
 const SHOWN: usize = 16;
 
-/// What a stream needs to see whether its session still stands.
+/// What a stream needs to see whether it may go on.
 #[derive(Clone, Debug)]
-pub struct Carried {
-    pub account: String,
-    pub hash: String,
+pub enum Carried {
+    Account {
+        account: String,
+        hash: String,
+    },
+    /// What the proxy said when the stream was opened.
+    Asserted {
+        presented: Presented,
+        hash: Option<String>,
+    },
 }
 
 /// Puts [`Visitor`] into the request, and [`Carried`] when somebody is signed in.
@@ -30,12 +43,14 @@ pub async fn identify(
     next: Next,
 ) -> Response {
     let session = request.extensions().get::<Session>().cloned();
-    let visitor = match session {
-        Some(session) => match signed_in(&console, &session, &mut request).await {
-            Ok(visitor) => visitor,
-            Err(fault) => return fault.into_response(),
-        },
-        None => None,
+    let found = match (console.identity.proxied(), session) {
+        (Some(proxied), session) => asserted(&console, proxied, session, &mut request).await,
+        (None, Some(session)) => signed_in(&console, &session, &mut request).await,
+        (None, None) => Ok(None),
+    };
+    let visitor = match found {
+        Ok(visitor) => visitor,
+        Err(fault) => return fault.into_response(),
     };
     request.extensions_mut().insert(Visitor(visitor));
     next.run(request).await
@@ -46,27 +61,166 @@ async fn signed_in(
     session: &Session,
     request: &mut Request,
 ) -> Result<Option<Operator>, Fault> {
-    let account = session
+    let account = account_of(session).await?;
+    let (Some(account), Some(id)) = (account, session.id()) else {
+        return Ok(None);
+    };
+    let hash = sessions::hash(id);
+    let source = marked(request, Some(&hash));
+    let operator = console.control.operator(&account, &hash, source).await?;
+    if operator.is_some() {
+        request
+            .extensions_mut()
+            .insert(Carried::Account { account, hash });
+    }
+    Ok(operator)
+}
+
+/// The proxy's word decides; the session is only where a page keeps its state, and is ended when
+/// somebody else comes with it.
+async fn asserted(
+    console: &Console,
+    proxied: &Proxied,
+    session: Option<Session>,
+    request: &mut Request,
+) -> Result<Option<Operator>, Fault> {
+    let presented = request.extensions().get::<Presented>().cloned();
+    let presented = presented.unwrap_or_default();
+    let source = marked(request, None);
+    let mut who = match operator(&console.control, proxied, &presented, source.clone()).await {
+        Ok(Some(who)) => who,
+        Ok(None) => return Ok(None),
+        Err(doubt) => {
+            record(console, doubt, &source).await;
+            // Whoever is refused may still read how signing in is done.
+            let reads = *request.method() == Method::GET && request.uri().path() == "/sign-in";
+            return if reads { Ok(None) } else { Err(refused(doubt)) };
+        }
+    };
+    if let Some(session) = session {
+        bind(console, &session, &mut who, is_page(request)).await?;
+    }
+    who.source = marked(request, who.session.as_deref());
+    request.extensions_mut().insert(Carried::Asserted {
+        presented,
+        hash: who.session.clone(),
+    });
+    Ok(Some(who))
+}
+
+/// Whom the proxy names, with what they may do now.
+pub async fn operator(
+    control: &Control,
+    proxied: &Proxied,
+    presented: &Presented,
+    source: Source,
+) -> Result<Option<Operator>, Doubt> {
+    let now = u64::try_from(control.now().unix_ms() / 1_000).unwrap_or(0);
+    let known = proxied
+        .known(presented, source.peer.as_deref(), now)
+        .await?;
+    Ok(known.map(|known| {
+        let grants = proxied.grants(&known);
+        control.asserted(known.actor(), grants, source, None)
+    }))
+}
+
+async fn bind(
+    console: &Console,
+    session: &Session,
+    who: &mut Operator,
+    is_page: bool,
+) -> Result<(), Fault> {
+    let key = who.key();
+    let before = account_of(session).await?;
+    if before.as_ref() == Some(&key) {
+        who.session = session.id().map(sessions::hash);
+        return Ok(());
+    }
+    // Programs that keep no cookies would begin a session with each request.
+    if before.is_none() && !is_page {
+        return Ok(());
+    }
+    let recorded = console
+        .control
+        .asserted_session(who, before.as_deref())
+        .await;
+    if let Err(error) = recorded {
+        // Looking goes on without a session; what changes something is refused elsewhere.
+        tracing::error!("a session could not be begun: {error}");
+        return match before {
+            None => Ok(()),
+            Some(_) => Err(error.into()),
+        };
+    }
+    sign_in::open(session, &key, &who.source, "proxy").await
+}
+
+async fn account_of(session: &Session) -> Result<Option<String>, Fault> {
+    session
         .get::<String>(sessions::ACCOUNT)
         .await
         .map_err(|error| {
             tracing::error!("cannot read a session: {error}");
             Fault::internal()
-        })?;
-    let (Some(account), Some(id)) = (account, session.id()) else {
-        return Ok(None);
-    };
-    let hash = sessions::hash(id);
+        })
+}
+
+/// The request's source with the session's mark, in the request as well.
+fn marked(request: &mut Request, hash: Option<&str>) -> Source {
     let mut source = request
         .extensions()
         .get::<Source>()
         .cloned()
         .unwrap_or_default();
-    source.session = hash.get(..SHOWN).map(str::to_owned);
+    source.session = hash.and_then(|hash| hash.get(..SHOWN)).map(str::to_owned);
     request.extensions_mut().insert(source.clone());
-    let operator = console.control.operator(&account, &hash, source).await?;
-    if operator.is_some() {
-        request.extensions_mut().insert(Carried { account, hash });
+    source
+}
+
+fn is_page(request: &Request) -> bool {
+    let accepts = request.headers().get(header::ACCEPT);
+    let accepts = accepts.and_then(|accepts| accepts.to_str().ok());
+    *request.method() == Method::GET && accepts.is_some_and(|text| text.contains("text/html"))
+}
+
+/// Floods are cut by whoever keeps the log.
+async fn record(console: &Console, doubt: Doubt, source: &Source) {
+    metrics::counter!("quorate_identity_refusals_total").increment(1);
+    tracing::warn!(
+        request_id = source.request_id,
+        peer = source.peer,
+        "refused: {doubt}"
+    );
+    let text = format!("Not let in: {doubt}.");
+    if let Err(error) = console
+        .control
+        .record_refusal("identity_refused", &text, source)
+        .await
+    {
+        tracing::error!("cannot record a refusal: {error}");
     }
-    Ok(operator)
+}
+
+fn refused(doubt: Doubt) -> Fault {
+    match doubt {
+        Doubt::Expired => Fault::new(
+            doubt.status(),
+            "identity-expired",
+            "What the sign-on proxy said of you has expired.",
+            "Load the page again; the proxy will ask you to sign in if it must.",
+        ),
+        Doubt::NoKeys => Fault::new(
+            doubt.status(),
+            "identity-keys-unavailable",
+            "The sign-on proxy's keys cannot be read now.",
+            "Whoever runs this console: see its log, `identity.jwks_url` and `jwks_file`.",
+        ),
+        _ => Fault::new(
+            doubt.status(),
+            "identity-refused",
+            "Who you are could not be established.",
+            "Open the console through its sign-on proxy. The audit log says why this was refused.",
+        ),
+    }
 }

@@ -6,13 +6,14 @@ use leptos_router::hooks::use_query_map;
 use crate::{
     base::path,
     components::ring::mark,
-    session::use_session,
+    session::{Proxied, use_session},
     words::{self as all, access as words},
 };
 
 #[component]
 pub fn SignInPage() -> impl IntoView {
     let parameters = use_query_map().get_untracked();
+    let Proxied(proxied) = use_context::<Proxied>().unwrap_or_default();
     let next = parameters.get("next").unwrap_or_default();
     let problem = parameters
         .get("problem")
@@ -21,13 +22,30 @@ pub fn SignInPage() -> impl IntoView {
         <div class="sign-in">
             <p class="sign-in-brand">{mark()} <span>{all::PRODUCT}</span></p>
             <h1 class="head-title">{all::SIGN_IN}</h1>
-            <p class="sign-in-sentence">{words::SIGN_IN_SENTENCE}</p>
+            <p class="sign-in-sentence">{if proxied { words::SIGN_IN_BY_PROXY } else { words::SIGN_IN_SENTENCE }}</p>
             {problem.map(|(title, hint)| notice(title, hint))}
             {use_session().map(|session| already(&session.name))}
-            {form(next)}
-            <p class="field-hint">{words::NO_PASSWORD_YET} " " <code>{words::LINK_COMMAND}</code></p>
+            {if proxied { again(&next) } else { local(next) }}
         </div>
     }
+}
+
+fn local(next: String) -> AnyView {
+    view! {
+        {form(next)}
+        <p class="field-hint">{words::NO_PASSWORD_YET} " " <code>{words::LINK_COMMAND}</code></p>
+    }
+    .into_any()
+}
+
+/// Back to where one was, through the proxy. A plain link, so that the browser really asks it.
+fn again(next: &str) -> AnyView {
+    let inside = next.starts_with('/') && !next.starts_with("//") && !next.contains('\\');
+    let place = path(if inside { next } else { "/" });
+    view! {
+        <p><a class="button button-primary" rel="external" href=place>{words::SIGN_IN_AGAIN}</a></p>
+    }
+    .into_any()
 }
 
 fn notice(title: &'static str, hint: &'static str) -> AnyView {

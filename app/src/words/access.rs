@@ -4,6 +4,9 @@ use quorate_domain::permission::{Duty, Grant};
 
 // Signing in.
 pub const SIGN_IN_SENTENCE: &str = "Sign in to see the clusters and what may be done.";
+pub const SIGN_IN_BY_PROXY: &str = "The sign-on proxy in front of this console signs people in. \
+                                    Open the console at the proxy's address.";
+pub const SIGN_IN_AGAIN: &str = "Go on through the proxy";
 pub const NAME: &str = "Name";
 pub const PASSWORD: &str = "Password";
 pub const NO_PASSWORD_YET: &str =
@@ -37,6 +40,10 @@ pub fn sign_in_problem(code: &str) -> (&'static str, &'static str) {
         "cross-site" => (
             "The request came from another site and was not carried out.",
             "Sign in on this page, at the address the console is configured for.",
+        ),
+        "sign-out-at-the-proxy" => (
+            "The session here has ended; the proxy still knows you.",
+            "Sign out at the proxy as well, or close the browser.",
         ),
         "audit-unavailable" => (
             "The audit log cannot be written, so nobody can sign in.",

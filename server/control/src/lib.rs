@@ -25,6 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod accounts;
 mod actions;
+mod asserted;
 mod audit;
 mod book;
 mod clock;
@@ -46,6 +47,7 @@ mod watch;
 mod wire;
 mod wording;
 
+pub use asserted::key;
 pub use audit::{Export, Format, Outside, OutsideFile, verify_log};
 pub use clusters::is_join_rule;
 pub use error::ControlError;

@@ -6,7 +6,7 @@ use quorate_domain::{
 };
 
 use crate::{
-    Control, ControlError, Operator, Session, SessionRecord, audit::Draft,
+    Control, ControlError, Operator, Session, SessionRecord, asserted::shown, audit::Draft,
     store::sessions::StoredSession,
 };
 
@@ -99,11 +99,8 @@ impl Control {
     pub async fn sessions(&self, who: &Operator) -> Result<Vec<Session>, ControlError> {
         let now = self.now();
         let all = allows(&who.grants, Permission::Administer, None);
-        let account = if all {
-            None
-        } else {
-            Some(who.actor.subject.as_str())
-        };
+        let own = who.key();
+        let account = if all { None } else { Some(own.as_str()) };
         let names: std::collections::HashMap<String, String> = self
             .inner
             .store
@@ -120,7 +117,7 @@ impl Control {
             .map(|stored| {
                 let id = stored.record.account.clone().unwrap_or_default();
                 Session {
-                    account: names.get(&id).cloned().unwrap_or(id),
+                    account: names.get(&id).cloned().unwrap_or_else(|| shown(&id)),
                     created_at: stored.created_at,
                     last_seen: stored.last_seen,
                     expires_at: self.ends_at(&stored),
@@ -142,7 +139,7 @@ impl Control {
         let account = found
             .as_ref()
             .and_then(|stored| stored.record.account.clone());
-        if account.as_deref() != Some(who.actor.subject.as_str()) {
+        if account.as_deref() != Some(who.key().as_str()) {
             self.must_administer(who, "session_ended").await?;
         }
         let short: String = hash.chars().take(16).collect();
@@ -150,7 +147,7 @@ impl Control {
             return Err(ControlError::not_found("session", &short));
         };
         let name = self.inner.store.account(&account).await?;
-        let name = name.map_or(account, |stored| stored.account.name);
+        let name = name.map_or_else(|| shown(&account), |stored| stored.account.name);
         let text = format!("Session {short} of {name} was ended.");
         let (control, hash) = (self.clone(), hash.to_owned());
         self.recorded(Draft::access(who, "session_ended", text), async move {

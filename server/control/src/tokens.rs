@@ -32,7 +32,7 @@ impl Control {
         let stored = self.inner.store.tokens().await?;
         let mine = stored
             .into_iter()
-            .filter(|stored| all || stored.creator == who.actor.subject);
+            .filter(|stored| all || stored.creator == who.key());
         Ok(mine.map(|stored| stored.token).collect())
     }
 
@@ -80,7 +80,7 @@ impl Control {
             wording::grants(&token.grants)
         );
         let hash = secrets::digest(secret.reveal());
-        let (control, added, creator) = (self.clone(), token.clone(), who.actor.subject.clone());
+        let (control, added, creator) = (self.clone(), token.clone(), who.key());
         self.recorded(Draft::access(who, "token_created", text), async move {
             control
                 .inner
@@ -98,7 +98,7 @@ impl Control {
         let found = self.inner.store.token_named(id_or_name).await?;
         let own = found
             .as_ref()
-            .is_some_and(|stored| stored.creator == who.actor.subject);
+            .is_some_and(|stored| stored.creator == who.key());
         if !own {
             self.must_administer(who, "token_revoked").await?;
         }

@@ -47,15 +47,23 @@ async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
     let stop = signals::stop()?;
     let clusters = setups(&configuration)?;
     let places = copies::places(&configuration.copies)?;
+    let identity = configuration.identity.identity().map_err(misconfigured)?;
     let mut settings = Settings::new(configuration.data_dir, configuration.listen);
     settings.external_url = configuration.external_url;
     settings.read_only = configuration.read_only;
+    settings.identity = identity;
     settings.clusters = clusters;
     settings.copies = places;
     let application = Application::build(settings).await?;
     tracing::info!(address = application.address(), "listening");
     application.run_until_stopped(stop).await?;
     Ok(Exit::Done)
+}
+
+fn misconfigured(problem: String) -> ConfigurationError {
+    ConfigurationError {
+        problems: vec![problem],
+    }
 }
 
 /// Every configured cluster with a driver for it; reaches nothing yet.

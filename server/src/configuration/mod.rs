@@ -4,6 +4,7 @@
 mod audit;
 mod clusters;
 mod environment;
+mod identity;
 mod keys;
 mod print;
 mod schema;
@@ -19,6 +20,7 @@ use url::Url;
 
 pub use audit::Copies;
 pub use clusters::Cluster;
+pub use identity::{By, Mode};
 pub use print::printed;
 
 /// What is wrong with a configuration, one line each.
@@ -59,6 +61,7 @@ pub struct Configuration {
     /// Scheme, host, port and base path as browsers see them. `None`: from the listener.
     pub external_url: Option<Url>,
     pub data_dir: PathBuf,
+    pub identity: Mode,
     pub copies: Copies,
     pub clusters: Vec<Cluster>,
 }
@@ -105,10 +108,7 @@ impl Configuration {
             .text("external_url")
             .and_then(|text| external_url(text, &mut problems));
         let data_dir = PathBuf::from(server.text("data_dir").unwrap_or(keys::DATA_DIR));
-        let mode = Section::of(table, "identity")
-            .text("mode")
-            .unwrap_or("local");
-        identity(mode, &mut problems);
+        let identity = identity::read(table, &mut problems);
         let copies = audit::read(table, &mut problems);
         let clusters = clusters::read(table, &mut problems);
         match listen {
@@ -120,6 +120,7 @@ impl Configuration {
                 listen,
                 external_url,
                 data_dir,
+                identity,
                 copies,
                 clusters,
             }),
@@ -196,21 +197,6 @@ fn external_url(text: &str, problems: &mut Vec<String>) -> Option<Url> {
         ));
     }
     url
-}
-
-fn identity(mode: &str, problems: &mut Vec<String>) {
-    match mode {
-        "local" => {}
-        "jwt-header" | "trusted-header" | "oidc" => {
-            problems.push(format!(
-                "identity.mode \"{mode}\": {}",
-                crate::NOT_IN_THIS_VERSION
-            ));
-        }
-        other => problems.push(format!(
-            "identity.mode: expected \"local\"; found \"{other}\""
-        )),
-    }
 }
 
 /// Where the text stops being TOML, without quoting it: a secret may stand there.

@@ -31,9 +31,21 @@ fn is_table(key: &Key) -> bool {
 }
 
 fn table(out: &mut String, key: &Key, keys: &[Key]) {
-    out.push_str(&format!("\n# {}\n[{}]\n", key.about, key.name));
+    let name = key.name;
+    out.push_str(&format!("\n# {}\n[{name}]\n", key.about));
     for key in keys.iter().filter(|key| key.holds != Holds::Later) {
-        line(out, key, "");
+        match key.holds {
+            Holds::Tables(inner) => blocks(out, name, key, inner),
+            _ => line(out, key, ""),
+        }
+    }
+}
+
+/// Blocks inside a table, all behind `#`.
+fn blocks(out: &mut String, table: &str, key: &Key, keys: &[Key]) {
+    out.push_str(&format!("\n# {}\n#[[{table}.{}]]\n", key.about, key.name));
+    for key in keys {
+        line(out, key, "#");
     }
 }
 

@@ -60,11 +60,11 @@ fn every_mistake_is_named_with_its_key_and_what_is_expected() {
         ),
         (
             "[identity]\nmode = \"ldap\"",
-            "identity.mode: expected \"local\"; found \"ldap\"",
+            "identity.mode: expected \"local\", \"trusted-header\" or \"jwt-header\"; found \"ldap\"",
         ),
         (
-            "[identity]\nissuer = \"x\"",
-            "identity.issuer: not in this version",
+            "[identity]\nclient_id = \"x\"",
+            "identity.client_id: not in this version",
         ),
         (
             "[server]\ndatabase = \"postgres://x\"",
@@ -204,9 +204,9 @@ fn a_wrong_variable_is_named() {
             "QUORATE_CLUSTERS__3__NAME: there is no block 3",
         ),
         (
-            "QUORATE_IDENTITY__ISSUER",
+            "QUORATE_IDENTITY__CLIENT_ID",
             "x",
-            "QUORATE_IDENTITY__ISSUER: not in this version",
+            "QUORATE_IDENTITY__CLIENT_ID: not in this version",
         ),
     ] {
         let problems = from_environment("", &[(name, value)]).unwrap_err();

@@ -5,6 +5,7 @@
 mod support;
 
 mod access_coverage;
+mod assertions;
 mod assets;
 mod audit_coverage;
 mod audit_log;
@@ -17,6 +18,7 @@ mod examples;
 mod headers;
 mod health;
 mod openapi;
+mod proxied;
 mod rest;
 mod sessions;
 mod streams;

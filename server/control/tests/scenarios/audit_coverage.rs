@@ -41,6 +41,7 @@ const MAKES_NONE: &[&str] = &[
     "operator",
     "tokens",
     "operator_by_token",
+    "asserted",
     "session_insert",
     "session_update",
     "session_load",
@@ -68,6 +69,7 @@ const COVERED: &[&str] = &[
     "sign_in",
     "sign_in_by_link",
     "signed_out",
+    "asserted_session",
     "token_create",
     "token_revoke",
     "session_end",
@@ -315,6 +317,10 @@ async fn everything_about_people_makes_exactly_its_entries() {
             .is_err()
     );
     ledger.made(&access("sign_in")).await;
+    control.asserted_session(&bob, None).await.unwrap();
+    ledger.made(&access("sign_in")).await;
+    control.asserted_session(&bob, Some("eve")).await.unwrap();
+    ledger.made(&access("identity_changed")).await;
     control.account_link(&machine, "bob").await.unwrap();
     ledger.made(&access("link_created")).await;
     control

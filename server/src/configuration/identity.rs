@@ -1,0 +1,462 @@
+//! `[identity]`: who may come in, and by what. Exactly one mode; keys of another signed-on mode
+//! beside it are refused, since somebody would believe that they hold.
+
+use std::path::PathBuf;
+
+use axum::http::HeaderName;
+use quorate_domain::permission::{Duty, Grant};
+use quorate_drivers::Secret;
+use toml::{Table, Value};
+use url::{Host, Url};
+
+use super::Section;
+use crate::identity::{
+    Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rule, Rules,
+    Source, TrustedHeaders, Word,
+};
+
+const HEADER_KEYS: [&str; 8] = [
+    "user_header",
+    "name_header",
+    "email_header",
+    "groups_header",
+    "groups_separator",
+    "trusted_proxies",
+    "proxy_secret_header",
+    "proxy_secret_file",
+];
+const JWT_KEYS: [&str; 9] = [
+    "preset",
+    "header",
+    "issuer",
+    "audience",
+    "signer",
+    "jwks_url",
+    "jwks_file",
+    "groups_claim",
+    "leeway_ms",
+];
+const LEEWAY_MS: u64 = 30_000;
+const LEEWAY_MOST_MS: u64 = 120_000;
+const SECRET_SHORTEST: usize = 16;
+
+/// The mode as configured. Secrets and keys are still in their files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    #[default]
+    Local,
+    Proxied {
+        by: By,
+        rules: Rules,
+        sign_out: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    Headers {
+        names: Names,
+        peers: Peers,
+        secret: Option<(String, PathBuf)>,
+    },
+    Assertion {
+        expected: Expected,
+        keys: Place,
+    },
+}
+
+impl Mode {
+    /// The mode with its secrets and keys read.
+    ///
+    /// # Errors
+    /// The file that cannot be used, in words.
+    pub fn identity(&self) -> Result<Identity, String> {
+        let Self::Proxied {
+            by,
+            rules,
+            sign_out,
+        } = self
+        else {
+            return Ok(Identity::Local);
+        };
+        Ok(Identity::Proxied(Box::new(Proxied {
+            word: by.word()?,
+            rules: rules.clone(),
+            sign_out: sign_out.clone(),
+        })))
+    }
+
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        matches!(self, Self::Local)
+    }
+}
+
+impl By {
+    fn word(&self) -> Result<Word, String> {
+        match self {
+            Self::Headers {
+                names,
+                peers,
+                secret,
+            } => Ok(Word::Headers(TrustedHeaders {
+                names: names.clone(),
+                peers: peers.clone(),
+                secret: match secret {
+                    Some((header, path)) => Some((header.clone(), secret_of(path)?)),
+                    None => None,
+                },
+            })),
+            Self::Assertion { expected, keys } => Ok(Word::Assertion(Assertions {
+                expected: expected.clone(),
+                keys: Source::new(keys.clone(), Patience::default())
+                    .map_err(|error| format!("identity: {error}"))?,
+            })),
+        }
+    }
+}
+
+fn secret_of(path: &std::path::Path) -> Result<Secret, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("identity.proxy_secret_file: cannot read {shown}: {error}"))?;
+    let text = text.trim();
+    if text.len() < SECRET_SHORTEST {
+        return Err(format!(
+            "identity.proxy_secret_file: {shown} holds fewer than {SECRET_SHORTEST} characters"
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+pub fn read(table: &Table, problems: &mut Vec<String>) -> Mode {
+    let section = Section::of(table, "identity");
+    let mut reader = Reader { section, problems };
+    let mode = section.text("mode").unwrap_or("local");
+    let (by, other) = match mode {
+        "local" => return Mode::Local,
+        "trusted-header" => (reader.headers(), &JWT_KEYS[..]),
+        "jwt-header" => (reader.assertion(), &HEADER_KEYS[..]),
+        "oidc" => {
+            reader.wrong("mode \"oidc\"", crate::NOT_IN_THIS_VERSION);
+            return Mode::Local;
+        }
+        other => {
+            reader.wrong(
+                "mode",
+                &format!(
+                    "expected \"local\", \"trusted-header\" or \"jwt-header\"; found \"{other}\""
+                ),
+            );
+            return Mode::Local;
+        }
+    };
+    for key in other {
+        if section.0.is_some_and(|table| table.contains_key(*key)) {
+            reader.wrong(key, &format!("does not belong to the mode \"{mode}\""));
+        }
+    }
+    let rules = reader.rules();
+    let sign_out = reader.sign_out();
+    match by {
+        Some(by) => Mode::Proxied {
+            by,
+            rules,
+            sign_out,
+        },
+        None => Mode::Local,
+    }
+}
+
+struct Reader<'a, 'b> {
+    section: Section<'a>,
+    problems: &'b mut Vec<String>,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn wrong(&mut self, key: &str, what: &str) {
+        self.problems.push(format!("identity.{key}: {what}"));
+    }
+
+    fn texts(&self, key: &str) -> Vec<String> {
+        texts(self.section.0, key)
+    }
+
+    fn header(&mut self, key: &str) -> Option<String> {
+        let text = self.section.text(key)?;
+        match text.parse::<HeaderName>() {
+            Ok(name) => Some(name.as_str().to_owned()),
+            Err(_) => {
+                self.wrong(key, "expected a header's name like \"Remote-User\"");
+                None
+            }
+        }
+    }
+
+    fn needed(&mut self, key: &str, mode: &str) -> Option<&'a str> {
+        let text = self
+            .section
+            .text(key)
+            .filter(|text| !text.trim().is_empty());
+        if text.is_none() {
+            self.wrong(key, &format!("missing; {mode} needs it"));
+        }
+        text
+    }
+
+    fn headers(&mut self) -> Option<By> {
+        self.needed("user_header", "the mode \"trusted-header\"");
+        let names = Names {
+            user: self.header("user_header").unwrap_or_default(),
+            name: self.header("name_header"),
+            email: self.header("email_header"),
+            groups: self.header("groups_header"),
+            groups_separator: self
+                .section
+                .text("groups_separator")
+                .unwrap_or(super::keys::GROUPS_SEPARATOR)
+                .to_owned(),
+        };
+        if names.groups_separator.is_empty() {
+            self.wrong("groups_separator", "is empty");
+        }
+        let secret_header = self.header("proxy_secret_header");
+        self.no_name_twice(&names, secret_header.as_deref());
+        let secret_file = self.section.text("proxy_secret_file").map(PathBuf::from);
+        if secret_header.is_some() != secret_file.is_some() {
+            self.wrong(
+                "proxy_secret_header",
+                "belongs together with proxy_secret_file",
+            );
+        }
+        let peers = Peers::parse(&self.texts("trusted_proxies"));
+        let peers = peers.map_err(|wrong| self.wrong("trusted_proxies", &wrong));
+        Some(By::Headers {
+            names,
+            peers: peers.ok()?,
+            secret: secret_header.zip(secret_file),
+        })
+    }
+
+    /// Two of our headers that a gateway could turn into one another.
+    fn no_name_twice(&mut self, names: &Names, secret: Option<&str>) {
+        let optional = [&names.name, &names.email, &names.groups];
+        let mut folded: Vec<String> = optional
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .chain([names.user.as_str()])
+            .chain(secret)
+            .map(|name| name.replace('_', "-"))
+            .collect();
+        folded.sort();
+        let count = folded.len();
+        folded.dedup();
+        if folded.len() != count {
+            self.wrong("user_header", "two of the headers have the same name");
+        }
+        if folded
+            .iter()
+            .any(|name| name == "authorization" || name == "cookie")
+        {
+            self.wrong("user_header", "cannot be read from Authorization or Cookie");
+        }
+    }
+
+    fn assertion(&mut self) -> Option<By> {
+        let text = self.needed("preset", "the mode \"jwt-header\"")?;
+        let Some(preset) = Preset::parse(text) else {
+            let known: Vec<&str> = Preset::ALL.into_iter().map(Preset::as_str).collect();
+            self.wrong("preset", &format!("expected one of {}", known.join(", ")));
+            return None;
+        };
+        let facts = preset.facts();
+        let header = match facts.header {
+            Some(_) if self.section.text("header").is_some() => {
+                self.wrong(
+                    "header",
+                    "is fixed by the preset; only \"generic\" takes it",
+                );
+                None
+            }
+            Some(header) => Some(header.to_owned()),
+            None => {
+                self.needed("header", "the preset \"generic\"");
+                self.header("header")
+            }
+        };
+        let issuer = match facts.issuer {
+            Some(issuer) => Some(self.section.text("issuer").unwrap_or(issuer)),
+            None => self.needed("issuer", "the mode \"jwt-header\""),
+        };
+        let audience = self.needed("audience", "the mode \"jwt-header\"");
+        let signer = match preset {
+            Preset::AwsAlb => self.needed("signer", "the preset \"aws-alb\""),
+            _ => self.section.text("signer"),
+        };
+        if signer.is_some() && preset != Preset::AwsAlb {
+            self.wrong("signer", "belongs to the preset \"aws-alb\"");
+        }
+        let leeway = self.leeway();
+        let keys = self.keys(preset);
+        Some(By::Assertion {
+            expected: Expected {
+                preset,
+                header: header?,
+                issuer: issuer?.to_owned(),
+                audience: audience?.to_owned(),
+                signer: signer.map(str::to_owned),
+                groups_claim: self
+                    .section
+                    .text("groups_claim")
+                    .unwrap_or(facts.groups_claim)
+                    .to_owned(),
+                leeway: leeway / 1_000,
+            },
+            keys: keys?,
+        })
+    }
+
+    fn leeway(&mut self) -> u64 {
+        let given = self.section.0.and_then(|table| table.get("leeway_ms"));
+        let given = given
+            .and_then(Value::as_integer)
+            .and_then(|number| u64::try_from(number).ok())
+            .unwrap_or(LEEWAY_MS);
+        if given > LEEWAY_MOST_MS {
+            self.wrong(
+                "leeway_ms",
+                &format!("expected at most {LEEWAY_MOST_MS}; found {given}"),
+            );
+        }
+        given
+    }
+
+    fn keys(&mut self, preset: Preset) -> Option<Place> {
+        let file = self.section.text("jwks_file");
+        let url = self.section.text("jwks_url");
+        let url = match (file, url) {
+            (Some(_), Some(_)) => {
+                self.wrong("jwks_url", "give either jwks_url or jwks_file, not both");
+                return None;
+            }
+            (Some(file), None) => return Some(Place::File(PathBuf::from(file))),
+            (None, url) => url.or(preset.facts().jwks_url),
+        };
+        let Some(url) = url else {
+            self.wrong(
+                "jwks_url",
+                "missing; the mode \"jwt-header\" needs jwks_url or jwks_file",
+            );
+            return None;
+        };
+        let Some(url) = Url::parse(url).ok().filter(protected) else {
+            self.wrong(
+                "jwks_url",
+                "expected an https address (or http on this machine) without a password",
+            );
+            return None;
+        };
+        Some(match preset {
+            Preset::AwsAlb => Place::UrlByKey(url),
+            _ => Place::Url(url),
+        })
+    }
+
+    fn rules(&mut self) -> Rules {
+        let mut rules = Rules::default();
+        let blocks = self.section.0.and_then(|table| table.get("grants"));
+        let blocks = blocks
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        for (index, block) in blocks.iter().filter_map(Value::as_table).enumerate() {
+            let path = format!("grants[{index}]");
+            if let Some(given) = self.grant(block, &path) {
+                rules.given.push(given);
+            }
+        }
+        let groups = self.texts("denied_groups").into_iter().map(Rule::Group);
+        let users = self.texts("denied_users").into_iter().map(Rule::User);
+        rules.denied = groups.chain(users).collect();
+        rules
+    }
+
+    fn grant(&mut self, block: &Table, path: &str) -> Option<(Rule, Grant)> {
+        let text = |key: &str| {
+            let text = block.get(key).and_then(Value::as_str);
+            text.filter(|text| !text.is_empty())
+        };
+        let rule = match (text("group"), text("user")) {
+            (Some(group), None) => Some(Rule::Group(group.to_owned())),
+            (None, Some(user)) => Some(Rule::User(user.to_owned())),
+            _ => {
+                self.wrong(
+                    &format!("{path}.group"),
+                    "name a group, or a user, and not both",
+                );
+                None
+            }
+        };
+        let role = text("role").and_then(Duty::parse);
+        if role.is_none() {
+            let known: Vec<&str> = Duty::ALL.into_iter().map(Duty::as_str).collect();
+            self.wrong(
+                &format!("{path}.role"),
+                &format!("expected one of {}", known.join(", ")),
+            );
+        }
+        let clusters = texts(Some(block), "clusters");
+        if clusters.is_empty() {
+            self.wrong(
+                &format!("{path}.clusters"),
+                "names no cluster; \"*\" is all of them",
+            );
+        }
+        let grant = Grant {
+            role: role?,
+            clusters,
+            tags: texts(Some(block), "tags"),
+        };
+        Some((rule?, grant))
+    }
+
+    /// Only a path: a form may lead nowhere else, and nobody is sent to another site.
+    fn sign_out(&mut self) -> Option<String> {
+        let path = self.section.text("sign_out_path")?;
+        let plain = path.starts_with('/')
+            && !path.starts_with("//")
+            && !path.contains('\\')
+            && path.bytes().all(|byte| byte.is_ascii_graphic());
+        if !plain {
+            self.wrong(
+                "sign_out_path",
+                "expected a path on the console's own host like \"/oauth2/sign_out\"",
+            );
+        }
+        plain.then(|| path.to_owned())
+    }
+}
+
+fn texts(table: Option<&Table>, key: &str) -> Vec<String> {
+    let list = table
+        .and_then(|table| table.get(key))
+        .and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn protected(url: &Url) -> bool {
+    let here = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    (url.scheme() == "https" || url.scheme() == "http" && here)
+        && url.username().is_empty()
+        && url.password().is_none()
+}

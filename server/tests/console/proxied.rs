@@ -1,0 +1,567 @@
+//! Behind a sign-on proxy: who is let in by plain headers, what a session is still good for, and
+//! every way to come in that was seen elsewhere. Each attack names where.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use quorate::{configuration::Configuration, identity::Identity};
+use quorate_domain::{
+    audit::{Entry, Filter, Means},
+    permission::Duty,
+};
+use reqwest::RequestBuilder;
+use serde_json::json;
+
+use crate::{
+    assertions::{Signer, claims},
+    support::{Events, Form as _, Running, cookie, json as body_of},
+};
+
+const SECRET: &str = "a-secret-of-the-proxy";
+const GRANTS: &str = r#"
+    [[identity.grants]]
+    group = "ops"
+    role = "operator"
+    clusters = ["*"]
+    [[identity.grants]]
+    group = "watchers"
+    role = "viewer"
+    clusters = ["*"]
+    [[identity.grants]]
+    user = "root"
+    role = "admin"
+    clusters = ["*"]
+"#;
+
+fn headers_mode(more: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, format!("{SECRET}\n")).unwrap();
+    let text = format!(
+        "[identity]\nmode = \"trusted-header\"\nuser_header = \"Remote-User\"\n\
+         name_header = \"Remote-Name\"\ngroups_header = \"Remote-Groups\"\n\
+         proxy_secret_header = \"X-Proxy-Secret\"\nproxy_secret_file = {:?}\n{more}\n{GRANTS}",
+        file.display().to_string()
+    );
+    (folder, text)
+}
+
+fn identity(text: &str) -> Identity {
+    let configuration = Configuration::parse(text, []).unwrap();
+    configuration.identity.identity().unwrap()
+}
+
+async fn by_headers(more: &str) -> Running {
+    let (_folder, text) = headers_mode(more);
+    let identity = identity(&text);
+    Running::with(move |settings| settings.identity = identity).await
+}
+
+const HERE: &str = "trusted_proxies = [\"127.0.0.1\"]";
+
+trait Said: Sized {
+    /// As the proxy passes a page's request on.
+    fn by_proxy(self, user: &str, groups: &str) -> Self;
+}
+
+impl Said for RequestBuilder {
+    fn by_proxy(self, user: &str, groups: &str) -> Self {
+        self.header("accept", "text/html")
+            .header("x-proxy-secret", SECRET)
+            .header("remote-user", user)
+            .header("remote-groups", groups)
+    }
+}
+
+async fn log(console: &Running) -> Vec<Entry> {
+    let who = console.control.command_line_operator();
+    let page = console
+        .control
+        .audit(&who, &Filter::default(), 0, 1_000)
+        .await;
+    page.unwrap().items
+}
+
+async fn recorded(console: &Running, action: &str) -> Vec<Entry> {
+    let entries = log(console).await;
+    entries
+        .into_iter()
+        .filter(|entry| entry.action == action)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_and_the_record_call_an_unsigned_identity_unsigned() {
+    let console = by_headers(HERE).await;
+    let page = console
+        .get("/access")
+        .by_proxy("anna", "ops")
+        .header("remote-name", "Anna A");
+    let response = page.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let html = response.text().await.unwrap();
+    for shown in ["Anna A", "Unsigned identity", "operator"] {
+        assert!(html.contains(shown), "{shown}");
+    }
+    let entries = recorded(&console, "sign_in").await;
+    let actor = &entries[0].actor;
+    assert_eq!(
+        (actor.issuer.as_str(), actor.subject.as_str()),
+        ("trusted-header", "anna")
+    );
+    assert_eq!(actor.means, Means::TrustedHeader);
+    assert!(entries[0].text.contains("unsigned"), "{}", entries[0].text);
+}
+
+/// Gitea `*` (CVE-2026-20896), Gogs GHSA-w6j9-vw59-27wv: headers believed from anyone. Each is
+/// refused before anything is shown, and leaves its record.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_past_the_proxy_are_refused_and_recorded() {
+    let console = by_headers("trusted_proxies = [\"192.0.2.7\", \"unix\"]").await;
+    for path in ["/", "/clusters/sim", "/events?page=fleet", "/access"] {
+        let response = console
+            .get(path)
+            .by_proxy("root", "ops")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 403, "{path}");
+        assert_eq!(body_of(response).await["code"], "identity-refused");
+    }
+    let refusals = recorded(&console, "identity_refused").await;
+    assert!(
+        refusals[0].text.contains("not a trusted proxy"),
+        "{}",
+        refusals[0].text
+    );
+    assert_eq!(refusals[0].actor.means, Means::Nobody);
+    // Health and REST are not asked for an identity, and are given none.
+    let health = console
+        .get("/healthz")
+        .by_proxy("root", "ops")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(health.status(), 200);
+    let rest = console
+        .get("/api/v1/clusters")
+        .by_proxy("root", "ops")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(rest.status(), 401);
+}
+
+/// The address alone is not enough where a secret is configured: Docker networks (Authelia's
+/// guide), and anything else on the proxy's machine (Tailscale on loopback).
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_proxys_secret_nobody_is_let_in() {
+    let console = by_headers(HERE).await;
+    for secret in [
+        None,
+        Some(""),
+        Some("a-secret-of-the-proxx"),
+        Some("a-secret-of-the-proxy2"),
+    ] {
+        let mut request = console.get("/").header("remote-user", "root");
+        if let Some(secret) = secret {
+            request = request.header("x-proxy-secret", secret);
+        }
+        assert_eq!(request.send().await.unwrap().status(), 403, "{secret:?}");
+    }
+    let twice = console
+        .get("/")
+        .by_proxy("root", "ops")
+        .header("x-proxy-secret", SECRET);
+    assert_eq!(twice.send().await.unwrap().status(), 400);
+    let refusals = recorded(&console, "identity_refused").await;
+    assert!(
+        !serde_json::to_string(&refusals)
+            .unwrap()
+            .contains("a-secret")
+    );
+}
+
+/// oauth2-proxy CVE-2025-64484, Caddy GHSA-f59h-q822-g45g, gunicorn#2799 (`_` for `-`), and plain
+/// duplicates: which of two values counts would be the gateway's choice, not ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_values_of_one_name_and_aliases_of_a_name_are_refused() {
+    let console = by_headers(HERE).await;
+    for (name, value) in [
+        ("remote-user", "root"),
+        ("remote_user", "root"),
+        ("Remote_User", "root"),
+        ("remote-groups", "ops"),
+        ("remote_groups", "ops"),
+        ("remote_name", "root"),
+    ] {
+        let request = console
+            .get("/")
+            .by_proxy("anna", "watchers")
+            .header(name, value);
+        assert_eq!(request.send().await.unwrap().status(), 400, "{name}");
+    }
+    assert!(!recorded(&console, "identity_refused").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_no_identity_holds_are_refused() {
+    let console = by_headers(HERE).await;
+    let long = "a".repeat(257);
+    let many = vec!["g"; 1_001].join(",");
+    for (user, groups) in [
+        ("anna\tlocal", "ops"),
+        (long.as_str(), "ops"),
+        ("anna\u{202e}", "ops"),
+        ("anna", "ops,a\tb"),
+        ("anna", long.as_str()),
+        ("anna", many.as_str()),
+    ] {
+        let request = console.get("/").header("x-proxy-secret", SECRET);
+        let request = request
+            .header("remote-user", user.as_bytes())
+            .header("remote-groups", groups);
+        assert_eq!(request.send().await.unwrap().status(), 400, "{user:?}");
+    }
+}
+
+/// Caddy GHSA-7r4p-vjf4-gxv4: groups that the proxy does not set may be left from before. Absent is
+/// none, and nothing is remembered from an earlier request (Grafana's `sync_ttl`).
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_are_those_of_this_very_request() {
+    let console = by_headers(HERE).await;
+    let first = console
+        .get("/")
+        .by_proxy("anna", "ops, watchers")
+        .send()
+        .await
+        .unwrap();
+    let cookie = cookie(&first);
+    // 400 is what somebody gets who may ask; what was asked is stale on purpose.
+    let ask = async |groups: Option<&str>| {
+        let mut request = console
+            .post("/api/ui/submit")
+            .header("cookie", &cookie)
+            .header("x-proxy-secret", SECRET)
+            .header("remote-user", "anna");
+        if let Some(groups) = groups {
+            request = request.header("remote-groups", groups);
+        }
+        let wish = json!({ "wish": {
+            "cluster": "sim", "action": { "action": "promote", "member": "n4" },
+            "fingerprint": "stale", "reason": "test", "ticket": null, "key": "k",
+        } });
+        request.json(&wish).send().await.unwrap().status()
+    };
+    assert_eq!(ask(Some("ops")).await, 400);
+    for groups in [
+        None,
+        Some(""),
+        Some("watchers"),
+        Some("OPS"),
+        Some("ops2"),
+        Some("x|ops"),
+    ] {
+        assert_eq!(ask(groups).await, 403, "{groups:?}");
+    }
+    assert_eq!(ask(Some("ops")).await, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_denied_may_do_nothing_whatever_else_is_granted() {
+    let console = by_headers(&format!(
+        "{HERE}\ndenied_groups = [\"left\"]\ndenied_users = [\"eve\"]"
+    ))
+    .await;
+    for (user, groups, status) in [
+        ("anna", "ops", 200),
+        ("anna", "ops,left", 403),
+        ("eve", "ops", 403),
+        ("bob", "", 403),
+    ] {
+        let page = console
+            .get("/clusters/sim")
+            .by_proxy(user, groups)
+            .send()
+            .await
+            .unwrap();
+        let seen = page.status() == 200;
+        assert_eq!(seen, status == 200, "{user} {groups}: {}", page.status());
+    }
+}
+
+/// ASVS 7.1; Gitea rebinds the session when the asserted person is another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_belongs_to_one_identity_and_is_nothing_without_it() {
+    let console = by_headers(HERE).await;
+    let response = console
+        .get("/")
+        .by_proxy("anna", "ops")
+        .send()
+        .await
+        .unwrap();
+    let annas = cookie(&response);
+    let again = console
+        .get("/")
+        .by_proxy("anna", "ops")
+        .header("cookie", &annas);
+    assert!(
+        again
+            .send()
+            .await
+            .unwrap()
+            .headers()
+            .get("set-cookie")
+            .is_none()
+    );
+    // The cookie alone is nobody.
+    let alone = console
+        .get("/")
+        .header("cookie", &annas)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(alone.status(), 303);
+    assert_eq!(alone.headers()["location"], "/sign-in");
+    // Somebody else with the same cookie gets a session of their own.
+    let bob = console
+        .get("/")
+        .by_proxy("bob", "ops")
+        .header("cookie", &annas);
+    let bobs = cookie(&bob.send().await.unwrap());
+    assert_ne!(annas, bobs);
+    let changed = recorded(&console, "identity_changed").await;
+    assert_eq!(changed.len(), 1);
+    assert!(
+        changed[0].text.contains("anna") && changed[0].text.contains("bob"),
+        "{}",
+        changed[0].text
+    );
+    // Anna's has ended: it is not taken up again.
+    let again = console
+        .get("/")
+        .by_proxy("anna", "ops")
+        .header("cookie", &annas);
+    assert_ne!(cookie(&again.send().await.unwrap()), annas);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_signs_in_here_and_tokens_work_all_the_same() {
+    let console = by_headers(HERE).await;
+    let secret = console.account("local", Duty::Admin).await;
+    let link = console
+        .get(&format!("/sign-in/link/{secret}"))
+        .send()
+        .await
+        .unwrap();
+    let form = console
+        .post("/sign-in")
+        .form(&[("name", "local"), ("password", "x")]);
+    let password = console
+        .post("/password")
+        .by_proxy("anna", "ops")
+        .form(&[("new", "x")]);
+    for response in [
+        link,
+        form.send().await.unwrap(),
+        password.send().await.unwrap(),
+    ] {
+        assert_eq!(response.status(), 404);
+        assert!(response.headers().get("set-cookie").is_none());
+        assert_eq!(body_of(response).await["code"], "not-in-this-mode");
+    }
+    let page = console
+        .get("/sign-in")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(page.contains("sign-on proxy") && !page.contains("type=\"password\""));
+    let token = console.token(Duty::Viewer).await;
+    // Beside whatever a proxy adds.
+    let rest = console
+        .get("/api/v1/clusters")
+        .by_proxy("anna", "ops")
+        .bearer_auth(&token);
+    assert_eq!(rest.send().await.unwrap().status(), 200);
+    let out = console
+        .post("/sign-out")
+        .by_proxy("anna", "ops")
+        .form(&[])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        out.headers()["location"],
+        "/sign-in?problem=sign-out-at-the-proxy"
+    );
+}
+
+/// Grafana GHSA-cmf4-h3xc-jw8w, gitea#26703: behind a proxy every request is signed in, those of
+/// other sites too.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_site_cannot_use_the_proxys_sign_in() {
+    let console = by_headers(HERE).await;
+    for site in ["cross-site", "same-site"] {
+        let post = console
+            .call("POST", "/sign-out")
+            .header("sec-fetch-site", site);
+        let response = post.by_proxy("anna", "ops").form(&[]).send().await.unwrap();
+        assert_eq!(response.status(), 403);
+    }
+    let post = console
+        .call("POST", "/sign-out")
+        .by_proxy("anna", "ops")
+        .form(&[]);
+    assert_eq!(post.send().await.unwrap().status(), 403);
+    assert!(!recorded(&console, "cross_site").await.is_empty());
+}
+
+/// Every header by which some proxy or other tells an identity, while another mode holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_of_other_modes_are_dropped_at_the_door() {
+    let console = by_headers(HERE).await;
+    let mut request = console.get("/").header("x-proxy-secret", SECRET);
+    for name in [
+        "x-forwarded-user",
+        "x-forwarded-groups",
+        "x-auth-request-user",
+        "x-authentik-username",
+        "x-authentik-jwt",
+        "x-pomerium-jwt-assertion",
+        "cf-access-jwt-assertion",
+        "x-goog-iap-jwt-assertion",
+        "x-amzn-oidc-data",
+        "teleport-jwt-assertion",
+        "tailscale-user-login",
+        "oidc_claim_sub",
+        "x-webauth-user",
+        "x-forwarded-for",
+        "x-original-url",
+        "x-forwarded-uri",
+    ] {
+        request = request.header(name, "root");
+    }
+    assert_eq!(request.send().await.unwrap().status(), 303);
+    assert!(recorded(&console, "sign_in").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_forged_headers_does_not_fill_the_log() {
+    let console = by_headers("trusted_proxies = [\"192.0.2.7\"]").await;
+    let before = log(&console).await.len();
+    for _ in 0..200 {
+        let response = console
+            .get("/")
+            .by_proxy("root", "ops")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 403);
+    }
+    let new = log(&console).await.len() - before;
+    assert!((1..=100).contains(&new), "{new} entries");
+}
+
+/// Grafana's empty list (isAllowedIP), Gitea's `*`, Grafana CVE-2026-33376 (a bare IPv6 address
+/// taken for a /32).
+#[test]
+fn a_list_of_proxies_that_is_nobody_or_everybody_refuses_to_start() {
+    for list in [
+        "[]",
+        "[\"*\"]",
+        "[\"0.0.0.0/0\"]",
+        "[\"::/0\"]",
+        "[\"10.0.0.1\", \"0.0.0.0/1\"]",
+        "[\"::ffff:0:0/96\"]",
+        "[\"2001::/16\"]",
+        "[\"proxy.example\"]",
+        "[\"\"]",
+        "[\"10.0.0.1:80\"]",
+        "[\"10.0.0.0/33\"]",
+    ] {
+        let (_folder, text) = headers_mode(&format!("trusted_proxies = {list}"));
+        let error = Configuration::parse(&text, []).unwrap_err();
+        assert!(
+            error.problems[0].starts_with("identity.trusted_proxies: "),
+            "{list}: {error}"
+        );
+    }
+    let (_folder, text) = headers_mode("");
+    assert!(Configuration::parse(&text, []).is_err());
+    let (_folder, text) = headers_mode(&format!("{HERE}\nemail_header = \"remote_user\""));
+    assert!(
+        Configuration::parse(&text, [])
+            .unwrap_err()
+            .to_string()
+            .contains("the same name")
+    );
+}
+
+#[test]
+fn a_trusted_address_is_exactly_that_address() {
+    let peers = |texts: &[&str]| {
+        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        quorate::identity::Peers::parse(&texts).unwrap()
+    };
+    let v6 = peers(&["2001:db8::1"]);
+    assert!(v6.include(Some("2001:db8::1")));
+    assert!(!v6.include(Some("2001:db8::2")) && !v6.include(Some("2001:db8:ffff::1")));
+    let v4 = peers(&["10.1.2.3", "10.9.0.0/16"]);
+    for (peer, trusted) in [
+        ("10.1.2.3", true),
+        ("::ffff:10.1.2.3", true),
+        ("10.9.255.255", true),
+        ("10.1.2.4", false),
+        ("unix", false),
+        ("", false),
+        ("10.1.2.3:80", false),
+    ] {
+        assert_eq!(v4.include(Some(peer)), trusted, "{peer}");
+    }
+    assert!(!v4.include(None));
+    assert!(peers(&["unix"]).include(Some("unix")) && !peers(&["unix"]).include(Some("10.1.2.3")));
+    assert!(peers(&["::ffff:10.1.2.3"]).include(Some("10.1.2.3")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_assertion_it_was_opened_with() {
+    let signer = Signer::new("k1");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    std::fs::write(&file, json!({ "keys": [signer.jwk()] }).to_string()).unwrap();
+    let identity = identity(&format!(
+        "[identity]\nmode = \"jwt-header\"\npreset = \"generic\"\nheader = \"X-Assertion\"\n\
+         issuer = \"issuer\"\naudience = \"console\"\nleeway_ms = 0\njwks_file = {:?}\n{GRANTS}",
+        file.display().to_string()
+    ));
+    let console = Running::with(move |settings| settings.identity = identity).await;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let mut short = claims(now);
+    short["exp"] = (now + 3).into();
+    let token = signer.token(&short);
+    let open = console
+        .get("/events?page=fleet")
+        .header("x-assertion", &token);
+    let mut events = Events::of(open.send().await.unwrap());
+    assert_eq!(events.next().await.unwrap().name, "snapshot");
+    let rest = async { while events.next().await.is_some() {} };
+    tokio::time::timeout(Duration::from_secs(15), rest)
+        .await
+        .expect("the stream's end");
+    let again = console
+        .get("/events?page=fleet")
+        .header("x-assertion", &token);
+    let again = again.send().await.unwrap();
+    assert_eq!(again.status(), 401);
+    assert_eq!(body_of(again).await["code"], "identity-expired");
+    let page = console
+        .get("/access")
+        .header("x-assertion", signer.token(&claims(now)));
+    let html = page.send().await.unwrap().text().await.unwrap();
+    assert!(html.contains("by signed assertion") && html.contains("anna@example.com"));
+}
