@@ -261,3 +261,92 @@ impl<'a> MapAccess<'a> for Fields<'a> {
         seed.deserialize(Reader(self.value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use quorate_domain::{
+        action::Action,
+        cluster::MemberId,
+        event::{Event, Happening},
+        moment::Timestamp,
+        problem::Problem,
+    };
+
+    use super::*;
+    use crate::{
+        live::{PageState, Topic},
+        sample,
+    };
+
+    /// Reads what `told` is written as, and must find the same.
+    fn reads_back<T>(told: &T)
+    where
+        T: serde::Serialize + for<'a> Deserialize<'a> + PartialEq + fmt::Debug,
+    {
+        let json = serde_json::to_string(told).unwrap();
+        assert_eq!(text::<T>(&json).as_ref(), Ok(told), "{json}");
+    }
+
+    #[test]
+    fn a_page_s_document_reads_back_whole() {
+        let happened = |id, what| Event {
+            id,
+            at: Timestamp::from_unix_ms(1_795_270_972_412),
+            cluster: sample::view().name,
+            what,
+        };
+        let mut state = PageState {
+            cluster: Some(sample::view()),
+            running_changes: 2,
+            ..PageState::default()
+        };
+        let member = MemberId::from("n1");
+        state.events = vec![
+            happened(u64::MAX, Happening::LeaderLost { member }),
+            happened(
+                1,
+                Happening::MembershipChanged {
+                    text: "\"ü\\".to_owned(),
+                },
+            ),
+        ];
+        #[cfg(feature = "ssr")]
+        state.changes.push(crate::rendered::change(
+            quorate_domain::job::ChangeState::Running,
+        ));
+        reads_back(&state);
+        reads_back(&Action::Transfer { member: None });
+        reads_back(&Topic::Rail);
+        reads_back(&Problem::new(
+            409,
+            "cluster-moved",
+            "It moved.",
+            "Review again.",
+        ));
+        reads_back(&BTreeMap::from([(
+            MemberId::from("n1"),
+            vec![-1_i64, i64::MIN],
+        )]));
+        reads_back(&(true, 'x', 0.5_f64, Some(7_u8), ()));
+    }
+
+    #[test]
+    fn what_is_unknown_is_passed_over_and_what_is_missing_is_not_made_up() {
+        let problem = r#"{"type":"about:blank","status":403,"code":"no","title":"No.","hint":"."}"#;
+        assert_eq!(text::<Problem>(problem).unwrap().status, 403);
+        for wrong in [
+            "",
+            "{",
+            "[]",
+            r#"{"status":403,"code":"no","title":"No."}"#,
+            r#"{"status":70000,"code":"no","title":"No.","hint":"."}"#,
+            r#"{"status":"403","code":"no","title":"No.","hint":"."}"#,
+        ] {
+            assert_eq!(text::<Problem>(wrong), Err(Unreadable), "{wrong}");
+        }
+    }
+}
