@@ -8,6 +8,7 @@ mod access_coverage;
 mod assertions;
 mod assets;
 mod audit_coverage;
+mod audit_killed;
 mod audit_log;
 mod base_path;
 mod command_line;
