@@ -411,7 +411,7 @@ async fn a_real_cluster_keeps_the_contract(version: Version) {
     // Two: one of them may be the voter that is removed in the end.
     let seeds = ["n2", "n3"].map(|name| cluster.node(name).client.clone());
     let driver: Arc<dyn Driver> = connect(open(seeds.to_vec())).unwrap();
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     let truth = Truth {
         voters: sorted(&["n1", "n2", "n3"], &cluster),
         learners: sorted(&["n4"], &cluster),

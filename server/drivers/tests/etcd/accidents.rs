@@ -109,7 +109,7 @@ async fn accident_02_a_removal_without_quorum_is_refused_and_never_waited_for_wi
     };
     let driver = driver(&cluster);
     driver.observe(DEADLINE).await;
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     let dead: Vec<String> = ["n1", "n2", "n3"]
         .into_iter()
         .filter(|name| *name != leader)
@@ -137,7 +137,7 @@ async fn accident_03_leadership_is_not_handed_to_a_dead_member_and_writes_do_not
     };
     let driver = driver(&cluster);
     driver.observe(DEADLINE).await;
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     let dead = cluster.follower().await;
     let dead_id = cluster.id(&dead);
     cluster.node_mut(&dead).process.kill();
@@ -166,7 +166,7 @@ async fn accident_04_a_learner_that_etcd_would_promote_is_held_back_by_its_own_d
         return;
     };
     let (driver, n4) = (driver(&cluster), cluster.id("n4"));
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     let index = async |it: &Cluster, name: &str| {
         let told = it.status(name).await.unwrap_or_default();
         told["raftAppliedIndex"]
@@ -210,7 +210,7 @@ async fn accident_05_a_frozen_member_is_not_taken_for_healthy_because_its_leader
     };
     let driver = driver(&cluster);
     driver.observe(DEADLINE).await;
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     let follower = cluster.follower().await;
     let frozen = cluster.id(&follower);
     cluster.node(&follower).process.freeze();

@@ -25,7 +25,7 @@ fn assert_accepted(outcome: &Applied) {
 /// What the members say of themselves, as (id, name, is a learner) and as `etcdctl` puts it.
 async fn assert_told_as_it_is(cluster: &Cluster, seen: &Observation) {
     let membership = seen.membership.as_ref().unwrap();
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     let mut theirs = cluster.members(&leader).await;
     theirs.sort();
     let ours: Vec<(String, String, bool)> = membership
@@ -108,7 +108,7 @@ async fn a_cluster_lives(version: Version) {
     let (driver, dir) = (driver(&cluster), tempfile::tempdir().unwrap());
     driver.observe(DEADLINE).await;
     cluster.fill(20, 30_000).await;
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     let follower = cluster.follower().await;
     let load = cluster.load(&leader, 2);
     let index = async |it: &Cluster| it.status("n1").await.map(|told| told["raftIndex"].clone());
@@ -198,7 +198,7 @@ async fn a_cluster_lives(version: Version) {
     drop(load);
 
     // A voter dies and is taken out.
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     let others = ["n1", "n2", "n3"];
     let dead = others.into_iter().find(|name| *name != leader).unwrap();
     let dead_id = cluster.id(dead);
@@ -273,7 +273,7 @@ async fn a_store_with_gaps_is_smaller_once_its_member_is_defragmented_and_an_ala
         return;
     };
     let (driver, dir) = (driver(&cluster), tempfile::tempdir().unwrap());
-    let leader = cluster.leader().await.unwrap();
+    let leader = cluster.settled_leader().await;
     // The same key over and over, until the store is full.
     cluster
         .until("the store is full", 30, async |it| {

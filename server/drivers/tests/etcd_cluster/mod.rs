@@ -218,7 +218,7 @@ impl Cluster {
     /// Adds a learner and starts it; returns its id once it answers.
     pub async fn add_learner(&mut self, name: &str) -> String {
         let node = self.newcomer(name).await;
-        let leader = self.leader().await.unwrap();
+        let leader = self.settled_leader().await;
         let body = json!({ "peerURLs": [node], "isLearner": true });
         let (status, told) = self.call(&leader, "cluster/member/add", body).await;
         assert_eq!(status, 200, "{told}");
@@ -308,6 +308,15 @@ impl Cluster {
         None
     }
 
+    /// The same, once all that answer agree: on a busy machine elections happen by themselves.
+    pub async fn settled_leader(&self) -> String {
+        self.until("all name one leader", 20, async |it| {
+            it.leader().await.is_some()
+        })
+        .await;
+        self.leader_of_those_that_answer().await
+    }
+
     /// The member that says it leads, whatever the others say or do not.
     pub async fn leader_of_those_that_answer(&self) -> String {
         for node in &self.nodes {
@@ -336,7 +345,7 @@ impl Cluster {
 
     /// A voter that does not lead.
     pub async fn follower(&self) -> String {
-        let leader = self.leader().await.unwrap();
+        let leader = self.settled_leader().await;
         let mut others = self.nodes[..self.shape.voters].iter().rev();
         others
             .find(|node| node.name != leader)
@@ -380,10 +389,14 @@ impl Cluster {
 
     /// Writes `count` values of `size` bytes.
     pub async fn fill(&self, count: usize, size: usize) {
-        let leader = self.leader().await.expect("a leader to write to");
         for number in 0..count {
-            let (status, told) = self.put(&leader, &format!("filled-{number}"), size).await;
-            assert_eq!(status, 200, "{told}");
+            self.until("a value is stored", 20, async |it| {
+                let Some(leader) = it.leader().await else {
+                    return false;
+                };
+                it.put(&leader, &format!("filled-{number}"), size).await.0 == 200
+            })
+            .await;
         }
     }
 
