@@ -197,7 +197,8 @@ async fn an_entry_changed_while_the_console_runs_stops_it_at_the_next_start_at_t
     let (directory, cluster) = (stage.directory, stage.cluster);
     drop(stage.control);
     // Far below the newest checkpoint's last block, where only reading all finds it.
-    let statement = "UPDATE entries SET bytes = CAST(replace(bytes, '=1+1', '=9+9') AS BLOB) WHERE seq = 9";
+    let statement =
+        "UPDATE entries SET bytes = CAST(replace(bytes, '=1+1', '=9+9') AS BLOB) WHERE seq = 9";
     attack(directory.path(), statement).await;
     let control = Control::start(settings(directory.path(), &cluster))
         .await
