@@ -11,6 +11,7 @@ mod audit_coverage;
 mod audit_killed;
 mod audit_log;
 mod base_path;
+mod caddy;
 mod command_line;
 mod configuration;
 mod cross_site;

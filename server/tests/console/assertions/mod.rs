@@ -1,34 +1,25 @@
 //! Signed assertions of sign-on proxies: what each preset takes, and every way to forge one.
 //! Each attack names where it was seen.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod rotation;
+mod settings;
+mod signer;
+
+use std::sync::{Arc, Mutex};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD},
-};
-use quorate::{
-    configuration::Configuration,
-    identity::{
-        Assertions, Doubt, Expected, Identity, Known, Patience, Place, Preset, Proxied, Rules,
-        Source, Word,
-    },
-};
-use ring::{
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use quorate::identity::{
+    Assertions, Doubt, Expected, Identity, Known, Patience, Place, Preset, Proxied, Rules, Source,
+    Word,
 };
 use serde_json::{Value, json};
 
+use rotation::serve;
+pub use signer::{Signer, claims};
+
 /// 2023-11-14, in seconds since 1970.
-pub const NOW: u64 = 1_700_000_000;
+const NOW: u64 = 1_700_000_000;
 const ARN: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/a/1";
 
 const RSA_N: &str = concat!(
@@ -46,77 +37,6 @@ const RSA_TOKEN: &str = concat!(
     "EZSV1deWo2xqnFm1BHu-eONH9KMSAgUzdu9QnQYWhRazYwbRRw3Aso7-900zg2Ocsq6tMYAKhvD8PCjRRzcdzg8s",
     "G1AX-3LWEoCPqUKGtJxy96t4d13m-J3dx6vHJGIMniXTt6pBH5BNw-ZLKHByFYXXol1FjHzFo-TxtU7w",
 );
-
-/// A key of an issuer, and what it signs.
-pub struct Signer {
-    pub kid: String,
-    pair: EcdsaKeyPair,
-}
-
-impl Signer {
-    pub fn new(kid: &str) -> Self {
-        let random = SystemRandom::new();
-        let method = &ECDSA_P256_SHA256_FIXED_SIGNING;
-        let document = EcdsaKeyPair::generate_pkcs8(method, &random).unwrap();
-        Self {
-            kid: kid.to_owned(),
-            pair: EcdsaKeyPair::from_pkcs8(method, document.as_ref(), &random).unwrap(),
-        }
-    }
-
-    fn point(&self) -> &[u8] {
-        self.pair.public_key().as_ref()
-    }
-
-    pub fn jwk(&self) -> Value {
-        let encoded = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
-        json!({ "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.kid,
-                "x": encoded(&self.point()[1..33]), "y": encoded(&self.point()[33..]) })
-    }
-
-    fn pem(&self) -> String {
-        let head = "3059301306072a8648ce3d020106082a8648ce3d030107034200";
-        let head: Vec<u8> = (0..head.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&head[at..at + 2], 16).unwrap())
-            .collect();
-        let body = STANDARD.encode([&head, self.point()].concat());
-        format!(
-            "-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n",
-            &body[..64],
-            &body[64..]
-        )
-    }
-
-    fn over(&self, message: &str) -> Vec<u8> {
-        let signed = self.pair.sign(&SystemRandom::new(), message.as_bytes());
-        signed.unwrap().as_ref().to_vec()
-    }
-
-    pub fn token(&self, claims: &Value) -> String {
-        self.token_with(&json!({ "alg": "ES256", "kid": self.kid }), claims)
-    }
-
-    fn token_with(&self, head: &Value, claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(head), part(claims));
-        let signed = URL_SAFE_NO_PAD.encode(self.over(&message));
-        format!("{message}.{signed}")
-    }
-
-    /// As AWS writes it: with padding everywhere, and the padding signed.
-    fn padded(&self, head: &Value, claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE.encode(value.to_string());
-        let message = format!("{}.{}", part(head), part(claims));
-        let signed = URL_SAFE.encode(self.over(&message));
-        format!("{message}.{signed}")
-    }
-}
-
-pub fn claims(now: u64) -> Value {
-    json!({ "iss": "issuer", "aud": "console", "sub": "4711", "email": "anna@example.com",
-            "groups": ["ops"], "iat": now, "exp": now + 300 })
-}
 
 fn without(claim: &str) -> Value {
     let mut claims = claims(NOW);
@@ -478,209 +398,6 @@ async fn an_assertion_that_comes_twice_or_under_an_alias_is_refused() {
             ask(&one.identity, &pairs, NOW).await,
             Err(Doubt::Ambiguous),
             "{names:?}"
-        );
-    }
-}
-
-/// Answers with what `body` holds, and counts how often it was asked.
-async fn serve(body: Arc<Mutex<String>>) -> (String, Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let answer = axum::routing::get(move || {
-        count.fetch_add(1, Ordering::SeqCst);
-        let text = body.lock().unwrap().clone();
-        async move {
-            let status = if text.is_empty() { 500 } else { 200 };
-            (axum::http::StatusCode::from_u16(status).unwrap(), text)
-        }
-    });
-    let router = axum::Router::new().fallback(answer);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (format!("http://{address}/keys"), asked)
-}
-
-fn hasty() -> Patience {
-    Patience {
-        refresh_after: Duration::from_millis(1),
-        at_least: Duration::ZERO,
-        ..Patience::default()
-    }
-}
-
-#[tokio::test]
-async fn keys_rotate_with_both_valid_meanwhile_and_one_that_was_taken_back_is_gone() {
-    let (old, new) = (Signer::new("old"), Signer::new("new"));
-    let set = |signers: &[&Signer]| {
-        json!({ "keys": signers.iter().map(|signer| signer.jwk()).collect::<Vec<_>>() }).to_string()
-    };
-    let body = Arc::new(Mutex::new(set(&[&old])));
-    let (url, _asked) = serve(Arc::clone(&body)).await;
-    let identity = expecting(
-        Preset::Generic,
-        keys(Place::Url(url.parse().unwrap()), hasty()),
-    );
-    let says = async |signer: &Signer| {
-        ask(
-            &identity,
-            &[("x-assertion", &signer.token(&claims(NOW)))],
-            NOW,
-        )
-        .await
-        .map(|known| known.is_some())
-    };
-    assert_eq!(says(&old).await, Ok(true));
-    assert_eq!(says(&new).await, Err(Doubt::UnknownKey));
-    *body.lock().unwrap() = set(&[&old, &new]);
-    assert_eq!(says(&new).await, Ok(true));
-    assert_eq!(says(&old).await, Ok(true));
-    *body.lock().unwrap() = set(&[&new]);
-    crate::support::until("the old key is gone", async || {
-        says(&old).await == Err(Doubt::UnknownKey)
-    })
-    .await;
-    // An issuer that is away for a moment does not shut everybody out.
-    body.lock().unwrap().clear();
-    assert_eq!(says(&new).await, Ok(true));
-}
-
-#[tokio::test]
-async fn made_up_key_names_do_not_make_the_console_ask_each_time() {
-    let signer = Signer::new("k1");
-    let body = Arc::new(Mutex::new(json!({ "keys": [signer.jwk()] }).to_string()));
-    let (url, asked) = serve(body).await;
-    let identity = expecting(
-        Preset::Generic,
-        keys(Place::Url(url.parse().unwrap()), Patience::default()),
-    );
-    let good = signer.token(&claims(NOW));
-    assert!(
-        ask(&identity, &[("x-assertion", &good)], NOW)
-            .await
-            .unwrap()
-            .is_some()
-    );
-    for number in 0..50 {
-        let head = json!({ "alg": "ES256", "kid": format!("made-up-{number}") });
-        let token = signer.token_with(&head, &claims(NOW));
-        assert_eq!(
-            ask(&identity, &[("x-assertion", &token)], NOW).await,
-            Err(Doubt::UnknownKey)
-        );
-    }
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert!(
-        ask(&identity, &[("x-assertion", &good)], NOW)
-            .await
-            .unwrap()
-            .is_some()
-    );
-}
-
-#[tokio::test]
-async fn keys_that_are_too_old_are_no_keys() {
-    let signer = Signer::new("k1");
-    let body = Arc::new(Mutex::new(json!({ "keys": [signer.jwk()] }).to_string()));
-    let (url, _asked) = serve(Arc::clone(&body)).await;
-    let patience = Patience {
-        gone_after: Duration::from_millis(50),
-        ..hasty()
-    };
-    let identity = expecting(
-        Preset::Generic,
-        keys(Place::Url(url.parse().unwrap()), patience),
-    );
-    let token = signer.token(&claims(NOW));
-    let says = async || {
-        ask(&identity, &[("x-assertion", &token)], NOW)
-            .await
-            .map(|known| known.is_some())
-    };
-    assert_eq!(says().await, Ok(true));
-    body.lock().unwrap().clear();
-    crate::support::until("the keys are too old", async || {
-        says().await == Err(Doubt::NoKeys)
-    })
-    .await;
-}
-
-#[test]
-fn a_configuration_that_leaves_something_open_refuses_to_start() {
-    let base = "[identity]\nmode = \"jwt-header\"\n";
-    let whole = "preset = \"pomerium\"\nissuer = \"a\"\naudience = \"a\"\njwks_url = \"https://a.example/k\"\n";
-    assert!(Configuration::parse(&format!("{base}{whole}"), []).is_ok());
-    for (text, expected) in [
-        (String::new(), "identity.preset: missing"),
-        (
-            "preset = \"okta\"".to_owned(),
-            "identity.preset: expected one of pomerium",
-        ),
-        (
-            "preset = \"generic\"".to_owned(),
-            "identity.header: missing",
-        ),
-        (
-            whole.replace("issuer = \"a\"", ""),
-            "identity.issuer: missing",
-        ),
-        (
-            whole.replace("audience = \"a\"", "audience = \"\""),
-            "identity.audience: missing",
-        ),
-        (
-            whole.replace("jwks_url = \"https://a.example/k\"", ""),
-            "identity.jwks_url: missing",
-        ),
-        (
-            whole.replace("https:", "http:"),
-            "identity.jwks_url: expected an https address",
-        ),
-        (
-            format!("{whole}jwks_file = \"x\""),
-            "identity.jwks_url: give either",
-        ),
-        (
-            format!("{whole}leeway_ms = 600000"),
-            "identity.leeway_ms: expected at most",
-        ),
-        (
-            format!("{whole}header = \"x\""),
-            "identity.header: is fixed by the preset",
-        ),
-        (
-            format!("{whole}user_header = \"Remote-User\""),
-            "identity.user_header: does not belong",
-        ),
-        (
-            whole.replace("pomerium", "aws-alb"),
-            "identity.signer: missing",
-        ),
-        (
-            format!("{whole}sign_out_path = \"https://a.example/\""),
-            "identity.sign_out_path: expected a path",
-        ),
-        (
-            format!("{whole}[[identity.grants]]\nrole = \"viewer\"\nclusters = [\"*\"]"),
-            "identity.grants[0].group: name a group",
-        ),
-        (
-            format!(
-                "{whole}[[identity.grants]]\ngroup = \"a\"\nrole = \"boss\"\nclusters = [\"*\"]"
-            ),
-            "identity.grants[0].role: expected one of",
-        ),
-        (
-            format!("{whole}[[identity.grants]]\ngroup = \"a\"\nrole = \"viewer\""),
-            "identity.grants[0].clusters: names no cluster",
-        ),
-    ] {
-        let problems = Configuration::parse(&format!("{base}{text}"), [])
-            .unwrap_err()
-            .problems;
-        assert!(
-            problems.iter().any(|line| line.starts_with(expected)),
-            "{text}\n{problems:#?}"
         );
     }
 }

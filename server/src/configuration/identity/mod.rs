@@ -1,18 +1,19 @@
 //! `[identity]`: who may come in, and by what. Exactly one mode; keys of another signed-on mode
 //! beside it are refused, since somebody would believe that they hold.
 
+mod grants;
+
 use std::path::PathBuf;
 
 use axum::http::HeaderName;
-use quorate_domain::permission::{Duty, Grant};
 use quorate_drivers::Secret;
 use toml::{Table, Value};
 use url::{Host, Url};
 
 use super::Section;
 use crate::identity::{
-    Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rule, Rules,
-    Source, TrustedHeaders, Word,
+    Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rules, Source,
+    TrustedHeaders, Word,
 };
 
 const HEADER_KEYS: [&str; 8] = [
@@ -46,7 +47,7 @@ pub enum Mode {
     #[default]
     Local,
     Proxied {
-        by: By,
+        by: Box<By>,
         rules: Rules,
         sign_out: Option<String>,
     },
@@ -160,7 +161,7 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Mode {
     let sign_out = reader.sign_out();
     match by {
         Some(by) => Mode::Proxied {
-            by,
+            by: Box::new(by),
             rules,
             sign_out,
         },
@@ -361,64 +362,6 @@ impl<'a> Reader<'a, '_> {
             Preset::AwsAlb => Place::UrlByKey(url),
             _ => Place::Url(url),
         })
-    }
-
-    fn rules(&mut self) -> Rules {
-        let mut rules = Rules::default();
-        let blocks = self.section.0.and_then(|table| table.get("grants"));
-        let blocks = blocks
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        for (index, block) in blocks.iter().filter_map(Value::as_table).enumerate() {
-            let path = format!("grants[{index}]");
-            if let Some(given) = self.grant(block, &path) {
-                rules.given.push(given);
-            }
-        }
-        let groups = self.texts("denied_groups").into_iter().map(Rule::Group);
-        let users = self.texts("denied_users").into_iter().map(Rule::User);
-        rules.denied = groups.chain(users).collect();
-        rules
-    }
-
-    fn grant(&mut self, block: &Table, path: &str) -> Option<(Rule, Grant)> {
-        let text = |key: &str| {
-            let text = block.get(key).and_then(Value::as_str);
-            text.filter(|text| !text.is_empty())
-        };
-        let rule = match (text("group"), text("user")) {
-            (Some(group), None) => Some(Rule::Group(group.to_owned())),
-            (None, Some(user)) => Some(Rule::User(user.to_owned())),
-            _ => {
-                self.wrong(
-                    &format!("{path}.group"),
-                    "name a group, or a user, and not both",
-                );
-                None
-            }
-        };
-        let role = text("role").and_then(Duty::parse);
-        if role.is_none() {
-            let known: Vec<&str> = Duty::ALL.into_iter().map(Duty::as_str).collect();
-            self.wrong(
-                &format!("{path}.role"),
-                &format!("expected one of {}", known.join(", ")),
-            );
-        }
-        let clusters = texts(Some(block), "clusters");
-        if clusters.is_empty() {
-            self.wrong(
-                &format!("{path}.clusters"),
-                "names no cluster; \"*\" is all of them",
-            );
-        }
-        let grant = Grant {
-            role: role?,
-            clusters,
-            tags: texts(Some(block), "tags"),
-        };
-        Some((rule?, grant))
     }
 
     /// Only a path: a form may lead nowhere else, and nobody is sent to another site.
