@@ -99,7 +99,7 @@ pub fn preview(checks: Vec<Check>) -> Preview {
             ),
         ],
         notes: vec!["The target is already in step.".to_owned()],
-        command: "quorate ctl promote demo node-4".to_owned(),
+        command: "quorate ctl promote demo node-4 --reason '…'".to_owned(),
         revision: Revision::from("a91f03d4c2b1e0ff"),
         fingerprint: "q1.x".to_owned(),
         age_ms: 412,

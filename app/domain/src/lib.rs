@@ -18,6 +18,7 @@ pub mod lag;
 pub mod leader;
 pub mod moment;
 pub mod observation;
+pub mod password;
 pub mod permission;
 pub mod plan;
 pub mod preflight;

@@ -18,6 +18,7 @@ mod command;
 mod expectation;
 mod picture;
 
+pub use command::with_reason;
 pub use expectation::met;
 
 /// What every fingerprint of this shape begins with.
@@ -176,6 +177,8 @@ pub struct Plan {
 /// What an operator saw when deciding. It travels as an opaque `fingerprint`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Basis {
+    /// The change that was previewed. A fingerprint without one decides on nothing.
+    pub action: Option<Action>,
     pub revision: Revision,
     pub leader: Option<MemberId>,
     pub term: Option<Term>,
@@ -196,6 +199,7 @@ impl Basis {
         reasons.sort();
         reasons.dedup();
         Self {
+            action: None,
             revision: view
                 .revision
                 .clone()
@@ -204,6 +208,15 @@ impl Basis {
             term: view.leader.term,
             verdict: view.verdict,
             reasons,
+        }
+    }
+
+    /// The same, for one change: what was previewed is all that may be done on it.
+    #[must_use]
+    pub fn on(self, action: &Action) -> Self {
+        Self {
+            action: Some(action.clone()),
+            ..self
         }
     }
 
@@ -273,7 +286,7 @@ impl PictureMember {
 #[must_use]
 pub fn preview(view: &ClusterView, action: &Action) -> Preview {
     let checks = preflight::check(view, action);
-    let basis = Basis::of(view, &checks);
+    let basis = Basis::of(view, &checks).on(action);
     let may_choose =
         capability::of(&view.capabilities, Verb::Transfer).is_some_and(|transfer| transfer.target);
     Preview {

@@ -45,7 +45,7 @@ impl Caller {
 }
 
 /// Gives the HTTP answer the problem's own status.
-fn answered(failure: Failure) -> Failure {
+pub(super) fn answered(failure: Failure) -> Failure {
     if let (Some(options), Ok(status)) = (
         use_context::<ResponseOptions>(),
         StatusCode::from_u16(failure.0.status),

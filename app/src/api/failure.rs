@@ -61,6 +61,10 @@ impl FromServerFnError for Failure {
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
                 (400, "malformed", words::MALFORMED)
             }
+            // The console deserializes what was sent to it, a page what it was answered.
+            ServerFnErrorErr::Deserialization(_) if cfg!(feature = "ssr") => {
+                (400, "malformed", words::MALFORMED)
+            }
             ServerFnErrorErr::Deserialization(_) => {
                 (502, "answer-not-understood", words::ANSWER_NOT_UNDERSTOOD)
             }
@@ -71,7 +75,10 @@ impl FromServerFnError for Failure {
             | ServerFnErrorErr::Serialization(_)
             | ServerFnErrorErr::Response(_) => (500, "internal", words::INTERNAL),
         };
-        Self(Problem::new(status, code, title, hint))
+        let failure = Self(Problem::new(status, code, title, hint));
+        #[cfg(feature = "ssr")]
+        let failure = super::caller::answered(failure);
+        failure
     }
 }
 
@@ -105,6 +112,17 @@ mod tests {
         assert_eq!(
             (failure.0.status, failure.0.code.as_str()),
             (403, "cross-site")
+        );
+    }
+
+    #[cfg(feature = "ssr")]
+    #[test]
+    fn a_body_the_console_does_not_understand_is_the_senders_fault() {
+        let error = ServerFnErrorErr::Deserialization("key must be a string".to_owned());
+        let failure = Failure::from_server_fn_error(error);
+        assert_eq!(
+            (failure.0.status, failure.0.code.as_str()),
+            (400, "malformed")
         );
     }
 

@@ -1,6 +1,9 @@
 //! The words of signing in, accounts, tokens and sessions.
 
-use quorate_domain::permission::{Duty, Grant};
+use quorate_domain::{
+    password::{LONGEST, SHORTEST},
+    permission::{Duty, Grant},
+};
 
 // Signing in.
 pub const SIGN_IN_SENTENCE: &str = "Sign in to see the clusters and what may be done.";
@@ -71,8 +74,12 @@ pub const SET_PASSWORD_SENTENCE: &str =
     "You are signed in by a one-time link. Set a password to be able to come back.";
 pub const CURRENT_PASSWORD: &str = "Current password";
 pub const NEW_PASSWORD: &str = "New password";
-pub const PASSWORD_RULE: &str = "At least 8 characters; 15 or more are better. Any characters.";
-pub const PASSWORD_MIN: &str = "8";
+#[must_use]
+pub fn password_rule() -> String {
+    format!(
+        "{SHORTEST} to {LONGEST} characters, at least 5 different ones, of any kind. Not your name, and nothing that is guessed first."
+    )
+}
 pub const ENDS_OTHERS: &str = "Your other sessions end.";
 pub const SAVE: &str = "Save password";
 pub const PASSWORD_SAVED: &str = "The password is set. Your other sessions have ended.";
@@ -87,8 +94,8 @@ pub fn password_problem(code: &str) -> (&'static str, &'static str) {
         ),
         "throttled" => ("Too many attempts.", "Wait a minute, then try again."),
         "malformed" | "invalid" => (
-            "This password is too short or too well known.",
-            "Choose another one; the password stays as it was.",
+            "This password was not accepted.",
+            "It is too short or too long, has your name in it, or is among the first that are guessed. Choose another one; the password stays as it was.",
         ),
         _ => (
             "The password was not set.",
@@ -142,7 +149,9 @@ pub const fn duty(duty: Duty) -> &'static str {
     match duty {
         Duty::Viewer => "sees clusters, changes and problems",
         Duty::Operator => "adds learners, promotes, transfers leadership, takes snapshots",
-        Duty::Admin => "demotes, removes, downloads snapshots, manages access, reads the audit log",
+        Duty::Admin => {
+            "demotes, removes, sets states by hand, downloads snapshots, manages access, reads the audit log"
+        }
         Duty::Approver => "approves changes of others (not in this version)",
         Duty::Auditor => "reads the audit log",
     }
@@ -232,7 +241,7 @@ pub const HIDE: &str = "I have it, hide it";
 
 pub const NEEDS_ADMIN: &str = "Accounts and tokens of others need the role admin on all clusters.";
 pub const SCRIPTS_NEEDED: &str =
-    "Changing something here needs scripts; all reading works without.";
+    "Accounts, tokens and sessions are changed with scripts; all reading works without.";
 
 // What became of a button.
 #[must_use]

@@ -3,7 +3,7 @@
 use quorate_domain::{
     action::Verb,
     event::Happening,
-    job::{Change, StepState},
+    job::{Change, ChangeState, StepState},
     preflight::ReasonCode,
     view::{ClusterView, LeaderStatus, MemberView},
 };
@@ -30,7 +30,7 @@ pub const SEEN: &str = "Seen";
 pub const ACTIONS: &str = "Actions";
 pub const MORE: &str = "More";
 pub const ACTIONS_NEED_SCRIPTS: &str =
-    "Changing something here needs scripts; the command quorate ctl does not.";
+    "Changes of members need scripts; the command quorate ctl does not.";
 
 pub const WHAT_HAPPENED: &str = "What happened";
 pub const NOTHING_HAPPENED: &str = "Nothing since this console began to watch.";
@@ -234,8 +234,28 @@ pub fn happening(what: &Happening) -> (String, String, String) {
             if let Some(ticket) = ticket {
                 below = format!("{ticket} · {below}");
             }
-            (actor.clone(), text.clone(), below)
+            (actor.clone(), asked(text, *state), below)
         }
+    }
+}
+
+/// What somebody asked for, as it follows their name: "promoted node-5 to voter", or, where it is
+/// not done, "asked to promote node-5 to voter".
+fn asked(title: &str, state: ChangeState) -> String {
+    const VERBS: [(&str, &str); 7] = [
+        ("Add", "added"),
+        ("Promote", "promoted"),
+        ("Demote", "demoted"),
+        ("Remove", "removed"),
+        ("Transfer", "transferred"),
+        ("Take", "took"),
+        ("Defragment", "defragmented"),
+    ];
+    let (first, rest) = title.split_once(' ').unwrap_or((title, ""));
+    match VERBS.iter().find(|(verb, _)| *verb == first) {
+        Some((_, past)) if state == ChangeState::Succeeded => format!("{past} {rest}"),
+        Some(_) => format!("asked to {} {rest}", first.to_ascii_lowercase()),
+        None => format!("asked for this: {title}"),
     }
 }
 
@@ -319,5 +339,28 @@ pub fn by_hand_problem(code: &str) -> &'static str {
         "audit-unavailable" => "Not saved: the audit log takes no entries. See Problems.",
         "not-found" => "Not saved: the member is gone, or nothing was set.",
         _ => "Not saved: a reason in one line of at most 500 characters is needed.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_reads_as_a_sentence_behind_the_name_of_who_asked() {
+        let title = "Promote node-5 to voter in demo: it is a voter.";
+        let read = |state| asked(title, state);
+        assert_eq!(
+            read(ChangeState::Succeeded),
+            "promoted node-5 to voter in demo: it is a voter."
+        );
+        assert_eq!(
+            read(ChangeState::Failed),
+            "asked to promote node-5 to voter in demo: it is a voter."
+        );
+        assert_eq!(
+            asked("Take a snapshot of demo", ChangeState::Succeeded),
+            "took a snapshot of demo"
+        );
     }
 }

@@ -6,13 +6,12 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
+use quorate_domain::password::{LONGEST, SHORTEST};
 use quorate_drivers::Secret;
 use tokio::sync::Semaphore;
 
 use crate::ControlError;
 
-const SHORTEST: usize = 12;
-const LONGEST: usize = 128;
 /// Memory in KiB, passes and lanes of argon2id: the floor OWASP recommends.
 const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;

@@ -2,7 +2,10 @@
 
 use crate::{action::Action, view::ClusterView};
 
-/// `quorate ctl promote vault-eu bao-us1-a`
+/// Stands where the reason goes, which the command line demands as the dialog does.
+const NO_REASON_YET: &str = " --reason '…'";
+
+/// `quorate ctl promote vault-eu bao-us1-a --reason '…'`
 pub(super) fn line(view: &ClusterView, action: &Action) -> String {
     let cluster = view.name.as_str();
     let words: Vec<&str> = match action {
@@ -29,7 +32,22 @@ pub(super) fn line(view: &ClusterView, action: &Action) -> String {
         Action::Defragment { member } => vec!["defragment", cluster, member.as_str()],
     };
     let quoted: Vec<String> = words.into_iter().map(quoted).collect();
-    format!("quorate ctl {}", quoted.join(" "))
+    format!("quorate ctl {}{NO_REASON_YET}", quoted.join(" "))
+}
+
+/// A preview's command with what has been written into the form: a reason in place of the dots, and
+/// the ticket. What is still empty stays as it is.
+#[must_use]
+pub fn with_reason(command: &str, reason: &str, ticket: &str) -> String {
+    let (reason, ticket) = (reason.trim(), ticket.trim());
+    let mut line = match command.strip_suffix(NO_REASON_YET) {
+        Some(bare) if !reason.is_empty() => format!("{bare} --reason {}", quoted(reason)),
+        _ => command.to_owned(),
+    };
+    if !ticket.is_empty() {
+        line = format!("{line} --ticket {}", quoted(ticket));
+    }
+    line
 }
 
 /// A word as a POSIX shell reads it back unchanged.
@@ -53,14 +71,20 @@ mod tests {
         let promote = Action::Promote {
             member: "n4".into(),
         };
-        assert_eq!(line(&view, &promote), "quorate ctl promote vault-eu n4");
+        let bare = line(&view, &promote);
+        assert_eq!(bare, "quorate ctl promote vault-eu n4 --reason '…'");
+        assert_eq!(with_reason(&bare, " ", ""), bare);
+        assert_eq!(
+            with_reason(&bare, " it's due ", "OPS-7"),
+            r"quorate ctl promote vault-eu n4 --reason 'it'\''s due' --ticket OPS-7"
+        );
         let add = Action::AddLearner {
             address: "https://10.0.0.5:8200".to_owned(),
             member: Some("n 5's".into()),
         };
         assert_eq!(
             line(&view, &add),
-            r"quorate ctl add-learner vault-eu https://10.0.0.5:8200 --id 'n 5'\''s'"
+            r"quorate ctl add-learner vault-eu https://10.0.0.5:8200 --id 'n 5'\''s' --reason '…'"
         );
     }
 }

@@ -27,7 +27,10 @@ fn a_preview_shows_before_and_after_and_what_will_be_done() {
     let view = roomy().openbao().seen_after(400);
     let preview = preview(&view, &promote());
     assert_eq!(preview.title, "Promote n5 to voter in vault-eu");
-    assert_eq!(preview.command, "quorate ctl promote vault-eu n5");
+    assert_eq!(
+        preview.command,
+        "quorate ctl promote vault-eu n5 --reason '…'"
+    );
     assert_eq!(preview.age_ms, 400);
     assert_eq!(
         (preview.before.quorum.voters, preview.after.quorum.voters),
@@ -182,8 +185,23 @@ fn a_fingerprint_reads_back_and_holds_url_safe_characters_only() {
 }
 
 #[test]
+fn a_fingerprint_names_the_change_it_was_made_for() {
+    let view = Stage::voters(3).learner("n5").view();
+    let made_for = |action: &Action| {
+        Basis::parse(&preview(&view, action).fingerprint).and_then(|basis| basis.action)
+    };
+    let transfer = Action::Transfer {
+        member: Some("n2".into()),
+    };
+    for action in [promote(), transfer, Action::Snapshot] {
+        assert_eq!(made_for(&action), Some(action));
+    }
+}
+
+#[test]
 fn only_what_matters_counts_as_moved() {
     let seen = Basis {
+        action: Some(promote()),
         revision: "a".into(),
         leader: Some("n1".into()),
         term: Some(Term(4)),

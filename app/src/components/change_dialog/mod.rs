@@ -3,8 +3,10 @@
 //! domain's, and the console looks again before anything is sent.
 
 use leptos::{html, prelude::*};
+use leptos_router::hooks::use_location;
 use quorate_domain::{
     action::{Action, Verb},
+    plan,
     view::ClusterView,
 };
 
@@ -42,6 +44,14 @@ pub fn ChangeDialog() -> impl IntoView {
             dialog.close();
         }
     };
+    // The dialog stands outside the pages: a link in it, or the way back, leads to another page.
+    let path = use_location().pathname;
+    Effect::new(move |shown: Option<()>| {
+        path.track();
+        if shown.is_some() {
+            close();
+        }
+    });
     let opener = Opener::new();
     let closed = move |_| {
         target.set(None);
@@ -206,13 +216,18 @@ fn busy(sheet: Sheet) -> Option<&'static str> {
 
 #[component]
 fn Foot(sheet: Sheet, leave: NodeRef<html::Button>, close: Callback<()>) -> impl IntoView {
-    let command = move || {
+    let line = memo(move || {
         sheet.stage.with(|stage| match stage {
             Stage::There(preview) => {
-                Some(view! { <command::Command command=preview.command.clone()/> })
+                let (reason, ticket) = (sheet.reason.get(), sheet.ticket.get());
+                Some(plan::with_reason(&preview.command, &reason, &ticket))
             }
             Stage::Asking | Stage::Looking | Stage::Missing(_) => None,
         })
+    });
+    let command = move || {
+        line.get()
+            .map(|command| view! { <command::Command command/> })
     };
     let recorded = memo(move || sheet.change.with(Option::is_some));
     let why = memo(move || {

@@ -82,9 +82,6 @@ impl Desk {
             }
             self.outcome
                 .set(Some(answer.unwrap_or_else(Outcome::Failed)));
-            if let Some(place) = self.place.get_untracked() {
-                let _unfocusable = place.focus();
-            }
         });
     }
 }
@@ -92,6 +89,17 @@ impl Desk {
 /// Where outcomes are said; takes the focus, because the button pressed may be gone.
 #[component]
 pub fn Said(desk: Desk) -> impl IntoView {
+    Effect::new(move |_| {
+        if desk.outcome.with(Option::is_some) {
+            // What is empty is not laid out and cannot be focused: the next frame has the outcome.
+            request_animation_frame(move || {
+                if let Some(place) = desk.place.try_get_untracked().flatten() {
+                    let _unfocusable = place.focus();
+                    place.scroll_into_view();
+                }
+            });
+        }
+    });
     view! {
         <div class="said" tabindex="-1" role="status" node_ref=desk.place>
             {move || desk.outcome.get().map(|outcome| said(outcome, desk))}

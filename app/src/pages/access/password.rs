@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 use leptos_router::params::ParamsMap;
-use quorate_domain::audit::Means;
+use quorate_domain::{
+    audit::Means,
+    password::{LONGEST, SHORTEST},
+};
 
 use crate::{api::access::Access, base::path, components::panel::Panel, words::access as words};
 
@@ -71,11 +74,12 @@ pub fn panel(access: &Access) -> AnyView {
                     name="new"
                     type="password"
                     autocomplete="new-password"
-                    minlength=words::PASSWORD_MIN
+                    minlength=SHORTEST.to_string()
+                    maxlength=LONGEST.to_string()
                     required=true
                     aria-describedby="password-rule"
                 />
-                <p class="field-hint" id="password-rule">{words::PASSWORD_RULE}</p>
+                <p class="field-hint" id="password-rule">{words::password_rule()}</p>
             </div>
             <button class="button" type="submit">{words::SAVE}</button>
         </form>
