@@ -53,6 +53,8 @@ pub fn follow() {
         let topic = topic.get();
         if previous.is_some() {
             follower.leave(&topic);
+        } else if follower.failed() {
+            return follower.open(&Topic::Rail);
         }
         follower.open(&topic);
     });
@@ -81,6 +83,13 @@ impl Drop for Stream {
 }
 
 impl Follower {
+    /// Whether the page came as one that is not there or not for this person: its stream would be
+    /// refused as well.
+    fn failed(&self) -> bool {
+        let problem = self.live.problem;
+        problem.with_untracked(|problem| problem.as_ref().is_some_and(|it| it.status < 500))
+    }
+
     /// Empties what the page left showed and the next one does not.
     fn leave(&self, topic: &Topic) {
         self.nothing_wrong();

@@ -51,7 +51,7 @@ fn capabilities() -> Vec<Capability> {
     vec![
         can(
             Verb::AddLearner,
-            Some("The newcomer must run, be empty and carry an id never used before."),
+            Some("The newcomer carries an id never used before."),
         ),
         can(Verb::Promote, None),
         can(Verb::Demote, None),

@@ -2,19 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::{live::use_live, words::figures};
+use crate::live::use_live;
 
 /// The age of something that was `age_ms` old in the newest document, as it stands now.
 #[must_use]
 pub fn age_now(age_ms: Signal<Option<u64>>) -> Signal<Option<u64>> {
     let elapsed = use_live().elapsed_ms;
     Signal::derive(move || age_ms.get().map(|age| age.saturating_add(elapsed.get())))
-}
-
-/// "now", "41 s ago"; a dash where nothing was ever seen.
-#[component]
-pub fn Age(#[prop(into)] age_ms: Signal<Option<u64>>) -> impl IntoView {
-    let age = age_now(age_ms);
-    let text = memo(move || age.get().map_or_else(|| "–".to_owned(), figures::seen));
-    view! { <span class="age">{move || text.get()}</span> }
 }

@@ -16,15 +16,12 @@ use crate::{
 pub fn Rail() -> impl IntoView {
     let state = use_live().state;
     let fleet = memo(move || state.with(|state| state.fleet.len()));
-    let problems = memo(move || {
-        state.with(|state| {
-            state
-                .fleet
-                .iter()
-                .filter(|c| crate::pages::fleet::needs_a_look(c))
-                .count()
-        })
-    });
+    // As many as the page of problems lists; only some of them may be alarming.
+    let problems =
+        memo(move || state.with(|state| state.fleet.iter().map(|c| c.findings.len()).sum()));
+    let alarming =
+        memo(move || state.with(|state| state.fleet.iter().any(crate::pages::fleet::needs_a_look)));
+    let calm = Signal::stored(false);
     let running = memo(move || {
         state.with(|state| usize::try_from(state.running_changes).unwrap_or_default())
     });
@@ -38,11 +35,11 @@ pub fn Rail() -> impl IntoView {
             <a class="rail-brand" href=path("/")>{mark()} <span>{words::PRODUCT}</span></a>
             <nav class="rail-nav" aria-label=words::MAIN_NAVIGATION>
                 <ul>
-                    <RailLink to="/" label=words::FLEET count=fleet/>
-                    <RailLink to="/problems" label=words::PROBLEMS count=problems alarming=true/>
-                    <RailLink to="/changes" label=words::CHANGES count=running/>
-                    {audit.then(|| view! { <RailLink to="/audit" label=words::AUDIT count=none/> })}
-                    <RailLink to="/access" label=words::ACCESS count=none/>
+                    <RailLink to="/" label=words::FLEET count=fleet alarming=calm/>
+                    <RailLink to="/problems" label=words::PROBLEMS count=problems alarming/>
+                    <RailLink to="/changes" label=words::CHANGES count=running alarming=calm/>
+                    {audit.then(|| view! { <RailLink to="/audit" label=words::AUDIT count=none alarming=calm/> })}
+                    <RailLink to="/access" label=words::ACCESS count=none alarming=calm/>
                 </ul>
             </nav>
             {session.map(|session| view! { <WhoIAm session/> })}
@@ -55,7 +52,7 @@ fn RailLink(
     to: &'static str,
     label: &'static str,
     #[prop(into)] count: Signal<usize>,
-    #[prop(optional)] alarming: bool,
+    #[prop(into)] alarming: Signal<bool>,
 ) -> impl IntoView {
     let base = use_context::<BasePath>().unwrap_or_default();
     let href = base.path(to);
@@ -74,7 +71,7 @@ fn RailLink(
         }
     });
     let class = move || {
-        if alarming && count.get() > 0 {
+        if alarming.get() && count.get() > 0 {
             "rail-count rail-count-bad"
         } else {
             "rail-count"

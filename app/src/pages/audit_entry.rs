@@ -73,13 +73,18 @@ pub fn whole(found: &AuditEntry, seq: &str) -> AnyView {
     };
     let stored = found.stored.clone();
     let proof = path(&format!("/audit/{}/proof", entry.seq));
+    let mut panels = Vec::new();
+    panels.extend(recorded("seen", words::SEEN, &entry.seen));
+    panels.extend(recorded("sent", words::SENT, &entry.sent));
+    panels.extend(recorded("received", words::RECEIVED, &entry.received));
+    let panels = if panels.is_empty() {
+        view! { <p class="field-hint">{words::NOTHING_RECORDED}</p> }.into_any()
+    } else {
+        panels.into_any()
+    };
     view! {
         <div class="columns">
-            <div>
-                {recorded("seen", words::SEEN, &entry.seen)}
-                {recorded("sent", words::SENT, &entry.sent)}
-                {recorded("received", words::RECEIVED, &entry.received)}
-            </div>
+            <div>{panels}</div>
             <div>{who_and_why(row, entry)}</div>
         </div>
         <Panel id="stored" title=words::STORED>
@@ -161,13 +166,13 @@ fn partner(row: &Row, entry: &Entry) -> Option<AnyView> {
     Some(entry_link(outcome.seq, words::its_outcome(outcome.seq)))
 }
 
-fn recorded(id: &'static str, title: &'static str, value: &Value) -> AnyView {
-    let body = if is_nothing(value) {
-        view! { <p class="field-hint">{words::NOTHING_RECORDED}</p> }.into_any()
-    } else {
-        readable(value)
-    };
-    view! { <Panel id=id title=title><div class="panel-body">{body}</div></Panel> }.into_any()
+/// Nothing where nothing is recorded: a sign-in sends nothing to a cluster.
+fn recorded(id: &'static str, title: &'static str, value: &Value) -> Option<AnyView> {
+    if is_nothing(value) {
+        return None;
+    }
+    let body = readable(value);
+    Some(view! { <Panel id=id title=title><div class="panel-body">{body}</div></Panel> }.into_any())
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -204,11 +209,19 @@ pub fn readable(value: &Value) -> AnyView {
             let fields: Vec<_> = fields
                 .iter()
                 .map(|(name, it)| {
-                    view! { <div><dt>{name.replace('_', " ")}</dt><dd>{readable(it)}</dd></div> }
+                    view! { <div><dt>{label(name)}</dt><dd>{readable(it)}</dd></div> }
                 })
                 .collect();
             view! { <dl class="recorded">{fields}</dl> }.into_any()
         }
+    }
+}
+
+/// A recorded name in words: `age_ms` is "age (ms)".
+fn label(name: &str) -> String {
+    match name.strip_suffix("_ms") {
+        Some(name) => format!("{} (ms)", name.replace('_', " ")),
+        None => name.replace('_', " "),
     }
 }
 
@@ -226,7 +239,6 @@ fn is_table(items: &[Value]) -> bool {
 }
 
 fn table(items: &[Value]) -> AnyView {
-    let label = |name: &String| name.replace('_', " ");
     let fields = items.iter().filter_map(Value::as_object);
     let heads: Vec<_> = fields
         .clone()

@@ -14,7 +14,7 @@ use crate::{
         change_dialog::{
             before_after::before_after,
             checks::checks,
-            progress::{entry_link, sentence, steps, what_remains},
+            progress::{entry_link, notes, sentence, steps, what_remains},
         },
         moment::moment_utc,
         page_head::PageHead,
@@ -60,9 +60,13 @@ pub fn ChangePage() -> impl IntoView {
 #[must_use]
 pub fn whole(change: &Change) -> AnyView {
     let remains = leaves_something(change).then(|| {
-        let remains = what_remains(change);
+        let (title, remains) = if is_open(change) {
+            (words::AFTERWARDS, what_remains(change))
+        } else {
+            (words::NOTES, notes("", &change.notes))
+        };
         view! {
-            <Panel id="remains" title=words::AFTERWARDS>
+            <Panel id="remains" title=title>
                 <div class="panel-body">{remains}</div>
             </Panel>
         }
@@ -91,25 +95,24 @@ pub fn whole(change: &Change) -> AnyView {
 }
 
 fn leaves_something(change: &Change) -> bool {
-    let open = matches!(change.state, ChangeState::Failed | ChangeState::Unknown);
-    change.state.is_final() && (open || !change.notes.is_empty())
+    change.state.is_final() && (is_open(change) || !change.notes.is_empty())
+}
+
+/// Whether somebody has to look at the cluster.
+fn is_open(change: &Change) -> bool {
+    matches!(change.state, ChangeState::Failed | ChangeState::Unknown)
 }
 
 fn pictures(change: &Change) -> AnyView {
-    let foreseen = before_after(
+    let mut pictures = vec![
         (words::SEEN_BEFORE, &change.before),
         (words::FORESEEN, &change.after),
-    );
-    let seen = change.seen.as_ref().map(|seen| {
-        view! {
-            <div class="seen-at-end">
-                {before_after((words::FORESEEN, &change.after), (words::SEEN, seen))}
-            </div>
-        }
-    });
+    ];
+    pictures.extend(change.seen.as_ref().map(|seen| (words::SEEN, seen)));
+    let pictures = before_after(&pictures);
     view! {
         <Panel id="before-after" title=words::BEFORE_AND_AFTER>
-            <div class="panel-body">{foreseen} {seen}</div>
+            <div class="panel-body">{pictures}</div>
         </Panel>
     }
     .into_any()

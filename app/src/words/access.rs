@@ -212,6 +212,7 @@ pub const WITH_TAGS: &str = "With tags (optional)";
 pub const WITH_TAGS_HINT: &str = "Only clusters that carry all of these, separated by commas.";
 pub const ROLE_FIRST: &str = "Choose at least one role.";
 pub const NAME_FIRST: &str = "Give a name.";
+pub const NAME_RULE: &str = "1 to 64 of the characters a to z, 0 to 9, dot, underscore and hyphen.";
 pub const CLUSTERS_FIRST: &str = "Name at least one cluster, or * for all.";
 
 pub const TOKENS: &str = "API tokens";

@@ -51,6 +51,17 @@ pub fn seen(milliseconds: u64) -> String {
     }
 }
 
+/// The same for a member. One that does not answer was not seen now, however short its silence; a
+/// dash for one that never answered.
+#[must_use]
+pub fn answered(milliseconds: Option<u64>, answering: bool) -> String {
+    match milliseconds {
+        Some(age) if answering => seen(age),
+        Some(age) => ago(age),
+        None => "–".to_owned(),
+    }
+}
+
 /// `1 learner`, `2 learners`.
 #[must_use]
 pub fn count(number: u64, one: &str, many: &str) -> String {

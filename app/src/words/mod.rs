@@ -120,7 +120,7 @@ pub const fn state(state: MemberState) -> &'static str {
     }
 }
 
-pub const OVERRIDDEN: &str = "overridden";
+pub const OVERRIDDEN: &str = "set by hand";
 
 #[must_use]
 pub const fn change_state(state: ChangeState) -> &'static str {

@@ -293,8 +293,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), ControlError> {
         return Ok(());
     }
     Err(ControlError::invalid(
-        "this is not a name",
-        "Use 1 to 64 of the characters a to z, 0 to 9, dot, underscore and hyphen.",
+        "a name is 1 to 64 of the characters a to z, 0 to 9, dot, underscore and hyphen",
+        "Choose another name.",
     ))
 }
 

@@ -41,12 +41,12 @@ impl Picture {
 }
 
 fn members(view: &ClusterView, action: &Action) -> Vec<PictureMember> {
+    // Who leads is told beside the ring, which looks the same before and after.
     let moves_leadership = matches!(action, Action::Transfer { .. });
     view.members
         .iter()
         .map(|member| {
-            let changed = action.member() == Some(&member.id)
-                || (moves_leadership && view.is_led_by(&member.id));
+            let changed = !moves_leadership && action.member() == Some(&member.id);
             PictureMember::of(member, changed)
         })
         .collect()

@@ -1,5 +1,5 @@
-//! Two pictures of a membership side by side: what holds now and what would hold, or what was
-//! foreseen and what was seen.
+//! Pictures of a membership side by side: what holds now and what would hold, and what was seen of
+//! it in the end.
 
 use leptos::prelude::*;
 use quorate_domain::{cluster::Role, plan::Picture};
@@ -9,17 +9,23 @@ use crate::{
     words::{actions as words, audit::NOTHING},
 };
 
-/// `after` is compared with `before`: what differs is set in bold.
+/// Each is compared with the one before it: what differs is set in bold.
 #[must_use]
-pub fn before_after(before: (&str, &Picture), after: (&str, &Picture)) -> AnyView {
-    view! {
-        <div class="before-after">
-            {panel(before.0, before.1, None)}
-            <span class="before-after-arrow" aria-hidden="true">"→"</span>
-            {panel(after.0, after.1, Some(before.1))}
-        </div>
+pub fn before_after(pictures: &[(&str, &Picture)]) -> AnyView {
+    let class = if pictures.len() > 2 {
+        "before-after before-after-seen"
+    } else {
+        "before-after"
+    };
+    let mut earlier = None;
+    let mut panels = Vec::with_capacity(pictures.len());
+    for (title, picture) in pictures {
+        let arrow = earlier
+            .map(|_| view! { <span class="before-after-arrow" aria-hidden="true">"→"</span> });
+        panels.push(view! { {arrow} {panel(title, picture, earlier)} }.into_any());
+        earlier = Some(*picture);
     }
-    .into_any()
+    view! { <div class=class>{panels}</div> }.into_any()
 }
 
 /// One picture with its facts.

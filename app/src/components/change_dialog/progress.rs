@@ -132,18 +132,13 @@ pub fn entry_link(seq: u64, text: String) -> AnyView {
     view! { <a href=path(&format!("/audit/{seq}"))>{text}</a> }.into_any()
 }
 
-/// Sentences under a heading.
+/// Sentences under a heading; without one where a panel's title stands above them.
 #[must_use]
 pub fn notes(title: &str, notes: &[String]) -> AnyView {
     let items: Vec<_> = notes
         .iter()
         .map(|note| view! { <li>{note.clone()}</li> })
         .collect();
-    view! {
-        <section class="notes">
-            <h3>{title.to_owned()}</h3>
-            <ul>{items}</ul>
-        </section>
-    }
-    .into_any()
+    let title = (!title.is_empty()).then(|| view! { <h3>{title.to_owned()}</h3> });
+    view! { <section class="notes">{title} <ul>{items}</ul></section> }.into_any()
 }

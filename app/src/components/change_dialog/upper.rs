@@ -76,7 +76,7 @@ fn decided(preview: &Preview) -> AnyView {
         }
     });
     view! {
-        {before_after((words::BEFORE, &preview.before), (words::AFTER, &preview.after))}
+        {before_after(&[(words::BEFORE, &preview.before), (words::AFTER, &preview.after)])}
         {checks(&preview.checks)}
         {steps}
         {(!preview.notes.is_empty()).then(|| notes(words::NOTES, &preview.notes))}

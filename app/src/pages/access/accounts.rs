@@ -177,8 +177,10 @@ fn new_account(desk: Desk) -> AnyView {
                         autocomplete="off"
                         spellcheck="false"
                         prop:value=name
+                        aria-describedby="new-account-name-rule"
                         on:input=move |event| name.set(event_target_value(&event))
                     />
+                    <p class="field-hint" id="new-account-name-rule">{words::NAME_RULE}</p>
                 </div>
                 {fields("new-account", choice)}
                 <p class="field-problem" role="alert">{move || missing.get()}</p>

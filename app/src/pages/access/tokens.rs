@@ -139,8 +139,10 @@ fn new_token(desk: Desk) -> AnyView {
                         autocomplete="off"
                         spellcheck="false"
                         prop:value=name
+                        aria-describedby="new-token-name-rule"
                         on:input=move |event| name.set(event_target_value(&event))
                     />
+                    <p class="field-hint" id="new-token-name-rule">{words::NAME_RULE}</p>
                 </div>
                 {fields("new-token", choice)}
                 <div class="field">

@@ -115,6 +115,9 @@ pub fn ActButton(
     #[prop(optional)] member: Option<MemberId>,
     #[prop(optional)] leads: bool,
     look: Look,
+    /// A button beside it, under which a reason that both have stands already.
+    #[prop(optional)]
+    beside: Option<Verb>,
     /// Unique on the page.
     #[prop(into)]
     id: String,
@@ -125,22 +128,27 @@ pub fn ActButton(
     let of = member.clone();
     let refused = memo(move || {
         seen.look(|view| {
-            let verdict = verdict(view, verb, of.as_ref())?;
-            refusal(session.as_ref(), view, verdict)
+            let refusal_of =
+                |verb| refusal(session.as_ref(), view, verdict(view, verb, of.as_ref())?);
+            let refused = refusal_of(verb)?;
+            let said = beside.and_then(refusal_of).as_ref() == Some(&refused);
+            Some((refused, said))
         })
         .flatten()
     });
     let why = format!("{id}-why");
     let described = why.clone();
     let text = move || match refused.get() {
-        Some(refusal) if look == Look::Small => say::disabled(label, &refusal.brief),
+        Some((refusal, _)) if look == Look::Small => say::disabled(label, &refusal.brief),
         _ => label.to_owned(),
     };
     // In a row the full sentence is for those who hear the page; the button shows its short form.
-    let why_class = if look == Look::Small {
-        "unseen"
-    } else {
-        "why act-why"
+    let why_class = move |said: bool| {
+        if said || look == Look::Small {
+            "unseen"
+        } else {
+            "why act-why"
+        }
     };
     let class = move || match refused.with(Option::is_some) {
         true => {
@@ -164,7 +172,7 @@ pub fn ActButton(
             >
                 {move || text()}
             </button>
-            {anew(move || refused.get().map(|refusal| view! { <p class=why_class id=why.clone()>{refusal.full}</p> }))}
+            {anew(move || refused.get().map(|(refusal, said)| view! { <p class=why_class(said) id=why.clone()>{refusal.full}</p> }))}
         </div>
     }
     .into_any()

@@ -47,7 +47,7 @@ pub fn Head(seen: Seen) -> impl IntoView {
                     <ActButton seen verb=Verb::Snapshot look=Look::Plain id="act-snapshot"/>
                 }))}
                 {anew(move || add.get().then(|| view! {
-                    <ActButton seen verb=Verb::AddLearner look=Look::Primary id="act-add-learner"/>
+                    <ActButton seen verb=Verb::AddLearner look=Look::Primary beside=Verb::Snapshot id="act-add-learner"/>
                 }))}
                 <p class="why needs-no-script">{say::ACTIONS_NEED_SCRIPTS}</p>
             </div>

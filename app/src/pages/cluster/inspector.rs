@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use quorate_domain::{
     cluster::MemberId,
+    health::FindingCode,
     view::{ClusterView, MemberView},
 };
 
@@ -61,7 +62,9 @@ pub fn Inspector(
             let own = view
                 .findings
                 .iter()
-                .filter(|f| f.member.as_ref() == Some(&member.id));
+                // What is set by hand stands among the facts, with who set it and why.
+                .filter(|f| f.member.as_ref() == Some(&member.id))
+                .filter(|f| f.code != FindingCode::OverrideActive);
             own.map(|finding| finding.text.clone()).collect::<Vec<_>>()
         })
         .unwrap_or_default()
@@ -130,11 +133,9 @@ fn facts(view: &ClusterView, member: &MemberView) -> Vec<(&'static str, String)>
         (say::LAST_CONTACT, member.last_contact_ms.map(figures::seen)),
         (
             say::SEEN,
-            Some(
-                member
-                    .age_ms
-                    .map_or(say::NOT_KNOWN.to_owned(), figures::seen),
-            ),
+            Some(member.age_ms.map_or(say::NOT_KNOWN.to_owned(), |age| {
+                figures::answered(Some(age), member.answering)
+            })),
         ),
         (say::RESTARTED, member.restarted_ms.map(figures::ago)),
         (

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     components::{
-        age::Age,
+        age::age_now,
         tags::{RoleTag, StateTag},
     },
     words::{cluster as say, figures},
@@ -107,6 +107,15 @@ fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
         let id = id.clone();
         Signal::derive(move || seen.member(&id, |_, member| member.age_ms).flatten())
     };
+    let age = age_now(age);
+    let answered = {
+        let id = id.clone();
+        memo(move || {
+            let age = age.get();
+            seen.member(&id, |_, member| figures::answered(age, member.answering))
+                .unwrap_or_default()
+        })
+    };
     let selected = {
         let id = id.clone();
         move || {
@@ -126,7 +135,7 @@ fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
             <td class="members-zone">{move || zone.get()}</td>
             <td class="num mono" data-label=say::APPLIED>{move || applied.get()}</td>
             <td class="num mono" data-label=say::BEHIND>{move || behind.get()}</td>
-            <td class="members-seen" data-label=say::SEEN><Age age_ms=age/></td>
+            <td class="members-seen" data-label=say::SEEN><span class="age">{move || answered.get()}</span></td>
             <td class="members-act">{actions(seen, id)}</td>
         </tr>
     }

@@ -23,7 +23,7 @@ use row::Row;
 /// Tags and kinds beyond this many are found by typing.
 const CHIPS: usize = 8;
 
-/// Whether a cluster counts as a problem: in the rail, in the fleet's sentence, in its filter.
+/// Whether a cluster counts as a problem: in the fleet's sentence, in its filter, for the rail's alarm.
 #[must_use]
 pub fn needs_a_look(cluster: &ClusterSummary) -> bool {
     cluster.verdict != Verdict::Ok
