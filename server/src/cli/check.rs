@@ -25,6 +25,7 @@ impl Check {
 }
 
 async fn check(configuration: Configuration) -> anyhow::Result<Exit> {
+    serve::identity(&configuration)?;
     let drivers = serve::drivers(&configuration)?;
     let diagnoses = join_all(drivers.iter().map(|driver| driver.diagnose())).await;
     let mut good = true;

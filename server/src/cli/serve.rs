@@ -12,6 +12,7 @@ use crate::{
     console::{Application, Settings},
     copies,
     exit::Exit,
+    identity::Identity,
     logs,
     renewal::Renewed,
 };
@@ -47,7 +48,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
     let stop = signals::stop()?;
     let clusters = setups(&configuration)?;
     let places = copies::places(&configuration.copies)?;
-    let identity = configuration.identity.identity().map_err(misconfigured)?;
+    let identity = identity(&configuration)?;
     let mut settings = Settings::new(configuration.data_dir, configuration.listen);
     settings.external_url = configuration.external_url;
     settings.read_only = configuration.read_only;
@@ -60,10 +61,15 @@ async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn misconfigured(problem: String) -> ConfigurationError {
-    ConfigurationError {
+/// The identity mode, with its secrets and keys read from their files.
+///
+/// # Errors
+/// If a file cannot be used.
+pub fn identity(configuration: &Configuration) -> Result<Identity, ConfigurationError> {
+    let identity = configuration.identity.identity();
+    identity.map_err(|problem| ConfigurationError {
         problems: vec![problem],
-    }
+    })
 }
 
 /// Every configured cluster with a driver for it; reaches nothing yet.

@@ -135,7 +135,9 @@ async fn a_real_caddy_signs_people_in_and_holds_no_event_back() {
     }
 
     // Longer than the stream may last, so that it is not the reader who ends it.
-    let open = console.get("/events?page=fleet").timeout(Duration::from_secs(120));
+    let open = console
+        .get("/events?page=fleet")
+        .timeout(Duration::from_secs(120));
     let open = open.send().await.unwrap();
     let mut events = Events::of(open);
     let live = async {
