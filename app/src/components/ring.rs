@@ -32,15 +32,18 @@ enum Arc {
     InStep,
     Changed,
     Behind,
+    /// Without a leader nobody knows how far behind it is.
+    Answering,
     Silent,
     Unknown,
 }
 
 impl Arc {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::InStep,
         Self::Changed,
         Self::Behind,
+        Self::Answering,
         Self::Silent,
         Self::Unknown,
     ];
@@ -60,6 +63,7 @@ impl Arc {
             Self::InStep => "arc arc-ok",
             Self::Changed => "arc arc-changed",
             Self::Behind => "arc arc-behind",
+            Self::Answering => "arc arc-answering",
             Self::Silent => "arc arc-silent",
             Self::Unknown => "arc arc-unknown",
         }
@@ -182,7 +186,7 @@ pub fn mark() -> AnyView {
     let members = [voter("1"), voter("2"), voter("3")];
     view! {
         <svg class="ring ring-small" viewBox=SMALL.view_box width="26" height="26" aria-hidden="true">
-            {circle(&members.iter().collect::<Vec<_>>(), SMALL.radius, SMALL.stroke, &SMALL)}
+            {circle(&members.iter().collect::<Vec<_>>(), 3, SMALL.radius, SMALL.stroke, &SMALL)}
         </svg>
     }
     .into_any()
@@ -199,25 +203,47 @@ fn circles(members: &[PictureMember], quorum: &Quorum, geometry: &Geometry) -> A
     match quorum.configs.as_slice() {
         [outer, inner, ..] => {
             let stroke = geometry.joint_stroke;
-            let outer = circle(&of(outer), geometry.radius + 1.0, stroke, geometry);
-            let inner = circle(&of(inner), geometry.inner_radius, stroke, geometry);
+            let outer = circle(&of(outer), 0, geometry.radius + 1.0, stroke, geometry);
+            let inner = circle(&of(inner), 0, geometry.inner_radius, stroke, geometry);
             view! { {outer} {inner} }.into_any()
         }
-        _ => circle(&all, geometry.radius, geometry.stroke, geometry),
+        _ => circle(
+            &all,
+            quorum.answering,
+            geometry.radius,
+            geometry.stroke,
+            geometry,
+        ),
     }
 }
 
+/// How many of these voters are drawn how, in the order of the ring. Of those whose state is not
+/// known, as many answer as `answering` voters leave over.
+fn counts(voters: &[&PictureMember], answering: u32) -> [(Arc, usize); 6] {
+    let of = |arc: Arc| voters.iter().filter(|m| Arc::of(m) == arc).count();
+    let known = of(Arc::InStep) + of(Arc::Changed) + of(Arc::Behind);
+    let unknown = of(Arc::Unknown);
+    let answering = usize::try_from(answering).unwrap_or_default();
+    let answering = answering.saturating_sub(known).min(unknown);
+    Arc::ALL.map(|arc| match arc {
+        Arc::Answering => (arc, answering),
+        Arc::Unknown => (arc, unknown - answering),
+        arc => (arc, of(arc)),
+    })
+}
+
 /// One configuration: its arcs and the tick at its majority.
-fn circle(voters: &[&PictureMember], radius: f64, stroke: f64, geometry: &Geometry) -> AnyView {
-    let arcs: Vec<Arc> = Arc::ALL
-        .into_iter()
-        .flat_map(|arc| {
-            voters
-                .iter()
-                .filter(move |m| Arc::of(m) == arc)
-                .map(move |_| arc)
-        })
-        .collect();
+fn circle(
+    voters: &[&PictureMember],
+    answering: u32,
+    radius: f64,
+    stroke: f64,
+    geometry: &Geometry,
+) -> AnyView {
+    let mut arcs = Vec::with_capacity(voters.len());
+    for (arc, many) in counts(voters, answering) {
+        arcs.resize(arcs.len() + many, arc);
+    }
     let Ok(count) = u32::try_from(arcs.len()) else {
         return ().into_any();
     };
@@ -334,11 +360,9 @@ fn label(members: &[PictureMember], quorum: &Quorum) -> String {
         return words::NOTHING_KNOWN.to_owned();
     }
     let mut parts = Vec::new();
-    for arc in Arc::ALL {
-        let voters = members
-            .iter()
-            .filter(|m| m.role.votes() && Arc::of(m) == arc)
-            .count();
+    let joint = quorum.configs.len() > 1;
+    let all: Vec<&PictureMember> = members.iter().filter(|m| m.role.votes()).collect();
+    for (arc, voters) in counts(&all, if joint { 0 } else { quorum.answering }) {
         if voters > 0 {
             parts.push(format!("{voters} {}", word(arc)));
         }
@@ -351,7 +375,7 @@ fn label(members: &[PictureMember], quorum: &Quorum) -> String {
             words::LEARNERS,
         ));
     }
-    if quorum.configs.len() > 1 {
+    if joint {
         parts.push(words::JOINT.to_owned());
     }
     let head = words::answering(quorum.answering, quorum.voters, quorum.majority);
@@ -363,6 +387,7 @@ const fn word(arc: Arc) -> &'static str {
         Arc::InStep => words::IN_STEP,
         Arc::Changed => words::CHANGED,
         Arc::Behind => words::BEHIND,
+        Arc::Answering => words::ANSWERING,
         Arc::Silent => words::SILENT,
         Arc::Unknown => words::UNKNOWN,
     }
@@ -392,6 +417,28 @@ mod tests {
             ["arc-ok", "arc-ok", "arc-ok", "arc-behind", "arc-silent"]
         );
         assert_eq!(html.matches("stroke-dasharray").count(), 1);
+    }
+
+    #[test]
+    fn voters_that_answer_without_a_leader_are_solid() {
+        let leaderless = |view: &mut ClusterView| {
+            view.members.truncate(3);
+            for (member, state) in view.members.iter_mut().zip([
+                MemberState::Unknown,
+                MemberState::Unreachable,
+                MemberState::Unknown,
+            ]) {
+                member.role = Role::Voter;
+                member.state = state;
+            }
+            view.quorum.voters = 3;
+            view.quorum.answering = 2;
+            view.quorum.majority = 2;
+        };
+        let html = drawn(leaderless, RingSize::Large);
+        assert_eq!(html.matches("arc arc-answering").count(), 2, "{html}");
+        assert_eq!(html.matches("stroke-dasharray").count(), 1);
+        assert!(html.contains("2 answering with a lag not known, 1 not answering"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub const NOTHING_KNOWN: &str = "No membership is known.";
 pub const IN_STEP: &str = "in step";
 pub const CHANGED: &str = "changed";
 pub const BEHIND: &str = "behind";
+pub const ANSWERING: &str = "answering with a lag not known";
 pub const SILENT: &str = "not answering";
 pub const UNKNOWN: &str = "unknown";
 pub const LEARNER: &str = "learner";
