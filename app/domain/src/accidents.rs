@@ -206,7 +206,7 @@ fn accident_21_standbys_that_name_a_dead_leader_are_not_believed() {
     assert_eq!(view.leader.member, None);
     assert_eq!(
         view.leader_sentence,
-        "Nobody leads by the words of a majority; n2 and n3 still name n1."
+        "No leader is confirmed; n2 and n3 name n1."
     );
     assert_eq!(
         finding(&view, FindingCode::NoLeader).severity,

@@ -172,7 +172,11 @@ fn cluster_findings(standing: &Standing<'_>, found: &mut Vec<Finding>) {
             );
         }
         LeaderStatus::None => {
-            add(FindingCode::NoLeader, Severity::Bad, text::no_leader());
+            let statement = match only_named(standing) {
+                Some(named) => text::leader_unconfirmed(&named),
+                None => text::no_leader(),
+            };
+            add(FindingCode::NoLeader, Severity::Bad, statement);
         }
         // An older look merely has to be renewed, and without a quorum more is said already.
         LeaderStatus::Unknown
@@ -186,6 +190,19 @@ fn cluster_findings(standing: &Standing<'_>, found: &mut Vec<Finding>) {
         }
         LeaderStatus::Unknown | LeaderStatus::Agreed => {}
     }
+}
+
+/// The one member all words on who leads name, where they do, and why that is not enough.
+fn only_named<'n>(standing: &'n Standing<'_>) -> Option<text::Named<'n>> {
+    let mut votes = standing.leader.votes.iter();
+    let (named, by) = votes.next().filter(|_| votes.len() == 0)?;
+    let answering = usize::try_from(standing.quorum.answering).unwrap_or(usize::MAX);
+    Some(text::Named {
+        name: standing.name(named),
+        by: by.iter().map(|id| standing.name(id).to_owned()).collect(),
+        by_all: by.len() >= answering,
+        doubt: crate::leader::doubt(standing.observation, named, standing.now),
+    })
 }
 
 /// Who is named by whom, by what people call them.

@@ -161,7 +161,11 @@ pub struct Memory {
     /// When each present finding began.
     pub finding_since: BTreeMap<String, Timestamp>,
     pub leader: Option<MemberId>,
+    /// When `leader` was seen to take over; `None` for one that led already when first seen.
     pub leader_since: Option<Timestamp>,
+    /// Since when `leader` is seen to lead, whether it led before or not.
+    #[serde(default)]
+    pub leader_seen_since: Option<Timestamp>,
     /// The term in which `leader` was last agreed, where terms are told.
     #[serde(default)]
     pub leader_term: Option<Term>,
@@ -204,12 +208,13 @@ const LAG_SAMPLE_EVERY_MS: u64 = 10_000;
 /// How far back tolerance is remembered, in milliseconds.
 const TOLERANCE_KEPT_MS: u64 = 24 * 3_600_000;
 
-/// Folds a new look into what is remembered. Pure: `(previous, observation, now) -> next`.
+/// Folds a new look into what is remembered. Pure: `(previous, observation, overrides, now) -> next`.
 #[must_use]
 pub fn remember(
     previous: Memory,
     registration: &Registration,
     seen: &Observation,
+    overrides: &[Override],
     now: Timestamp,
 ) -> Memory {
     let mut next = previous;
@@ -218,7 +223,7 @@ pub fn remember(
     }
     next.forget_strangers(seen);
     next.weigh_lag(&registration.thresholds, seen);
-    let standing = Standing::new(registration, seen, &next, &[], now);
+    let standing = Standing::new(registration, seen, &next, overrides, now);
     let leader = standing.leader.clone();
     let tolerates = standing.quorum.tolerates;
     let present = findings::begun(&standing);
@@ -313,8 +318,10 @@ impl Memory {
             return;
         }
         let same = self.leader == leader.member && self.leader_term == leader.term;
-        if !same || self.leader_since.is_none() {
-            self.leader_since = Some(now);
+        // The first leader seen has led for nobody knows how long.
+        if !same {
+            self.leader_since = self.leader.is_some().then_some(now);
+            self.leader_seen_since = Some(now);
         }
         self.leader = leader.member;
         self.leader_term = leader.term;

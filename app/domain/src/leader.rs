@@ -134,6 +134,44 @@ fn is_followed(says: &SelfReport) -> bool {
     says.quorum_evidence_ms.is_none_or(|age| age < longest)
 }
 
+/// Why the one member that is named does not pass for the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It does not answer.
+    Silent,
+    /// A voter has told a higher term than its own.
+    Superseded,
+    /// It answers and does not say that it leads.
+    NoClaim,
+    /// Its proof that a majority follows it is older than an election timeout.
+    Unproven,
+    /// It claims to lead; too few voters name it.
+    TooFew,
+}
+
+/// Why `named` does not pass for the leader, where it does not.
+pub(crate) fn doubt(observation: &Observation, named: &MemberId, now: Timestamp) -> Doubt {
+    let mut nodes = observation.nodes.iter().filter(|node| node.id == *named);
+    let Some(says) = nodes.find_map(|node| fresh(node, now)) else {
+        return Doubt::Silent;
+    };
+    let passed = observation
+        .membership
+        .as_ref()
+        .and_then(|membership| highest_term(observation, membership));
+    if says
+        .term
+        .is_some_and(|term| passed.is_some_and(|passed| term < passed))
+    {
+        return Doubt::Superseded;
+    }
+    match (says.claims_leadership, is_followed(says)) {
+        (false, _) => Doubt::NoClaim,
+        (true, false) => Doubt::Unproven,
+        (true, true) => Doubt::TooFew,
+    }
+}
+
 /// Whom a voter names; one that claims to lead names itself.
 fn named<'a>(id: &'a MemberId, says: &'a SelfReport) -> Option<&'a MemberId> {
     says.names_leader

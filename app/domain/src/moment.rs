@@ -64,6 +64,12 @@ impl Timestamp {
         self.parts().0
     }
 
+    /// `2026-11-21 14:02:52 UTC`
+    #[must_use]
+    pub fn in_words(self) -> String {
+        format!("{} {} UTC", self.day(), self.clock())
+    }
+
     fn parts(self) -> (String, u8, u8, u8, u16) {
         let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);

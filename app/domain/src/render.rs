@@ -4,7 +4,7 @@
 use crate::{
     action::{Action, Verb},
     capability, findings,
-    health::{ClusterState, Finding, Memory, Registration, Verdict},
+    health::{ClusterState, Finding, FindingCode, Memory, Registration, Verdict},
     leader::CLAIM_HOLDS_MS,
     moment::Timestamp,
     observation::{Answer, Observation},
@@ -249,6 +249,8 @@ fn texts_about(member: &crate::cluster::Member, found: &[Finding]) -> Vec<String
     found
         .iter()
         .filter(|finding| finding.member.as_ref() == Some(&member.id))
+        // It is told as `manual` already, with all that belongs to it.
+        .filter(|finding| finding.code != FindingCode::OverrideActive)
         .map(|finding| finding.text.clone())
         .collect()
 }

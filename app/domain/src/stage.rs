@@ -255,7 +255,13 @@ impl Stage {
     /// Looks, and remembers.
     pub fn look(mut self) -> Self {
         let memory = std::mem::take(&mut self.memory);
-        self.memory = remember(memory, &self.registration(), &self.observation(), self.at);
+        self.memory = remember(
+            memory,
+            &self.registration(),
+            &self.observation(),
+            &self.overrides,
+            self.at,
+        );
         self
     }
 

@@ -121,7 +121,7 @@ pub struct ClusterView {
     pub observed_at: Option<Timestamp>,
     pub age_ms: Option<u64>,
     pub sentence: String,
-    /// "bao-eu1-a leads since 3 d 4 h; the 4 voters that answer name it."
+    /// "bao-eu1-a has led for 3 d 4 h; the 4 voters that answer name it."
     pub leader_sentence: String,
     pub verdict: Verdict,
     pub leader: Leader,
@@ -159,6 +159,13 @@ pub struct ClusterSummary {
     /// What the small ring is drawn from.
     pub members: Vec<crate::plan::PictureMember>,
     pub lag_history: Vec<u64>,
+}
+
+/// A majority answers, and no leader is confirmed. A look that is merely too old to say so does
+/// not count.
+#[must_use]
+pub const fn is_leaderless(status: LeaderStatus) -> bool {
+    matches!(status, LeaderStatus::None | LeaderStatus::Disputed)
 }
 
 impl MemberView {

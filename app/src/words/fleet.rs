@@ -1,6 +1,9 @@
 //! The words of the fleet page.
 
-use quorate_domain::{health::Verdict, view::ClusterSummary};
+use quorate_domain::{
+    health::Verdict,
+    view::{ClusterSummary, is_leaderless},
+};
 
 use super::figures;
 use crate::pages::fleet::needs_a_look;
@@ -44,33 +47,61 @@ pub fn sentence(fleet: &[ClusterSummary]) -> (String, String) {
     if total == 0 {
         return (EMPTY.to_owned(), String::new());
     }
-    let lost = fleet
+    let with = |class: fn(&ClusterSummary) -> bool| fleet.iter().filter(|row| class(row)).count();
+    let look = with(needs_a_look);
+    let worst: [Class; 3] = [
+        (with(is_lost), "has no quorum", "have no quorum"),
+        (
+            with(is_led_by_nobody),
+            "has no confirmed leader",
+            "have no confirmed leader",
+        ),
+        (with(is_silent), "does not answer", "do not answer"),
+    ];
+    let said: Vec<String> = worst
         .iter()
-        .filter(|cluster| cluster.verdict == Verdict::NoQuorum);
-    let silent = fleet
-        .iter()
-        .filter(|cluster| cluster.verdict == Verdict::Unknown);
-    let look = fleet.iter().filter(|cluster| needs_a_look(cluster)).count();
-    let (lost, silent) = (lost.count(), silent.count());
-    match (lost, silent, look) {
-        (0, 0, 0) => (
+        .filter(|(some, ..)| *some > 0)
+        .enumerate()
+        .map(|(place, class)| {
+            if place == 0 {
+                of_all(class, total)
+            } else {
+                more(class)
+            }
+        })
+        .collect();
+    if !said.is_empty() {
+        let counted: usize = worst.iter().map(|(some, ..)| some).sum();
+        return (
+            format!("{}.", said.join(", ")),
+            rest(look.saturating_sub(counted)),
+        );
+    }
+    if look == 0 {
+        return (
             format!("Nothing is lost. {}", in_order(total)),
             String::new(),
-        ),
-        (0, 0, _) => (
-            format!("Nothing is lost. {};", need_a_look(look, total)),
-            brink(fleet),
-        ),
-        (0, _, _) => (format!("{}.", unheard(silent, total)), rest(look - silent)),
-        (_, 0, _) => (
-            format!("{}.", without_quorum(lost, total)),
-            rest(look - lost),
-        ),
-        _ => (
-            format!("{}, {}.", without_quorum(lost, total), unheard_more(silent)),
-            rest(look - lost - silent),
-        ),
+        );
     }
+    (
+        format!("Nothing is lost. {};", need_a_look(look, total)),
+        brink(fleet),
+    )
+}
+
+/// How many, and what is wrong with one and with several.
+type Class = (usize, &'static str, &'static str);
+
+fn is_lost(cluster: &ClusterSummary) -> bool {
+    cluster.verdict == Verdict::NoQuorum
+}
+
+fn is_silent(cluster: &ClusterSummary) -> bool {
+    cluster.verdict == Verdict::Unknown
+}
+
+fn is_led_by_nobody(cluster: &ClusterSummary) -> bool {
+    is_leaderless(cluster.leader.status) && !is_lost(cluster) && !is_silent(cluster)
 }
 
 fn in_order(total: usize) -> String {
@@ -89,28 +120,16 @@ fn need_a_look(look: usize, total: usize) -> String {
     }
 }
 
-fn without_quorum(lost: usize, total: usize) -> String {
-    match (lost, total) {
-        (1, 1) => "The one cluster has no quorum".to_owned(),
-        (1, _) => format!("1 of {total} clusters has no quorum"),
-        _ => format!("{lost} of {total} clusters have no quorum"),
+fn of_all((some, one, several): &Class, total: usize) -> String {
+    match (*some, total) {
+        (1, 1) => format!("The one cluster {one}"),
+        (1, _) => format!("1 of {total} clusters {one}"),
+        (some, _) => format!("{some} of {total} clusters {several}"),
     }
 }
 
-fn unheard(silent: usize, total: usize) -> String {
-    match (silent, total) {
-        (1, 1) => "The one cluster does not answer".to_owned(),
-        (1, _) => format!("1 of {total} clusters does not answer"),
-        _ => format!("{silent} of {total} clusters do not answer"),
-    }
-}
-
-fn unheard_more(silent: usize) -> String {
-    if silent == 1 {
-        "1 does not answer".to_owned()
-    } else {
-        format!("{silent} do not answer")
-    }
+fn more((some, one, several): &Class) -> String {
+    format!("{some} {}", if *some == 1 { one } else { several })
 }
 
 fn rest(more: usize) -> String {
@@ -160,6 +179,8 @@ pub fn lag_label(cluster: &ClusterSummary) -> String {
 
 #[cfg(test)]
 mod tests {
+    use quorate_domain::view::LeaderStatus;
+
     use super::*;
     use crate::sample;
 
@@ -179,7 +200,25 @@ mod tests {
     fn the_sentence_names_the_worst_first() {
         use Verdict::{AtRisk, NoQuorum, Ok, Unknown};
         let sound = || with(Ok, 1);
-        let cases: [(Vec<ClusterSummary>, &str); 7] = [
+        let nobody = |status: LeaderStatus| {
+            let mut cluster = with(AtRisk, 1);
+            cluster.leader.status = status;
+            cluster
+        };
+        let cases: [(Vec<ClusterSummary>, &str); 9] = [
+            (
+                vec![nobody(LeaderStatus::None), with(AtRisk, 0), sound()],
+                "1 of 3 clusters has no confirmed leader. 1 more needs a look.",
+            ),
+            (
+                vec![
+                    with(NoQuorum, -1),
+                    nobody(LeaderStatus::None),
+                    nobody(LeaderStatus::Disputed),
+                    with(Unknown, 0),
+                ],
+                "1 of 4 clusters has no quorum, 2 have no confirmed leader, 1 does not answer.",
+            ),
             (
                 vec![sound()],
                 "Nothing is lost. The one cluster is in order.",

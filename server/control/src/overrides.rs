@@ -51,7 +51,8 @@ impl Control {
         };
         let text = format!(
             "The state of {} on {cluster} was set by hand until {}.",
-            known.name, manual.until
+            known.name,
+            manual.until.in_words()
         );
         let mut draft = draft(who, action, text, watched.name(), &member);
         draft.reason = Some(manual.reason.clone());
@@ -78,9 +79,11 @@ impl Control {
         let action = "override_lifted";
         let watched = self.may_override(who, cluster, action).await?;
         let member = MemberId::from(member);
-        let view = watched.view(self.now());
-        let mut set = view.members.iter().filter(|known| known.manual.is_some());
-        if !set.any(|known| known.id == member) {
+        // By what is stored: its member may be gone, or not be told now.
+        let stored = self.inner.store.overrides(watched.name()).await?;
+        let now = self.now();
+        let mut set = stored.iter().filter(|set| set.until > now);
+        if !set.any(|set| set.member == member) {
             return Err(ControlError::not_found("override of", member.as_str()));
         }
         let text = format!("The state of {member} on {cluster} is as observed again.");

@@ -198,7 +198,8 @@ impl Control {
         }
         let text = format!(
             "The snapshot of {} taken at {} was downloaded.",
-            snapshot.cluster, snapshot.at
+            snapshot.cluster,
+            snapshot.at.in_words()
         );
         let mut draft = Draft::access(who, "snapshot_downloaded", text);
         draft.cluster = Some(snapshot.cluster);

@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 use quorate_domain::{
     cluster::{ClusterName, Membership},
     event::Happening,
-    health::{ClusterState, Memory, Registration, Verdict, remember},
+    health::{ClusterState, Memory, Override, Registration, Verdict, remember},
     job::ChangeId,
     moment::Timestamp,
     observation::Observation,
@@ -23,9 +23,11 @@ use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{Inner, clusters::JoinRule, wire::Wire, wording};
 
+mod keeping;
 mod seen;
 mod showing;
 
@@ -58,6 +60,7 @@ pub(crate) struct Watched {
     pub(crate) state: RwLock<ClusterState>,
     seen: Mutex<Option<Seen>>,
     remembered: Mutex<Option<Membership>>,
+    keeping: keeping::Keeping,
     tick: watch::Sender<u64>,
     /// When the newest finished look began.
     looked: watch::Sender<Option<Instant>>,
@@ -89,6 +92,7 @@ impl Watched {
             state: RwLock::new(state),
             seen: Mutex::new(seen),
             remembered: Mutex::new(remembered),
+            keeping: keeping::Keeping::new(),
             tick: watch::Sender::new(0),
             looked: watch::Sender::new(None),
             nudge: Notify::new(),
@@ -184,17 +188,28 @@ impl Watched {
     }
 }
 
-/// The loop, until the console stops. A look that fails is reported and followed by another.
+/// Looks until the console stops, and keeps what was seen. A slow disk holds up no look.
 pub(crate) async fn run(inner: Arc<Inner>, watched: Arc<Watched>) {
+    let ended = CancellationToken::new();
+    let keeping = keeping::keep(&watched, &inner.store, &ended);
+    let looking = async {
+        look_on(&inner, &watched).await;
+        ended.cancel();
+    };
+    tokio::join!(looking, keeping);
+}
+
+/// The loop, until the console stops. A look that fails is reported and followed by another.
+async fn look_on(inner: &Arc<Inner>, watched: &Arc<Watched>) {
     let mut pushes = watched.wire.pushes();
     loop {
         let began = Instant::now();
-        let look = AssertUnwindSafe(look(&inner, &watched, began)).catch_unwind();
+        let look = AssertUnwindSafe(look(inner, watched, began)).catch_unwind();
         if look.await.is_err() {
             tracing::error!(cluster = %watched.name(), "judging a look panicked");
             tokio::time::sleep(FAST).await;
         }
-        let pause = pause(&inner, &watched);
+        let pause = pause(inner, watched);
         tokio::select! {
             () = inner.stopping.cancelled() => return,
             () = tokio::time::sleep_until(began + pause) => {}
@@ -247,7 +262,7 @@ async fn look(inner: &Arc<Inner>, watched: &Arc<Watched>, began: Instant) {
     if let Some(mut observation) = observed {
         let now = inner.clock.now();
         on_our_clock(&mut observation, began_at, now);
-        fold(inner, watched, observation, now).await;
+        fold(inner, watched, observation, now);
         watched.looked.send_replace(Some(began));
     }
     watched.tick();
@@ -269,7 +284,7 @@ fn on_our_clock(observation: &mut Observation, began: Timestamp, now: Timestamp)
     }
 }
 
-async fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Timestamp) {
+fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Timestamp) {
     let membership = match seen.membership.clone() {
         Some(membership) if !seen.membership_remembered => Some(membership),
         told => {
@@ -285,17 +300,41 @@ async fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now:
             .state
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        watched.keeping.drop_overrides(ended_overrides(
+            &mut state.overrides,
+            membership.as_ref(),
+            now,
+        ));
         let previous = std::mem::take(&mut state.memory);
-        state.memory = remember(previous, &watched.registration, &seen, now);
+        state.memory = remember(
+            previous,
+            &watched.registration,
+            &seen,
+            &state.overrides,
+            now,
+        );
         state.observation = Some(seen);
         render(&state, now)
     };
     gauges(&view);
-    tell(inner, watched, &view, membership, now).await;
+    tell(inner, watched, &view, membership, now);
+}
+
+/// Takes out what was set by hand and is over: its time, or its member. One who joins later under
+/// an old id must not inherit it. A membership nobody told in this look proves nothing.
+fn ended_overrides(
+    overrides: &mut Vec<Override>,
+    told: Option<&Membership>,
+    now: Timestamp,
+) -> Vec<Override> {
+    let is_over = |set: &mut Override| {
+        set.until <= now || told.is_some_and(|told| told.member(&set.member).is_none())
+    };
+    overrides.extract_if(.., is_over).collect()
 }
 
 /// What changed since the last look, as events; and what to remember over a restart.
-async fn tell(
+fn tell(
     inner: &Arc<Inner>,
     watched: &Watched,
     view: &ClusterView,
@@ -334,14 +373,7 @@ async fn tell(
             .unwrap_or_else(PoisonError::into_inner) = Some(new.clone());
     }
     inner.events.add(watched.name(), now, happened);
-    let kept = membership.as_ref().filter(|_| moved);
-    if let Err(error) = inner
-        .store
-        .remember(watched.name(), kept, Some(&seen))
-        .await
-    {
-        tracing::warn!(cluster = %watched.name(), %error, "what was seen could not be remembered");
-    }
+    watched.keeping.keep(watched.membership(), seen);
 }
 
 fn gauges(view: &ClusterView) {

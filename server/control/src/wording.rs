@@ -73,10 +73,14 @@ pub(crate) fn membership_changed(before: &Membership, after: &Membership) -> Opt
             parts.push(format!("{} is no longer a member", member.name));
         }
     }
+    // Names stay as they are; a sentence that begins with no name begins with a capital.
+    let first = parts.is_empty();
     if before.configs.len() < 2 && after.configs.len() > 1 {
-        parts.push("a joint configuration began".to_owned());
+        let article = if first { "A" } else { "a" };
+        parts.push(format!("{article} joint configuration began"));
     } else if before.configs.len() > 1 && after.configs.len() < 2 {
-        parts.push("the joint configuration ended".to_owned());
+        let article = if first { "The" } else { "the" };
+        parts.push(format!("{article} joint configuration ended"));
     }
     (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
 }
@@ -93,4 +97,28 @@ pub(crate) fn duration(milliseconds: u64) -> String {
 /// `text` as the rest of a sentence: without its full stop.
 pub(crate) fn clause(text: &str) -> &str {
     text.trim().trim_end_matches('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_domain::cluster::Revision;
+
+    use super::*;
+
+    #[test]
+    fn a_joint_configuration_alone_begins_a_sentence() {
+        let with = |configs: usize| Membership {
+            revision: Revision(String::new()),
+            configs: vec![Vec::new(); configs],
+            members: Vec::new(),
+        };
+        assert_eq!(
+            membership_changed(&with(1), &with(2)).as_deref(),
+            Some("A joint configuration began.")
+        );
+        assert_eq!(
+            membership_changed(&with(2), &with(1)).as_deref(),
+            Some("The joint configuration ended.")
+        );
+    }
 }

@@ -54,7 +54,7 @@ pub(super) fn note_findings(standing: &Standing<'_>, note: &Note, found: &mut Ve
         Note::BackendUnhealthy { text } => {
             let settled = standing
                 .memory
-                .leader_since
+                .leader_seen_since
                 .is_none_or(|since| standing.now.since(since) >= OPINION_SETTLES_MS);
             if !settled {
                 return;

@@ -137,7 +137,7 @@ fn silence_is_told_with_its_length_its_zone_and_a_way_out() {
     let stage = Stage::voters(5).zone("n4", "eu2").zone("n5", "eu2");
     let view = stage.look().later(41_000).silent("n5").view();
     let finding = view.findings.first().expect("one");
-    assert_eq!(finding.text, "n5 has not answered for 41 s (refused).");
+    assert_eq!(finding.text, "n5 has not answered for 41 s: refused.");
     assert_eq!(
         finding.since,
         LOOK.plus_ms(41_000),
@@ -242,7 +242,8 @@ fn the_leaders_time_runs_on_through_a_moment_of_doubt() {
     let calm = Stage::voters(3).look().later(1_000);
     let doubt = calm.names("n2", None).names("n3", None).look().later(1_000);
     let again = doubt.names("n2", Some("n1")).names("n3", Some("n1"));
-    assert_eq!(again.clone().view().leader.since, Some(LOOK));
+    // It led already when it was first seen: since when, nobody knows.
+    assert_eq!(again.clone().view().leader.since, None);
     let elected = ["n1", "n2", "n3"].into_iter().fold(again, |stage, id| {
         stage.says(id, |says| says.term = Some(Term(6)))
     });
@@ -454,5 +455,102 @@ fn codes_are_written_the_same_everywhere() {
     ] {
         let json = serde_json::to_value(code).expect("plain");
         assert_eq!(json, code.as_str());
+    }
+}
+
+#[test]
+fn since_when_the_first_leader_seen_leads_is_not_known() {
+    let stage = Stage::voters(3).look().later(60_000);
+    let view = stage.view();
+    assert_eq!(view.leader.since, None);
+    assert_eq!(
+        view.leader_sentence,
+        "n1 leads; the 3 voters that answer name it."
+    );
+}
+
+#[test]
+fn an_override_is_active_since_it_was_first_seen() {
+    let mut stage = Stage::voters(5).look().later(60_000).silent("n5");
+    stage.overrides = vec![Override {
+        member: "n5".into(),
+        reason: "new disk".to_owned(),
+        by: "operator-7".to_owned(),
+        until: stage.at.plus_ms(600_000),
+    }];
+    let began = stage.at;
+    let view = stage.look().later(5_000).view();
+    let active = view
+        .findings
+        .iter()
+        .find(|finding| finding.code == FindingCode::OverrideActive)
+        .expect("it is found");
+    assert_eq!(active.since, began);
+    assert_eq!(
+        active.text,
+        "operator-7 has set the state of n5 by hand until 2026-11-21 14:33:52 UTC: new disk"
+    );
+    let n5 = view.member(&"n5".into()).expect("listed");
+    assert!(n5.manual.is_some());
+    assert_eq!(
+        n5.findings,
+        ["n5 has not answered for 1 min 5 s: refused."],
+        "it is told as `manual`, not as something wrong"
+    );
+}
+
+#[test]
+fn nobody_leads_is_said_only_where_nobody_is_named() {
+    let said = |stage: Stage| {
+        let view = stage.view();
+        let found = view
+            .findings
+            .into_iter()
+            .find(|finding| finding.code == FindingCode::NoLeader);
+        found.expect("no leader").text
+    };
+    let three = || Stage::voters(3);
+    let all = |id: &str| {
+        three()
+            .names("n1", Some(id))
+            .names("n2", Some(id))
+            .names("n3", Some(id))
+    };
+    let unproven = three().says("n1", |says| {
+        says.quorum_evidence_ms = Some(1_000);
+        says.election_timeout_ms = Some(1_000);
+    });
+    let table = [
+        (
+            unproven.clone(),
+            "No leader is confirmed: n1 is named by all, but its proof of a majority is older than an election timeout.",
+        ),
+        (
+            unproven.names("n3", None),
+            "No leader is confirmed: n1 is named by n1 and n2, but its proof of a majority is older than an election timeout.",
+        ),
+        (
+            three().silent("n1"),
+            "No leader is confirmed: all still name n1, which does not answer. Nothing can be written until a leader is elected.",
+        ),
+        (
+            three().says("n3", |says| says.term = Some(Term(9))),
+            "No leader is confirmed: all still name n1, and a higher term was seen. Nothing can be written until a leader is elected.",
+        ),
+        (
+            all("n2").says("n1", |says| says.claims_leadership = false),
+            "No leader is confirmed: all name n2, which does not say that it leads.",
+        ),
+        (
+            three().names("n2", None).names("n3", None),
+            "No leader is confirmed: n1 claims to lead, but only n1 names it.",
+        ),
+        (
+            three().silent("n1").names("n2", None).names("n3", None),
+            "Nobody leads. Nothing can be written until a leader is elected.",
+        ),
+    ];
+    for (stage, expected) in table {
+        assert_eq!(said(stage), expected);
     }
 }

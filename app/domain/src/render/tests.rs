@@ -70,7 +70,9 @@ fn the_json_has_the_fields_the_interface_promises() {
     stage = stage
         .indexes("n1", 1_284_903, 1_284_903)
         .indexes("n6", 1_284_903, 1_284_889);
-    let view = stage.look().later(41_000).silent("n5").seen_after(412);
+    stage = stage.look();
+    stage.memory.leader_since = Some(stage.at);
+    let view = stage.later(41_000).silent("n5").seen_after(412);
     let found = serde_json::to_value(&view).expect("plain");
     shaped(&promised, &found, "view");
     let member = view.member(&"n6".into()).expect("listed");
@@ -166,19 +168,18 @@ fn the_last_figures_of_a_silent_member_stay_with_their_age() {
 fn the_leader_is_told_in_a_sentence() {
     let day = 86_400_000;
     let led = || {
-        Stage::voters(5)
-            .silent("n5")
-            .look()
-            .later(3 * day + 4 * 3_600_000)
+        let mut stage = Stage::voters(5).silent("n5").look();
+        stage.memory.leader_since = Some(stage.at);
+        stage.later(3 * day + 4 * 3_600_000)
     };
     let table = [
         (
             led().view(),
-            "n1 leads since 3 d 4 h; the 4 voters that answer name it.",
+            "n1 has led for 3 d 4 h; the 4 voters that answer name it.",
         ),
         (
             led().names("n4", None).view(),
-            "n1 leads since 3 d 4 h; 3 of the 4 voters that answer name it.",
+            "n1 has led for 3 d 4 h; 3 of the 4 voters that answer name it.",
         ),
         (
             Stage::voters(1).view(),

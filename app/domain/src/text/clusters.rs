@@ -94,20 +94,20 @@ pub struct Leading<'a> {
     pub is_old: bool,
 }
 
-/// "bao-eu1-a leads since 3 d 4 h; the 4 voters that answer name it."
+/// "bao-eu1-a has led for 3 d 4 h; the 4 voters that answer name it."
 #[must_use]
 pub fn leader_sentence(leading: &Leading<'_>) -> String {
     let name = leading.name.unwrap_or("somebody");
     match leading.leader.status {
         LeaderStatus::Agreed => {
-            let since = match leading.for_ms {
+            let leads = match leading.for_ms {
                 Some(milliseconds) if milliseconds >= 1_000 => {
-                    format!(" since {}", duration(milliseconds / 1_000 * 1_000))
+                    format!("has led for {}", duration(milliseconds / 1_000 * 1_000))
                 }
-                _ => String::new(),
+                _ => "leads".to_owned(),
             };
             format!(
-                "{name} leads{since}; {}.",
+                "{name} {leads}; {}.",
                 naming(leading.naming, leading.answering)
             )
         }
@@ -115,7 +115,7 @@ pub fn leader_sentence(leading: &Leading<'_>) -> String {
         LeaderStatus::None => match leading.names {
             [] => "Nobody leads.".to_owned(),
             [(named, by)] => format!(
-                "Nobody leads by the words of a majority; {} still {} {named}.",
+                "No leader is confirmed; {} {} {named}.",
                 listed(by),
                 if by.len() == 1 { "names" } else { "name" }
             ),

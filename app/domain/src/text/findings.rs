@@ -1,7 +1,9 @@
 //! What is wrong, and what to do about it: one sentence each.
 
 use super::{duration, entries, grouped, listed};
-use crate::{cluster::Kind, moment::Timestamp, observation::Observation, quorum::Quorum};
+use crate::{
+    cluster::Kind, leader::Doubt, moment::Timestamp, observation::Observation, quorum::Quorum,
+};
 
 /// What is wrong, and what to do about it.
 pub type Statement = (String, Option<String>);
@@ -45,6 +47,67 @@ pub fn no_leader() -> Statement {
         "Nobody leads. Nothing can be written until a leader is elected.",
         "An election takes seconds; if none succeeds, check that the voters reach one another.",
     )
+}
+
+/// A member that is named as the leader, and does not pass for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) by: Vec<String>,
+    /// All voters that answer name it.
+    pub(crate) by_all: bool,
+    pub(crate) doubt: Doubt,
+}
+
+/// Everybody names one member, and that is not enough to call it the leader. That nothing can be
+/// written is said only where the named one cannot lead any more.
+#[must_use]
+pub(crate) fn leader_unconfirmed(named: &Named<'_>) -> Statement {
+    let name = named.name;
+    let by = if named.by_all {
+        "all".to_owned()
+    } else {
+        listed(&named.by)
+    };
+    let verb = if named.by.len() == 1 && !named.by_all {
+        "names"
+    } else {
+        "name"
+    };
+    let elected =
+        "An election takes seconds; if none succeeds, check that the voters reach one another.";
+    let (why, hint) = match named.doubt {
+        Doubt::Silent => (
+            format!(
+                "{by} still {verb} {name}, which does not answer. Nothing can be written until a leader is elected."
+            ),
+            elected,
+        ),
+        Doubt::Superseded => (
+            format!(
+                "{by} still {verb} {name}, and a higher term was seen. Nothing can be written until a leader is elected."
+            ),
+            elected,
+        ),
+        Doubt::NoClaim => (
+            format!("{by} {verb} {name}, which does not say that it leads."),
+            elected,
+        ),
+        Doubt::Unproven => (
+            format!(
+                "{name} is named by {by}, but its proof of a majority is older than an election timeout."
+            ),
+            "Wait a moment; if it stays, check that its majority reaches it.",
+        ),
+        Doubt::TooFew => (
+            format!(
+                "{name} claims to lead, but only {} {verb} it.",
+                listed(&named.by)
+            ),
+            "Wait for the election to settle; if it does not, check that the voters reach one another.",
+        ),
+    };
+    say(format!("No leader is confirmed: {why}"), hint)
 }
 
 /// `names`: who is named, and by whom.
@@ -96,7 +159,7 @@ pub fn member_unreachable(absence: &Absence<'_>) -> Statement {
     if why.is_empty() {
         text.push('.');
     } else {
-        text.push_str(&format!(" ({why})."));
+        text.push_str(&format!(": {why}."));
     }
     let hint = if *votes {
         let left = match zone {
@@ -156,7 +219,7 @@ pub fn member_denied(name: &str, why: &str) -> Statement {
     let why = if why.is_empty() {
         String::new()
     } else {
-        format!(" ({why})")
+        format!(": {why}")
     };
     say(
         format!("{name} does not let this console look{why}."),
@@ -373,9 +436,8 @@ pub fn membership_remembered() -> Statement {
 pub fn override_active(name: &str, by: &str, reason: &str, until: Timestamp) -> Statement {
     (
         format!(
-            "{by} has set {name} aside until {} {} UTC: {reason}",
-            until.day(),
-            until.clock()
+            "{by} has set the state of {name} by hand until {}: {reason}",
+            until.in_words()
         ),
         None,
     )
@@ -426,6 +488,6 @@ pub fn never_heard(name: &str, why: &str) -> String {
     if why.is_empty() {
         format!("{name} does not answer.")
     } else {
-        format!("{name} does not answer ({why}).")
+        format!("{name} does not answer: {why}.")
     }
 }

@@ -44,6 +44,26 @@ impl Store {
             .map_err(ControlError::store("removing a state set by hand"))
     }
 
+    /// Removes the very state that is over: one set anew in the meantime stays.
+    pub(crate) async fn override_over(
+        &self,
+        cluster: &ClusterName,
+        over: &Override,
+    ) -> Result<(), ControlError> {
+        let write = async {
+            sqlx::query("DELETE FROM overrides WHERE cluster = ? AND member = ? AND document = ?")
+                .bind(cluster.as_str())
+                .bind(over.member.as_str())
+                .bind(to_json(over)?)
+                .execute(&self.write)
+                .await
+        };
+        write
+            .await
+            .map(|_| ())
+            .map_err(ControlError::store("removing a state set by hand"))
+    }
+
     pub(crate) async fn overrides(
         &self,
         cluster: &ClusterName,

@@ -7,7 +7,7 @@ use quorate_domain::{
     event::Event,
     health::Verdict,
     permission::{Permission, allows},
-    view::{ClusterSummary, ClusterView, summary},
+    view::{ClusterSummary, ClusterView, is_leaderless, summary},
 };
 use tokio::sync::watch;
 
@@ -128,13 +128,15 @@ impl Control {
     }
 }
 
-/// Least tolerance first; what nobody can judge is the least.
-fn urgency(view: &ClusterView) -> (std::cmp::Reverse<Verdict>, i64) {
+/// What nobody can judge, then what has no quorum, then what has no leader, then least tolerance
+/// first.
+fn urgency(view: &ClusterView) -> (std::cmp::Reverse<Verdict>, bool, i64) {
     let unjudged = i64::MIN;
     let lost = matches!(view.verdict, Verdict::Unknown | Verdict::NoQuorum);
     let verdict = if lost { view.verdict } else { Verdict::Ok };
     (
         std::cmp::Reverse(verdict),
+        !is_leaderless(view.leader.status),
         view.quorum.tolerates.unwrap_or(unjudged),
     )
 }

@@ -9,6 +9,7 @@ use quorate_domain::{
     preflight::Level,
     view::ClusterView,
 };
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::stage::{CLUSTER, Stage, person, settings, until};
 
@@ -129,4 +130,65 @@ async fn nobody_sets_a_state_without_right_reason_or_end() {
     }
     let nothing = control.override_lift(&stage.ada, CLUSTER, "n3").await;
     assert!(matches!(nothing, Err(ControlError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn what_is_set_by_hand_goes_with_its_member() {
+    let stage = Stage::small().await;
+    let set = stage
+        .control
+        .override_set(&stage.ada, CLUSTER, "n4", "its disk is replaced", HOUR);
+    set.await.unwrap();
+    assert_eq!(rows(&stage).await, 1);
+    let change = stage.done(&crate::stage::remove("n4")).await;
+    crate::stage::assert_ended(&change, quorate_domain::job::ChangeState::Succeeded, &[]);
+    until("its row is gone", || async {
+        (rows(&stage).await == 0).then_some(())
+    })
+    .await;
+    let nothing = stage.control.override_lift(&stage.ada, CLUSTER, "n4").await;
+    assert!(matches!(nothing, Err(ControlError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn what_is_over_is_removed_and_what_is_stored_can_be_lifted() {
+    let stage = Stage::small().await;
+    let set = stage
+        .control
+        .override_set(&stage.ada, CLUSTER, "n4", "its disk is replaced", HOUR);
+    set.await.unwrap();
+    // As a console leaves it that was stopped for longer than it lasts.
+    in_store(
+        &stage,
+        "INSERT INTO overrides SELECT cluster, 'n3', \
+         json_set(document, '$.member', 'n3', '$.until', '2020-01-01T00:00:00.000Z') FROM overrides",
+    )
+    .await;
+    let gone = stage.control.override_lift(&stage.ada, CLUSTER, "n3").await;
+    assert!(matches!(gone, Err(ControlError::NotFound { .. })));
+    // Reads the rows anew, the one that is over among them.
+    let lift = stage.control.override_lift(&stage.ada, CLUSTER, "n4");
+    lift.await.unwrap();
+    until("its row is gone", || async {
+        (rows(&stage).await == 0).then_some(())
+    })
+    .await;
+}
+
+async fn store(stage: &Stage) -> SqliteConnection {
+    let file = stage.directory.path().join("quorate.db");
+    SqliteConnection::connect(&format!("sqlite://{}", file.display()))
+        .await
+        .unwrap()
+}
+
+async fn in_store(stage: &Stage, statement: &'static str) {
+    store(stage).await.execute(statement).await.unwrap();
+}
+
+async fn rows(stage: &Stage) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM overrides")
+        .fetch_one(&mut store(stage).await)
+        .await
+        .unwrap()
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use quorate_control::Control;
 use quorate_domain::{event::Happening, health::FindingCode, permission::Duty, view::LeaderStatus};
 use quorate_drivers::simulated::Cluster;
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
-use crate::stage::{CLUSTER, Stage, person, until};
+use crate::stage::{CLUSTER, Stage, person, settings, until};
 
 #[tokio::test]
 async fn a_dead_leader_and_the_election_after_it_are_told() {
@@ -63,6 +65,71 @@ async fn looks_are_frequent_while_somebody_looks() {
         "{:?}",
         began.elapsed()
     );
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_holds_up_no_look() {
+    let stage = Stage::small().await;
+    let _page = stage.control.ticks(&stage.ada, Some(CLUSTER)).unwrap();
+    let url = format!(
+        "sqlite://{}",
+        stage.directory.path().join("quorate.db").display()
+    );
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    // Something to remember.
+    stage.cluster.kill("n4");
+    stage
+        .sees(|view| {
+            let mut findings = view.findings.iter();
+            findings.any(|finding| finding.code == FindingCode::MemberUnreachable)
+        })
+        .await;
+    let (before, began) = (stage.cluster.looks(), std::time::Instant::now());
+    until("five more looks", || async {
+        (stage.cluster.looks() >= before + 5).then_some(())
+    })
+    .await;
+    // Writing would be given up after five seconds only.
+    assert!(
+        began.elapsed() < Duration::from_millis(4_500),
+        "{:?}",
+        began.elapsed()
+    );
+    other.execute("ROLLBACK").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_without_a_leader_comes_before_one_without_tolerance() {
+    let (brink, leaderless) = (Cluster::healthy(3, 0), Cluster::healthy(3, 0));
+    leaderless.election_timeout(Duration::from_secs(600));
+    let directory = tempfile::tempdir().unwrap();
+    let mut both = settings(directory.path(), &brink);
+    let mut second = settings(directory.path(), &leaderless).clusters;
+    for setup in &mut second {
+        setup.registration.name = "green".into();
+    }
+    both.clusters.append(&mut second);
+    brink.kill("n3");
+    leaderless.kill("n1");
+    let control = Control::start(both).await.unwrap();
+    let ada = person("ada", Duty::Admin);
+    let fleet = until("both are seen", || async {
+        let fleet = control.fleet(&ada);
+        let sees = |name: &str, status: LeaderStatus| {
+            fleet
+                .iter()
+                .any(|row| row.name.as_str() == name && row.leader.status == status)
+        };
+        (sees(CLUSTER, LeaderStatus::Agreed) && sees("green", LeaderStatus::None)).then_some(fleet)
+    })
+    .await;
+    assert!(
+        fleet.iter().all(|row| row.quorum.tolerates == Some(0)),
+        "{fleet:#?}"
+    );
+    let order: Vec<&str> = fleet.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(order, ["green", CLUSTER]);
 }
 
 #[tokio::test]

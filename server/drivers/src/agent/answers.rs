@@ -136,7 +136,7 @@ impl View {
     /// It says it leads, its core runs, and a majority followed it within an election timeout.
     pub fn leads(&self) -> bool {
         let fresh = match (self.quorum_evidence_ms, self.election_timeout_ms) {
-            (Some(age), Some(limit)) => age <= limit,
+            (Some(age), Some(limit)) => age < limit,
             // An agent whose library does not tell is taken at its word.
             (None, None) => true,
             _ => false,

@@ -93,7 +93,7 @@ pub fn view_of(seen: Observation) -> ClusterView {
         read_only: false,
     };
     let at = seen.taken_at;
-    let memory = remember(Memory::default(), &registration, &seen, at);
+    let memory = remember(Memory::default(), &registration, &seen, &[], at);
     let state = ClusterState {
         registration,
         observation: Some(seen),
