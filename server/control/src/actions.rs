@@ -122,15 +122,35 @@ impl Asked {
             .map(|watched| watched.place().1)
             .unwrap_or_default();
         if !allows(&self.who.grants, permission, Some((&self.cluster, tags))) {
-            let action = self.action.verb().as_str();
             let cluster = found.as_ref().map(|watched| watched.name());
-            return Err(control
-                .not_allowed(&self.who, permission, action, cluster)
-                .await);
+            return Err(self.not_allowed(control, permission, cluster).await);
         }
         well_formed(&self.action)?;
-        well_asked(&self.request)?;
+        well_asked(&self.action, &self.request)?;
         found.ok_or_else(|| ControlError::not_found("cluster", self.cluster.as_str()))
+    }
+
+    /// Recorded with all that was asked, as far as it is fit to be kept.
+    async fn not_allowed(
+        &self,
+        control: &Control,
+        permission: Permission,
+        cluster: Option<&ClusterName>,
+    ) -> ControlError {
+        let needs = wording::roles(permission);
+        let verb = self.action.verb().as_str();
+        let text = wording::not_allowed(verb, cluster, &needs);
+        let mut draft = Draft::refusal(&self.who, verb, text);
+        draft.cluster = cluster.cloned();
+        if well_formed(&self.action).is_ok() {
+            draft.member = self.action.member().cloned();
+        }
+        if well_asked(&self.action, &self.request).is_ok() {
+            draft.reason = Some(self.request.reason.clone());
+            draft.ticket.clone_from(&self.request.ticket);
+        }
+        control.refused(draft).await;
+        ControlError::NotAllowed { needs }
     }
 
     fn key(&self) -> Option<Key> {

@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{guards::problems::Fault, state::Console};
 
-const KEY_LIMIT: usize = 128;
+/// As the core has it.
+const KEY_LIMIT: usize = 255;
 
 pub async fn preview(
     State(console): State<Console>,
@@ -158,7 +159,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Fault> {
         .ok_or_else(|| {
             Fault::malformed(
                 "The header `Idempotency-Key` is not understood.",
-                "Give 1 to 128 printable characters.",
+                "Give 1 to 255 printable characters.",
             )
         })
 }

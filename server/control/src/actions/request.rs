@@ -46,7 +46,7 @@ pub(super) fn trimmed(request: &Request) -> Request {
     }
 }
 
-pub(super) fn well_asked(request: &Request) -> Result<(), ControlError> {
+pub(super) fn well_asked(action: &Action, request: &Request) -> Result<(), ControlError> {
     let reason = request.reason.chars().count();
     if reason == 0 {
         return Err(ControlError::invalid(
@@ -85,12 +85,15 @@ pub(super) fn well_asked(request: &Request) -> Result<(), ControlError> {
             "Send the revision of the view, or the fingerprint of a preview, you decided on.",
         ));
     }
-    if request
-        .fingerprint
-        .as_deref()
-        .is_some_and(|text| Basis::parse(text).is_none())
-    {
-        return Err(bad_fingerprint());
+    if let Some(text) = &request.fingerprint {
+        let seen = Basis::parse(text).ok_or_else(bad_fingerprint)?;
+        if seen.action.as_ref() != Some(action) {
+            return Err(ControlError::invalid(
+                "this fingerprint was made for another change",
+                "Send the fingerprint of the preview of this very change: same verb, member and \
+                 address.",
+            ));
+        }
     }
     Ok(())
 }

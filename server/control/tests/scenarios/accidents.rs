@@ -94,7 +94,12 @@ async fn accident_17_a_promotion_that_does_not_come_waits_and_ends_unknown() {
 #[tokio::test]
 async fn accident_18_removing_an_unknown_member_or_twice_is_refused() {
     let stage = Stage::small().await;
-    let request = stage.decided(&stage.ada, &remove("n4")).await;
+    let view = stage.settled().await;
+    let request = Request {
+        revision: view.revision.map(|revision| revision.to_string()),
+        fingerprint: None,
+        ..stage.decided(&stage.ada, &remove("n4")).await
+    };
     let unknown = stage
         .control
         .submit(&stage.ada, CLUSTER, &remove("n77"), &request)

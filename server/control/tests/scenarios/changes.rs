@@ -399,6 +399,28 @@ async fn permission_is_asked_first_and_holds_per_cluster_and_tag() {
     assert_eq!(stage.story().await.len(), 6, "each refusal is a record");
     assert!(stage.cluster.sent().is_empty());
 
+    let action = remove("n4");
+    let asked = stage.decided(&stage.ada, &action).await;
+    let refused = stage.control.submit(&operator, CLUSTER, &action, &asked);
+    refused.await.unwrap_err();
+    let story = stage.story().await;
+    let told = |entry: &quorate_domain::audit::Entry| {
+        (
+            entry.member.as_ref().map(ToString::to_string),
+            entry.reason.clone(),
+            entry.ticket.clone(),
+        )
+    };
+    assert!(
+        story.iter().map(told).any(|told| told
+            == (
+                Some("n4".to_owned()),
+                Some(asked.reason.clone()),
+                asked.ticket.clone()
+            )),
+        "{story:#?}"
+    );
+
     let change = stage.ask(&operator, &promote("n4")).await.unwrap();
     assert_ended(&stage.ended(&change).await, ChangeState::Succeeded, &[]);
     for stranger in [
@@ -454,6 +476,13 @@ async fn malformed_requests_are_told_what_is_wrong_and_leave_no_trace() {
         assert_eq!(error.problem().status, 400, "{error}");
         assert!(error.to_string().contains(words), "{error}");
     }
+    let other = stage
+        .control
+        .submit(&stage.ada, CLUSTER, &transfer("n2"), &good)
+        .await
+        .unwrap_err();
+    assert_eq!(other.problem().status, 400, "{other}");
+    assert!(other.to_string().contains("another change"), "{other}");
     for action in [promote(""), promote("a\nb"), promote(&"x".repeat(300))] {
         let submitted = stage
             .control
