@@ -73,7 +73,8 @@ pub(crate) async fn run(
         .collect())
 }
 
-/// As [`run`], each with whether it meets `filter`; with `only`, just those that do.
+/// As [`run`], each with whether it meets `filter`; with `only`, just those that do. Kind and
+/// outcome are those of the row of the list it stands in: an outcome belongs to its intent.
 pub(crate) async fn run_matched(
     read: &SqlitePool,
     (filter, only): (&Filter, bool),
@@ -84,7 +85,7 @@ pub(crate) async fn run_matched(
     let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, bytes, (TRUE");
     if !only {
         narrow(&mut query, filter);
-        narrow_outcome(&mut query, filter);
+        narrow_row(&mut query, filter);
     }
     query
         .push(") FROM entries AS entry WHERE seq > ")
@@ -93,7 +94,7 @@ pub(crate) async fn run_matched(
         .push_bind(signed(upto));
     if only {
         narrow(&mut query, filter);
-        narrow_outcome(&mut query, filter);
+        narrow_row(&mut query, filter);
     }
     query.push(" ORDER BY seq LIMIT ").push_bind(limit);
     // Comparing with NULL gives NULL: the entry has no cluster, say, so it does not match.
@@ -180,7 +181,12 @@ pub(crate) async fn list(
     let mut query = QueryBuilder::<Sqlite>::new("SELECT bytes FROM entries AS entry WHERE seq > ");
     query.push_bind(signed(after));
     narrow(&mut query, filter);
-    narrow_outcome(&mut query, filter);
+    narrow_kind(&mut query, "entry.kind", filter);
+    if let Some(outcome) = filter.outcome {
+        query
+            .push(" AND entry.outcome = ")
+            .push_bind(outcome_name(outcome));
+    }
     query.push(" ORDER BY seq LIMIT ").push_bind(limit);
     query.build_query_scalar().fetch_all(read).await
 }
@@ -204,6 +210,7 @@ pub(crate) async fn rows(
         query.push(" AND entry.intent_seq IS NULL");
     }
     narrow(&mut query, filter);
+    narrow_kind(&mut query, "entry.kind", filter);
     if let Some(outcome) = filter.outcome {
         query
             .push(" AND COALESCE(answer.outcome, entry.outcome) = ")
@@ -215,12 +222,28 @@ pub(crate) async fn rows(
     query.build_query_as().fetch_all(read).await
 }
 
-fn narrow_outcome(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+/// By kind and outcome of the whole row an entry stands in.
+fn narrow_row(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+    let kind = "COALESCE((SELECT kind FROM entries WHERE seq = entry.intent_seq), entry.kind)";
+    narrow_kind(query, kind, filter);
     if let Some(outcome) = filter.outcome {
-        query
-            .push(" AND entry.outcome = ")
-            .push_bind(outcome_name(outcome));
+        let newest = " AND COALESCE((SELECT outcome FROM entries
+             WHERE intent_seq = COALESCE(entry.intent_seq, entry.seq)
+             ORDER BY seq DESC LIMIT 1), entry.outcome) = ";
+        query.push(newest).push_bind(outcome_name(outcome));
     }
+}
+
+fn narrow_kind(query: &mut QueryBuilder<Sqlite>, kind: &'static str, filter: &Filter) {
+    if filter.kinds.is_empty() {
+        return;
+    }
+    query.push(" AND ").push(kind).push(" IN (");
+    let mut separated = query.separated(", ");
+    for kind in &filter.kinds {
+        separated.push_bind(kind_name(*kind));
+    }
+    query.push(")");
 }
 
 fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
@@ -244,14 +267,6 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
             .push(" OR entry.actor_name = ")
             .push_bind(actor.clone())
             .push(")");
-    }
-    if !filter.kinds.is_empty() {
-        query.push(" AND entry.kind IN (");
-        let mut separated = query.separated(", ");
-        for kind in &filter.kinds {
-            separated.push_bind(kind_name(*kind));
-        }
-        query.push(")");
     }
 }
 

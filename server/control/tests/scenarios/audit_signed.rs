@@ -16,7 +16,7 @@ use quorate_audit::{
 };
 use quorate_control::{Control, ControlError, Export, Format, Outside, OutsideFile, verify_log};
 use quorate_domain::{
-    audit::{EntryKind, Filter, Standing},
+    audit::{EntryKind, Filter, Outcome, Standing},
     permission::{Duty, Grant},
 };
 use sqlx::{Connection as _, SqliteConnection};
@@ -539,4 +539,42 @@ async fn a_log_from_before_there_was_a_tree_gets_one() {
     let report = verified(directory.path(), &keys(&control).await, &[]).await;
     assert!(report.holds(), "{report}");
     assert_eq!(report.size, 304);
+}
+
+#[tokio::test]
+async fn an_export_by_kind_or_outcome_holds_the_rows_of_the_list_whole() {
+    let stage = Stage::small().await;
+    stage.done(&promote("n4")).await;
+    assert!(stage.ask(&stage.ada, &promote("n4")).await.is_err());
+    let changes = vec![EntryKind::Intent];
+    for (kinds, outcome, expected) in [
+        (
+            changes.clone(),
+            Some(Outcome::Succeeded),
+            vec!["intent", "outcome"],
+        ),
+        (changes.clone(), None, vec!["intent", "outcome"]),
+        (changes, Some(Outcome::Failed), vec![]),
+        (
+            vec![EntryKind::Refusal],
+            Some(Outcome::Refused),
+            vec!["refusal"],
+        ),
+    ] {
+        let filter = Filter {
+            kinds,
+            outcome,
+            ..Filter::default()
+        };
+        let rows = stage.control.audit_rows(&stage.ada, &filter, None, 10);
+        let listed = rows.await.unwrap().items.len();
+        assert_eq!(listed == 0, expected.is_empty(), "{filter:?}");
+        let text = export(&stage, Format::Jsonl, &filter, None).await;
+        let text = String::from_utf8(text).unwrap();
+        let found: Vec<&str> = ["intent", "outcome", "refusal", "access", "console"]
+            .into_iter()
+            .filter(|kind| text.contains(&format!("\"kind\":\"{kind}\"")))
+            .collect();
+        assert_eq!(found, expected, "{filter:?} {text}");
+    }
 }
