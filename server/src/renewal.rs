@@ -92,6 +92,7 @@ async fn keep(
     connect: Connect,
 ) {
     let mut unreadable = false;
+    let mut useless: Option<Connection> = None;
     loop {
         let Some(driver) = renewed.upgrade().map(|renewed| renewed.current()) else {
             return;
@@ -121,6 +122,7 @@ async fn keep(
         };
         unreadable = false;
         if same(&known, &now) {
+            useless = None;
             continue;
         }
         match connect(now.clone()) {
@@ -132,10 +134,17 @@ async fn keep(
                         .write()
                         .unwrap_or_else(PoisonError::into_inner) = driver;
                 }
+                known = now;
+                useless = None;
             }
-            Err(problem) => tracing::warn!("{problem}; what was read before stays in use"),
+            Err(problem) => {
+                // Tried again each time, said once: a key may stand there before its certificate.
+                if !useless.as_ref().is_some_and(|tried| same(tried, &now)) {
+                    tracing::warn!("{problem}; what was read before stays in use");
+                }
+                useless = Some(now);
+            }
         }
-        known = now;
     }
 }
 
@@ -241,6 +250,26 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(5), used)
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_used_yet_is_tried_again() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static TRIES: AtomicU32 = AtomicU32::new(0);
+        fn third_time(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
+            let token = connection.token.as_ref().unwrap().reveal().to_owned();
+            if token == "second" && TRIES.fetch_add(1, Ordering::Relaxed) < 2 {
+                return Err(ConnectError::Seed {
+                    seed: "x".to_owned(),
+                });
+            }
+            telling(connection)
+        }
+        let read: Read = Box::new(|| Ok(connection("second")));
+        let every = Duration::from_millis(2);
+        let driver = Renewed::every(every, connection("first"), read, third_time).unwrap();
+        uses(&driver, "second").await;
+        assert_eq!(TRIES.load(Ordering::Relaxed), 3);
     }
 
     #[tokio::test]

@@ -221,7 +221,9 @@ pub fn happening(what: &Happening) -> (String, String, String) {
             String::new(),
         ),
         Happening::FindingRaised { text, .. } => (String::new(), text.clone(), String::new()),
-        Happening::FindingCleared { text, .. } => ("Over:".to_owned(), text.clone(), String::new()),
+        Happening::FindingCleared { text, .. } => {
+            ("No longer:".to_owned(), text.clone(), String::new())
+        }
         Happening::MembershipChanged { text } => (String::new(), text.clone(), String::new()),
         Happening::Change {
             state,

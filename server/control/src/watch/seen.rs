@@ -80,7 +80,7 @@ impl Seen {
                 happened.push(Happening::FindingCleared {
                     code: finding.code,
                     member: finding.member.clone(),
-                    text: finding.text.clone(),
+                    text: first_sentence(&finding.text).to_owned(),
                 });
             }
         }
@@ -95,6 +95,14 @@ impl Seen {
             }
         }
         happened
+    }
+}
+
+/// What was wrong, without what followed from it.
+fn first_sentence(text: &str) -> &str {
+    match text.find(". ") {
+        Some(end) => text.get(..=end).unwrap_or(text),
+        None => text,
     }
 }
 
@@ -138,6 +146,22 @@ mod tests {
             led_by("n1", 3).until(&led_by("n2", 4)).as_slice(),
             [Happening::LeaderAgreed { .. }]
         ));
+    }
+
+    #[test]
+    fn the_end_of_a_finding_says_what_ended_and_not_what_followed_from_it() {
+        let wrong = with(
+            FindingCode::NoLeader,
+            "Nobody leads. Nothing can be written until a leader is elected.",
+        );
+        let happened = wrong.until(&Seen::default());
+        assert!(
+            matches!(
+                happened.as_slice(),
+                [Happening::FindingCleared { text, .. }] if text == "Nobody leads."
+            ),
+            "{happened:?}"
+        );
     }
 
     #[test]
