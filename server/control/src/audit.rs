@@ -32,6 +32,7 @@ mod check;
 mod copies;
 mod export;
 mod keys;
+mod late;
 mod proofs;
 mod reading;
 mod rotation;

@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Draft, keys::KeyFile, shared::Shared, tree::Tree, trouble::Trouble};
+use super::{Draft, keys::KeyFile, late::answered, shared::Shared, tree::Tree, trouble::Trouble};
 use crate::{
     clock::Clock,
     store::{self, checkpoints, checkpoints::Stored, entries},
@@ -27,7 +27,7 @@ const SIGN_AFTER: Duration = Duration::from_secs(1);
 /// Pause after a checkpoint that could not be signed or stored.
 const SIGN_AGAIN: Duration = Duration::from_secs(5);
 
-type Reply<T> = oneshot::Sender<sqlx::Result<T>>;
+pub(super) type Reply<T> = oneshot::Sender<sqlx::Result<T>>;
 
 pub(super) enum Order {
     /// A draft whose texts are escaped.
@@ -179,16 +179,28 @@ impl Writer {
         if let [_, _, ..] = batch.as_slice() {
             let drafts: Vec<&Draft> = batch.iter().map(|(draft, _)| &**draft).collect();
             if let Ok(written) = self.append(&drafts).await {
-                for ((_, reply), entry) in batch.into_iter().zip(written) {
-                    let _gone = reply.send(Ok(entry));
-                }
-                return;
+                let late = batch.into_iter().zip(written);
+                let late = late.filter_map(|((_, reply), entry)| answered(reply, Ok(entry)));
+                let late: Vec<Draft> = late.collect();
+                return self.take_back(&late).await;
             }
         }
         for (draft, reply) in batch {
             let written = self.append(&[&draft]).await;
             let one = written.and_then(|mut it| it.pop().ok_or(sqlx::Error::RowNotFound));
-            let _gone = reply.send(one);
+            let late: Vec<Draft> = answered(reply, one).into_iter().collect();
+            self.take_back(&late).await;
+        }
+    }
+
+    /// What was on disk only after its asker had given up was not done, and the log says so.
+    async fn take_back(&mut self, late: &[Draft]) {
+        let late: Vec<&Draft> = late.iter().collect();
+        if late.is_empty() {
+            return;
+        }
+        if let Err(error) = self.append(&late).await {
+            tracing::error!(%error, "an entry that came too late could not be answered");
         }
     }
 
