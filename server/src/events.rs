@@ -70,8 +70,12 @@ async fn standing(
     source: Source,
     ends: Instant,
 ) -> Result<Operator, End> {
-    let (account, hash) = match carried {
-        Carried::Account { account, hash } => (account, hash),
+    let (account, means, hash) = match carried {
+        Carried::Account {
+            account,
+            means,
+            hash,
+        } => (account, *means, hash),
         Carried::Asserted { presented, hash } => {
             return asserted(console, presented, hash.as_deref(), source, ends).await;
         }
@@ -82,7 +86,7 @@ async fn standing(
         Ok(false) => return Err(End::SignedOut),
         Err(error) => return Err(end(&error)),
     }
-    match console.control.operator(account, hash, source).await {
+    match console.control.operator(account, means, hash, source).await {
         Ok(Some(who)) => Ok(who),
         Ok(None) => Err(End::SignedOut),
         Err(error) => Err(end(&error)),

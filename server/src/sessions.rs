@@ -18,6 +18,8 @@ use tower_sessions::{
 
 /// Keys of a session's data that the store keeps in columns of their own.
 pub const ACCOUNT: &str = "account";
+/// How the session began; it says what its person may do without a password.
+pub const MEANS: &str = "means";
 pub const PEER: &str = "peer";
 pub const USER_AGENT: &str = "user_agent";
 

@@ -10,7 +10,7 @@ use axum::{
 };
 use quorate_app::{base::segment, session::Visitor};
 use quorate_control::ControlError;
-use quorate_domain::audit::Source;
+use quorate_domain::audit::{Means, Source};
 use quorate_drivers::Secret;
 use serde::Deserialize;
 use tower_sessions::Session;
@@ -39,7 +39,7 @@ pub async fn by_password(
     let password = Secret::new(form.password);
     match console.control.sign_in(&form.name, password, &source).await {
         Ok(account) => {
-            open(&session, &account.id, &source, "password").await?;
+            open(&session, &account.id, &source, Means::Password).await?;
             Ok(see_other(&console, &inside(&form.next)))
         }
         Err(error) => Ok(failed(&console, "/sign-in", &error, &form.next)),
@@ -59,7 +59,7 @@ pub async fn by_link(
         .await
     {
         Ok(account) => {
-            open(&session, &account.id, &source, "sign_in_link").await?;
+            open(&session, &account.id, &source, Means::SignInLink).await?;
             Ok(see_other(&console, "/"))
         }
         // The form's answer names a wrong password; a link has none.
@@ -150,7 +150,7 @@ pub async fn open(
     session: &Session,
     account: &str,
     source: &Source,
-    means: &str,
+    means: Means,
 ) -> Result<(), Fault> {
     session.flush().await.map_err(unusable)?;
     // Flushing alone would store the new session under the old id again.
@@ -159,7 +159,10 @@ pub async fn open(
         .insert(sessions::ACCOUNT, account)
         .await
         .map_err(unusable)?;
-    session.insert("means", means).await.map_err(unusable)?;
+    session
+        .insert(sessions::MEANS, means)
+        .await
+        .map_err(unusable)?;
     let texts = [
         (sessions::PEER, &source.peer),
         (sessions::USER_AGENT, &source.user_agent),

@@ -9,7 +9,7 @@ use axum::{
 };
 use quorate_app::session::Visitor;
 use quorate_control::{Control, Operator};
-use quorate_domain::audit::Source;
+use quorate_domain::audit::{Means, Source};
 use tower_sessions::Session;
 
 use crate::{
@@ -27,6 +27,7 @@ const SHOWN: usize = 16;
 pub enum Carried {
     Account {
         account: String,
+        means: Means,
         hash: String,
     },
     /// What the proxy said when the stream was opened.
@@ -67,11 +68,18 @@ async fn signed_in(
     };
     let hash = sessions::hash(id);
     let source = marked(request, Some(&hash));
-    let operator = console.control.operator(&account, &hash, source).await?;
+    let means = means_of(session).await?;
+    let operator = console
+        .control
+        .operator(&account, means, &hash, source)
+        .await?;
     if operator.is_some() {
-        request
-            .extensions_mut()
-            .insert(Carried::Account { account, hash });
+        let carried = Carried::Account {
+            account,
+            means,
+            hash,
+        };
+        request.extensions_mut().insert(carried);
     }
     Ok(operator)
 }
@@ -153,17 +161,25 @@ async fn bind(
             Some(_) => Err(error.into()),
         };
     }
-    sign_in::open(session, &key, &who.source, "proxy").await
+    sign_in::open(session, &key, &who.source, who.actor.means).await
 }
 
 async fn account_of(session: &Session) -> Result<Option<String>, Fault> {
-    session
-        .get::<String>(sessions::ACCOUNT)
-        .await
-        .map_err(|error| {
-            tracing::error!("cannot read a session: {error}");
-            Fault::internal()
-        })
+    let account = session.get::<String>(sessions::ACCOUNT).await;
+    account.map_err(unreadable)
+}
+
+/// How the session began. One that does not say may do no more than a password's.
+async fn means_of(session: &Session) -> Result<Means, Fault> {
+    let means = session.get::<Means>(sessions::MEANS).await;
+    means
+        .map(|means| means.unwrap_or(Means::Password))
+        .map_err(unreadable)
+}
+
+fn unreadable(error: tower_sessions::session::Error) -> Fault {
+    tracing::error!("cannot read a session: {error}");
+    Fault::internal()
 }
 
 /// The request's source with the session's mark, in the request as well.

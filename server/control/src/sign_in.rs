@@ -25,7 +25,9 @@ impl Control {
     ) -> Result<(), ControlError> {
         let stored = self.own_account(who).await?;
         let account = stored.account;
-        if let Some(password) = stored.password {
+        // A one-time link is how an administrator lets somebody in who has forgotten it.
+        let forgotten = who.actor.means == Means::SignInLink;
+        if let Some(password) = stored.password.filter(|_| !forgotten) {
             let peer = who.source.peer.clone().unwrap_or_default();
             self.throttled(&account.name, &peer)?;
             let given = current.ok_or(ControlError::SignInFailed)?;
@@ -151,13 +153,15 @@ impl Control {
             .map(|_| ())
     }
 
-    /// The operator of a session's account id as it stands now; `None` if disabled or gone.
+    /// The operator of a session's account id as it stands now; `None` if disabled or gone. `means`
+    /// is how that session began.
     ///
     /// # Errors
     /// `Store`.
     pub async fn operator(
         &self,
         account: &str,
+        means: Means,
         session_hash: &str,
         source: Source,
     ) -> Result<Option<Operator>, ControlError> {
@@ -165,7 +169,7 @@ impl Control {
         Ok(found
             .filter(|stored| !stored.account.disabled)
             .map(|stored| Operator {
-                actor: actor(&stored.account, stored.last_means),
+                actor: actor(&stored.account, means),
                 grants: stored.account.grants,
                 source,
                 session: Some(session_hash.to_owned()),
@@ -193,10 +197,7 @@ impl Control {
         draft.outcome = Some(Outcome::Succeeded);
         self.inner.audit.append(draft).await?;
         let now = self.now();
-        self.inner
-            .store
-            .account_signed_in(&account.id, means, now)
-            .await?;
+        self.inner.store.account_signed_in(&account.id, now).await?;
         account.last_sign_in = Some(now);
         Ok(account)
     }

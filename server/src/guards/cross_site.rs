@@ -61,7 +61,8 @@ pub async fn refuse(State(console): State<Console>, request: Request, next: Next
 
 /// Streams and downloads: safe methods whose answer is worth taking.
 fn is_ambient(path: &str) -> bool {
-    path == "/events" || path.starts_with("/snapshots/")
+    let proof = path.starts_with("/audit/") && path.ends_with("/proof");
+    path == "/events" || path.starts_with("/snapshots/") || proof
 }
 
 fn origin(headers: &HeaderMap, own: &str) -> From {

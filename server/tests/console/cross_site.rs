@@ -71,7 +71,11 @@ async fn a_form_of_another_type_is_not_taken_for_the_pages_own() {
 async fn streams_and_downloads_are_not_for_other_sites() {
     let console = Running::start().await;
     let cookie = console.session(Duty::Admin).await;
-    for path in ["/events?page=fleet", "/snapshots/none/content"] {
+    for path in [
+        "/events?page=fleet",
+        "/snapshots/none/content",
+        "/audit/1/proof",
+    ] {
         for site in ["cross-site", "same-site"] {
             let request = console.get(path).header("cookie", &cookie);
             let response = request.header("sec-fetch-site", site).send().await.unwrap();

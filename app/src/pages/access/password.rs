@@ -45,7 +45,7 @@ pub fn panel(access: &Access) -> AnyView {
     } else {
         (words::SET_PASSWORD, words::SET_PASSWORD_SENTENCE)
     };
-    let current = access.has_password.then(|| {
+    let current = (access.has_password && access.me.means != Means::SignInLink).then(|| {
         view! {
             <div class="field">
                 <label class="field-label" for="current-password">{words::CURRENT_PASSWORD}</label>

@@ -1,6 +1,6 @@
 //! Rows of accounts and their one-time links.
 
-use quorate_domain::{audit::Means, moment::Timestamp, permission::Grant};
+use quorate_domain::{moment::Timestamp, permission::Grant};
 use sqlx::{FromRow, Row as _, sqlite::SqliteRow};
 
 use super::{Store, from_json, to_json};
@@ -11,14 +11,12 @@ use crate::{Account, ControlError};
 pub(crate) struct StoredAccount {
     pub(crate) account: Account,
     pub(crate) password: Option<String>,
-    pub(crate) last_means: Means,
 }
 
 impl FromRow<'_, SqliteRow> for StoredAccount {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         let password: Option<String> = row.try_get("password")?;
         let last: Option<i64> = row.try_get("last_sign_in")?;
-        let means: Option<String> = row.try_get("last_means")?;
         Ok(Self {
             account: Account {
                 id: row.try_get("id")?,
@@ -30,9 +28,6 @@ impl FromRow<'_, SqliteRow> for StoredAccount {
                 last_sign_in: last.map(Timestamp::from_unix_ms),
             },
             password,
-            last_means: means
-                .and_then(|text| serde_json::from_str(&text).ok())
-                .unwrap_or(Means::Password),
         })
     }
 }
@@ -157,18 +152,12 @@ impl Store {
     pub(crate) async fn account_signed_in(
         &self,
         id: &str,
-        means: Means,
         now: Timestamp,
     ) -> Result<(), ControlError> {
-        let write = async {
-            sqlx::query("UPDATE accounts SET last_sign_in = ?, last_means = ? WHERE id = ?")
-                .bind(now.unix_ms())
-                .bind(to_json(&means)?)
-                .bind(id)
-                .execute(&self.write)
-                .await
-        };
-        write
+        sqlx::query("UPDATE accounts SET last_sign_in = ? WHERE id = ?")
+            .bind(now.unix_ms())
+            .bind(id)
+            .execute(&self.write)
             .await
             .map(|_| ())
             .map_err(ControlError::store("noting a sign-in"))

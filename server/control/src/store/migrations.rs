@@ -94,6 +94,8 @@ pub(crate) const STORE: &[&str] = &[
          document TEXT NOT NULL,
          PRIMARY KEY (cluster, member)
      ) STRICT, WITHOUT ROWID;",
+    // How a session began is the session's own: an account may have several.
+    "ALTER TABLE accounts DROP COLUMN last_means;",
 ];
 
 /// Of `quorate-audit.db`. Entries are inserted, with the next number, and nothing else.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use quorate_control::{Operator, SessionRecord, everywhere};
 use quorate_domain::{
     action::Action,
-    audit::{Entry, EntryKind},
+    audit::{Entry, EntryKind, Means},
     permission::Duty,
 };
 use quorate_drivers::Secret;
@@ -368,7 +368,7 @@ async fn session(stage: &Stage, account: &str) -> Operator {
     let source = source("10.0.0.1");
     stage
         .control
-        .operator(account, "bob-1", source)
+        .operator(account, Means::Password, "bob-1", source)
         .await
         .unwrap()
         .unwrap()

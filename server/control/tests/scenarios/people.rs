@@ -58,7 +58,7 @@ impl Office {
         };
         self.control.session_insert(hash, record).await.unwrap();
         self.control
-            .operator(account, hash, source("10.0.0.1"))
+            .operator(account, Means::Password, hash, source("10.0.0.1"))
             .await
             .unwrap()
             .unwrap()
@@ -101,6 +101,23 @@ async fn the_first_account_signs_in_by_a_link_that_works_once() {
         .await;
     assert!(matches!(again, Err(ControlError::SignInFailed)));
     assert_eq!(office.last_entry().await.outcome, Some(Outcome::Failed));
+}
+
+#[tokio::test]
+async fn whoever_forgot_a_password_sets_another_after_a_link() {
+    let office = Office::open().await;
+    let ada = office.hires("ada", Duty::Admin).await;
+    let control = &office.control;
+    let new = || Secret::new("lantern orchid gravel");
+    let refused = control.password_set(&ada, None, new()).await;
+    assert!(matches!(refused, Err(ControlError::SignInFailed)));
+    let peer = source("10.0.0.1");
+    let by_link = control.operator(&ada.actor.subject, Means::SignInLink, "ada-1", peer.clone());
+    let by_link = by_link.await.unwrap().unwrap();
+    assert_eq!(by_link.actor.means, Means::SignInLink);
+    control.password_set(&by_link, None, new()).await.unwrap();
+    assert_eq!(office.last_entry().await.actor.means, Means::SignInLink);
+    control.sign_in("ada", new(), &peer).await.unwrap();
 }
 
 #[tokio::test]
@@ -304,7 +321,12 @@ async fn a_disabled_account_is_out_at_once_and_an_ended_session_never_comes_back
     );
     let again = office
         .control
-        .operator(&bob.actor.subject, "bob-1", source("10.0.0.1"))
+        .operator(
+            &bob.actor.subject,
+            Means::Password,
+            "bob-1",
+            source("10.0.0.1"),
+        )
         .await;
     assert!(again.unwrap().is_none());
     let signed = office
@@ -366,7 +388,12 @@ async fn the_last_administrator_stays() {
         .unwrap();
     let now = office
         .control
-        .operator(&ada.actor.subject, "ada-1", source("10.0.0.1"))
+        .operator(
+            &ada.actor.subject,
+            Means::Password,
+            "ada-1",
+            source("10.0.0.1"),
+        )
         .await;
     assert_eq!(
         now.unwrap().unwrap().grants,
