@@ -70,6 +70,7 @@ test.describe("reading", () => {
 
   test("the chosen theme stays", async ({ demo, signedIn }) => {
     const page = await signedIn(demo);
+    await expect(page.getByText(/^live, /)).toBeVisible();
     await page.getByRole("button", { name: "Dark" }).click();
     await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
     await page.goto(`${demo.address}/audit`);
