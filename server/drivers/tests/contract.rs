@@ -14,6 +14,8 @@ mod openbao_cluster;
 mod openziti;
 mod openziti_stand_in;
 #[path = "contract/replay.rs"]
+// It is shared with the tests of etcd, which make it lie in more ways.
+#[allow(dead_code)]
 mod replay;
 #[path = "contract/simulated.rs"]
 mod simulated;
