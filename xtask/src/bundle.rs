@@ -136,7 +136,23 @@ pub fn bind(
     if small {
         make_glue_small(&mut files);
     }
+    warn_of_parts(&mut files)?;
     Ok(Bundle { files })
+}
+
+/// A part that does not come is said on the page. Where the page is left while its parts are still
+/// on their way it is no fault at all: to the browser's console it is a warning, never an error.
+fn warn_of_parts(files: &mut [(String, Vec<u8>)]) -> anyhow::Result<()> {
+    let parts = files.iter_mut().find(|(name, _)| name == PARTS);
+    let (_, script) = parts.context("the script of the lazy parts is not there")?;
+    let text = String::from_utf8_lossy(script);
+    if !text.contains("console.error(e)") {
+        bail!("the script of the lazy parts tells of a failure in another way now");
+    }
+    *script = text
+        .replace("console.error(e)", "console.warn(e)")
+        .into_bytes();
+    Ok(())
 }
 
 fn make_glue_small(files: &mut [(String, Vec<u8>)]) {
