@@ -100,6 +100,7 @@ async fn caddy(folder: &std::path::Path, text: &str) -> Child {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_caddy_signs_people_in_and_holds_no_event_back() {
     if std::env::var("QUORATE_TEST_SLOW").as_deref() != Ok("1") {
+        eprintln!("SKIPPED: no Caddy was run; QUORATE_TEST_SLOW=1 runs it");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
