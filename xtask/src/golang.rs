@@ -8,9 +8,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
-use crate::{step, tally::Tally, test::Extent, workspace::Workspace};
+use crate::{step, tally::Tally, test::Extent, unsteady::GoRun, workspace::Workspace};
 
 /// What the agents' modules ask for.
 const NEEDED: (u32, u32) = (1, 25);
@@ -106,32 +106,56 @@ pub fn test(
     for module in modules(workspace)? {
         let name = name(&module);
         step::say(&format!("testing {name}"));
-        let mut command = Command::new("go");
-        command
-            .args(["test", "-v", "./..."])
-            .current_dir(&module)
-            .stdout(Stdio::piped());
-        on_path(&mut command, bin);
-        extent.tell(&mut command);
-        let mut child = command.spawn().context("could not start go")?;
-        let out = child.stdout.take().context("go's output is not there")?;
-        let (mut passed, mut failed) = (0, 0);
-        for line in BufReader::new(out).lines() {
-            let line = line?;
-            eprintln!("{line}");
-            match line {
-                line if line.starts_with("--- PASS:") => passed += 1,
-                line if line.starts_with("--- FAIL:") => failed += 1,
-                _ => {}
+        let (run, ended) = tests(&module, bin, extent, &[])?;
+        tally.add(&name, count(&run.passed), count(&run.failed));
+        if ended.is_err() && run.failed.is_empty() {
+            tally.check(&name, ended);
+        } else if let Some(pattern) = run.again() {
+            step::say(&format!("once more, alone: {pattern} of {name}"));
+            let (alone, ended) = tests(&module, bin, extent, &["-count=1", "-run", &pattern])?;
+            if ended.is_ok() && alone.has_passed(&run.failed) {
+                tally.steadied(&name, &run.failed);
             }
-        }
-        let status = child.wait()?;
-        tally.add(&name, passed, failed);
-        if !status.success() && failed == 0 {
-            tally.fail(format!("{name}: ended with {status}"));
         }
     }
     Ok(())
+}
+
+fn count(names: &[String]) -> u64 {
+    u64::try_from(names.len()).unwrap_or(u64::MAX)
+}
+
+/// One run of a module's tests, and how it ended.
+fn tests(
+    module: &Path,
+    bin: Option<&Path>,
+    extent: Extent,
+    arguments: &[&str],
+) -> anyhow::Result<(GoRun, anyhow::Result<()>)> {
+    let mut command = Command::new("go");
+    command
+        .args(["test", "-v"])
+        .args(arguments)
+        .arg("./...")
+        .current_dir(module)
+        .stdout(Stdio::piped());
+    on_path(&mut command, bin);
+    extent.tell(&mut command);
+    let mut child = command.spawn().context("could not start go")?;
+    let out = child.stdout.take().context("go's output is not there")?;
+    let mut run = GoRun::default();
+    for line in BufReader::new(out).lines() {
+        let line = line?;
+        eprintln!("{line}");
+        run.read(&line);
+    }
+    let status = child.wait()?;
+    let ended = if status.success() {
+        Ok(())
+    } else {
+        Err(anyhow!("ended with {status}"))
+    };
+    Ok((run, ended))
 }
 
 /// Every folder of `agents` that is a module of Go.

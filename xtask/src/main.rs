@@ -22,6 +22,7 @@ mod style;
 mod tally;
 mod test;
 mod toolchain;
+mod unsteady;
 mod workspace;
 
 use std::process::ExitCode;

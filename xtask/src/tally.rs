@@ -10,6 +10,8 @@ pub struct Tally {
     failed: u64,
     /// What failed, in words, to be read above the last line.
     failures: Vec<String>,
+    /// What failed beside the others and passed alone.
+    unsteady: Vec<String>,
 }
 
 impl Tally {
@@ -37,6 +39,22 @@ impl Tally {
         }
     }
 
+    /// Tests that were counted as failed under this name, and have all passed when they were tried
+    /// once more, alone.
+    pub fn steadied(&mut self, name: &str, tests: &[String]) {
+        let count = u64::try_from(tests.len()).unwrap_or(u64::MAX);
+        self.failed = self.failed.saturating_sub(count);
+        self.passed += count;
+        self.failures.retain(|failure| !failure.starts_with(name));
+        self.unsteady(name, tests);
+    }
+
+    /// To be read at the end: these passed at their second try only.
+    pub fn unsteady(&mut self, name: &str, tests: &[String]) {
+        let tests = tests.iter().map(|test| format!("{name}: {test}"));
+        self.unsteady.extend(tests);
+    }
+
     /// Counts a line like `test result: ok. 3 passed; 0 failed; 0 ignored; …`; others are no news.
     pub fn read_cargo(&mut self, line: &str) -> bool {
         let Some(result) = line.trim().strip_prefix("test result: ") else {
@@ -60,6 +78,9 @@ impl Tally {
 
     /// Prints `N passed, N failed`, alone on the last line.
     pub fn end(&self) -> ExitCode {
+        for test in &self.unsteady {
+            step::say(&format!("unsteady, passed at the second try only: {test}"));
+        }
         for failure in &self.failures {
             step::say(&format!("failed: {failure}"));
         }
@@ -97,6 +118,17 @@ mod tests {
         assert!(!tally.read_cargo("running 3 tests"));
         assert!(!tally.read_cargo("test quorum::tests::majority ... ok"));
         assert_eq!(tally, Tally::default());
+    }
+
+    #[test]
+    fn what_passes_alone_is_no_failure_and_others_stay_one() {
+        let mut tally = Tally::default();
+        tally.add("cargo test", 4, 1);
+        tally.add("journeys", 3, 1);
+        tally.steadied("cargo test", &["a::b".to_owned()]);
+        assert_eq!((tally.passed, tally.failed), (8, 1));
+        assert_eq!(tally.failures, ["journeys: 1 failed"]);
+        assert_eq!(tally.unsteady, ["cargo test: a::b"]);
     }
 
     #[test]

@@ -5,12 +5,16 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Command, ExitCode, Stdio},
+    thread,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::{
-    browsers, check, compile, etcd, golang, node, openbao, step, tally::Tally, toolchain,
+    browsers, check, compile, etcd, golang, node, openbao, step,
+    tally::Tally,
+    toolchain,
+    unsteady::{self, CargoRun},
     workspace::Workspace,
 };
 
@@ -72,35 +76,89 @@ fn crates(
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
     step::say("testing all crates");
+    let all = [
+        "--workspace",
+        "--exclude",
+        "quorate-hydrate",
+        "--no-fail-fast",
+    ];
+    let (run, results, ended) = cargo_tests(workspace, extent, go, &all, Some(tally))?;
+    // Failed tests are counted already; a crate that did not compile has counted nothing.
+    if results == 0 || (ended.is_err() && !run.has_failures()) {
+        return ended.and_then(|()| bail!("no test ran"));
+    }
+    let Some((names, targets)) = run.again() else {
+        return Ok(());
+    };
+    let mut steady = CargoRun::default();
+    for target in targets {
+        step::say(&format!("once more, alone: {}", target.join(" ")));
+        let mut arguments: Vec<_> = target.iter().map(String::as_str).collect();
+        arguments.extend(["--", "--exact"]);
+        arguments.extend(names.iter().map(String::as_str));
+        let (alone, _, ended) = cargo_tests(workspace, extent, go, &arguments, None)?;
+        steady.join(alone);
+        if ended.is_err() {
+            return Ok(());
+        }
+    }
+    if steady.has_passed(names) {
+        tally.steadied("cargo test", names);
+    }
+    Ok(())
+}
+
+/// One run of `cargo test`: what it said, how many programs gave a result, and how it ended.
+fn cargo_tests(
+    workspace: &Workspace,
+    extent: Extent,
+    go: Option<&Path>,
+    arguments: &[&str],
+    mut tally: Option<&mut Tally>,
+) -> anyhow::Result<(CargoRun, usize, anyhow::Result<()>)> {
     let mut command = toolchain::cargo();
     command
         .current_dir(workspace.root())
-        .args([
-            "test",
-            "--workspace",
-            "--exclude",
-            "quorate-hydrate",
-            "--no-fail-fast",
-        ])
-        .stdout(Stdio::piped());
+        .arg("test")
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     extent.tell(&mut command);
     golang::on_path(&mut command, go);
     let mut child = command.spawn().context("could not start cargo")?;
     let out = child.stdout.take().context("cargo's output is not there")?;
-    let mut results = 0;
-    for line in BufReader::new(out).lines() {
-        let line = line?;
+    let err = child
+        .stderr
+        .take()
+        .context("cargo's errors are not there")?;
+    let errors = thread::spawn(move || {
+        let mut lines = Vec::new();
+        for line in BufReader::new(err).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            eprintln!("{line}");
+            lines.push(line);
+        }
+        lines
+    });
+    let (mut run, mut results) = (CargoRun::default(), 0);
+    for line in BufReader::new(out).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
         eprintln!("{line}");
-        if tally.read_cargo(&line) {
-            results += 1;
+        run.read_out(&line);
+        if let Some(tally) = &mut tally {
+            results += usize::from(tally.read_cargo(&line));
         }
     }
     let status = child.wait()?;
-    // Failed tests are counted already; a crate that did not compile has counted nothing.
-    if results == 0 || (!status.success() && !tally.has_failures()) {
-        bail!("ended with {status}");
+    for line in errors.join().unwrap_or_default() {
+        run.read_err(&line);
     }
-    Ok(())
+    let ended = if status.success() {
+        Ok(())
+    } else {
+        Err(anyhow!("ended with {status}"))
+    };
+    Ok((run, results, ended))
 }
 
 /// Playwright's journeys against the release build.
@@ -125,9 +183,11 @@ fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow:
         bail!("no report was written");
     };
     let stats = |key: &str| report["stats"][key].as_u64().unwrap_or(0);
-    let failed = stats("unexpected") + stats("flaky");
-    tally.add("journeys", stats("expected"), failed);
-    if stats("expected") + failed == 0 {
+    let unsteady = unsteady::journeys(&report);
+    let (passed, failed) = (stats("expected") + stats("flaky"), stats("unexpected"));
+    tally.add("journeys", passed, failed);
+    tally.unsteady("journeys", &unsteady);
+    if passed + failed == 0 {
         bail!("none ran");
     }
     if failed == 0 {
