@@ -4,13 +4,14 @@
 //! never repeats a change that may have been done, and says [`Applied::Unknown`] when it cannot
 //! know whether a change that was sent happened. A half-dead cluster is an [`Observation`], not an error.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use quorate_domain::{cluster::Kind, observation::Observation, plan::Step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
+use url::Url;
 
 pub mod agent;
 pub mod clock;
@@ -37,6 +38,13 @@ pub trait Driver: Send + Sync {
     /// Carries out one step: one changing request; another only after the backend has certainly
     /// not begun with the first.
     async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied;
+
+    /// Where to begin from now on: DNS or a catalogue has told anew. Never empty.
+    fn begin_at(&self, _seeds: &[Url]) {}
+
+    /// Where members answered in an earlier life of the console: asked beside the seeds for as
+    /// long as nobody has told who the members are.
+    fn recall(&self, _places: &[Url]) {}
 
     /// Moves whenever the backend pushed something, so that the next look need not wait.
     fn pushes(&self) -> Option<watch::Receiver<u64>> {
@@ -126,10 +134,22 @@ pub struct Connection {
     pub api_address_pattern: Option<String>,
     /// Where the members were when they were last seen, for the time when no seed answers.
     pub remembered: Vec<String>,
+    /// How names among the seeds are looked up.
+    pub lookups: Lookups,
     /// How long one status call waits. 1 s in production.
     pub status_timeout: Duration,
     /// How long one changing call waits.
     pub change_timeout: Duration,
+}
+
+/// Who is asked for the names among a cluster's seeds. The default: the system's DNS, and Consul
+/// without a token.
+#[derive(Clone, Debug, Default)]
+pub struct Lookups {
+    /// The DNS server for SRV records and for the hosts of the cluster's addresses.
+    pub resolver: Option<SocketAddr>,
+    /// For Consul's catalogue alone; no member is ever sent it.
+    pub consul_token: Option<Secret>,
 }
 
 /// A name and its password.

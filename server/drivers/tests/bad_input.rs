@@ -31,6 +31,7 @@ fn connection(seed: &str) -> Connection {
         client_pem: None,
         api_address_pattern: None,
         remembered: Vec::new(),
+        lookups: quorate_drivers::Lookups::default(),
         status_timeout: Duration::from_millis(700),
         change_timeout: Duration::from_secs(2),
     }

@@ -12,7 +12,7 @@ mod hosts;
 
 use std::{sync::Arc, time::Duration};
 
-use checks::{DEADLINE, Truth, apply, claims, report, role, seen_when};
+use checks::{DEADLINE, Truth, accepted_of, apply, claims, refused_as, report, role, seen_when};
 use conformance::Subject;
 use hosts::{Hosts, TOKEN};
 use quorate_domain::{
@@ -23,7 +23,7 @@ use quorate_domain::{
     observation::{Note, Observation},
     view::LeaderStatus,
 };
-use quorate_drivers::{Applied, Connection, Driver, Receipt, Secret, connect};
+use quorate_drivers::{Applied, Connection, Driver, Secret, connect};
 use rustix::process::Signal;
 
 fn driver(hosts: &Hosts, seed: &str) -> Arc<dyn Driver> {
@@ -41,6 +41,7 @@ fn driver_of(seeds: Vec<String>) -> Arc<dyn Driver> {
         client_pem: None,
         api_address_pattern: None,
         remembered: Vec::new(),
+        lookups: quorate_drivers::Lookups::default(),
         status_timeout: Duration::from_secs(1),
         change_timeout: Duration::from_secs(11),
     })
@@ -49,20 +50,6 @@ fn driver_of(seeds: Vec<String>) -> Arc<dyn Driver> {
 
 fn id(member: &str) -> MemberId {
     MemberId::from(member)
-}
-
-fn accepted(applied: Applied) -> Receipt {
-    let Applied::Accepted(receipt) = applied else {
-        panic!("{applied:?}")
-    };
-    receipt
-}
-
-fn refused(applied: Applied) -> String {
-    let Applied::Refused { code, .. } = applied else {
-        panic!("{applied:?}")
-    };
-    code
 }
 
 /// Somebody leads, and all members answer and name it.
@@ -96,7 +83,7 @@ async fn add(driver: &Arc<dyn Driver>, hosts: &Hosts) {
         address: hosts.origin("host-4"),
         member: None,
     };
-    let receipt = accepted(apply(driver, action, hosts.dir.path()).await);
+    let receipt = accepted_of(driver, action, hosts.dir.path()).await;
     assert_eq!(receipt.member, Some(id("host-4")));
     seen_when(driver, "it is a learner and level", 30, |seen| {
         role(seen, "host-4") == Some(Role::Learner)
@@ -106,25 +93,21 @@ async fn add(driver: &Arc<dyn Driver>, hosts: &Hosts) {
     .await;
 }
 
-/// Offers are refused while a member has just started; nothing happens by that.
+/// Offers are refused while a member has just started; nothing happens by that. On a busy machine
+/// an offer may end in an election that somebody else wins.
 async fn transfer(driver: &Arc<dyn Driver>, hosts: &Hosts, to: &str) {
     let start = std::time::Instant::now();
     loop {
         let action = Action::Transfer {
             member: Some(id(to)),
         };
-        match apply(driver, action, hosts.dir.path()).await {
-            Applied::Refused { code, .. } if code == "just-started" => {
-                assert!(start.elapsed() < Duration::from_secs(30));
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            applied => {
-                accepted(applied);
-                break;
-            }
+        let applied = apply(driver, action, hosts.dir.path()).await;
+        if leader(&settled(driver).await) == to {
+            return;
         }
+        assert!(start.elapsed() < Duration::from_secs(60), "{applied:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    seen_when(driver, "it leads", 30, |seen| claims(seen) == [to]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,7 +137,7 @@ async fn every_verb_of_a_dragonboat_agent_does_what_it_says_among_two_hundred_gr
     let promote = Action::Promote {
         member: id("host-4"),
     };
-    accepted(apply(&driver, promote, hosts.dir.path()).await);
+    accepted_of(&driver, promote, hosts.dir.path()).await;
     seen_when(&driver, "it votes", 30, |seen| {
         role(seen, "host-4") == Some(Role::Voter)
     })
@@ -162,7 +145,7 @@ async fn every_verb_of_a_dragonboat_agent_does_what_it_says_among_two_hundred_gr
     transfer(&driver, &hosts, "host-4").await;
 
     hosts.switch("host-4", "write?shard=1&n=3").await;
-    let receipt = accepted(apply(&driver, Action::Snapshot, hosts.dir.path()).await);
+    let receipt = accepted_of(&driver, Action::Snapshot, hosts.dir.path()).await;
     let snapshot = receipt.snapshot.unwrap();
     assert!(snapshot.file.is_none() && snapshot.index.is_some_and(|index| index > 3));
     assert_eq!(snapshot.member.as_deref(), Some("host-4"));
@@ -170,7 +153,7 @@ async fn every_verb_of_a_dragonboat_agent_does_what_it_says_among_two_hundred_gr
     let remove = Action::Remove {
         member: id("host-1"),
     };
-    accepted(apply(&driver, remove, hosts.dir.path()).await);
+    accepted_of(&driver, remove, hosts.dir.path()).await;
     let seen = seen_when(&driver, "it is gone", 30, |seen| {
         role(seen, "host-1").is_none()
     })
@@ -196,28 +179,42 @@ async fn what_is_reported_of_dragonboat_is_what_dragonboat_itself_says() {
     let mut same = Vec::new();
     for host in ["host-1", "host-2", "host-3", "host-4"] {
         seen_when(&driver, "all have all", 30, |seen| {
-            let last = |host: &str| report(seen, host).says.as_ref().unwrap().last_index;
+            let last = |host: &str| report(seen, host).says.as_ref()?.last_index;
             last(host) == last(&truth.leader) && last(host).is_some_and(|last| last > 20)
         })
         .await;
-        let told = hosts.truth(host).await;
-        let seen = driver.observe(DEADLINE).await;
-        let says = report(&seen, host).says.clone().unwrap();
-        assert_eq!(
-            says.term.map(|term| term.0),
-            told["Term"].as_u64(),
-            "{host}"
-        );
-        assert_eq!(says.last_index, told["Last"].as_u64(), "{host}");
-        assert_eq!(says.commit_index, told["Last"].as_u64(), "{host}");
-        let ccid = told["Membership"]["ConfigChangeID"].to_string();
-        assert_eq!(says.revision.unwrap().0, ccid, "{host}");
-        let own = told["Info"]["ReplicaID"].to_string();
-        let address = &told["Membership"]["Nodes"][&own];
-        assert_eq!(address.is_string(), host != "host-4", "{host}");
-        same.push(told["Leader"].clone());
+        same.push(told_as_it_is(&driver, &hosts, host).await);
     }
     assert!(same.windows(2).all(|pair| pair[0] == pair[1]), "{same:?}");
+}
+
+/// Compares the two until they agree: they are asked one after the other, and a follower learns of
+/// the newest commit index a heartbeat later. Returns whom Dragonboat itself names.
+async fn told_as_it_is(driver: &Arc<dyn Driver>, hosts: &Hosts, host: &str) -> serde_json::Value {
+    let began = std::time::Instant::now();
+    loop {
+        let told = hosts.truth(host).await;
+        let seen = driver.observe(DEADLINE).await;
+        let own = told["Info"]["ReplicaID"].to_string();
+        let listed = told["Membership"]["Nodes"][&own].is_string();
+        let ccid = told["Membership"]["ConfigChangeID"].to_string();
+        let same = report(&seen, host).says.as_ref().is_some_and(|says| {
+            says.term.map(|term| term.0) == told["Term"].as_u64()
+                && says.last_index == told["Last"].as_u64()
+                && says.commit_index == told["Last"].as_u64()
+                && says.revision.as_ref().is_some_and(|it| it.0 == ccid)
+                && listed == (host != "host-4")
+        });
+        if same {
+            return told["Leader"].clone();
+        }
+        let limit = Duration::from_secs(30);
+        assert!(
+            began.elapsed() < limit,
+            "{host}: {told:#} is told as {seen:#?}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,19 +235,13 @@ async fn members_of_dragonboat_that_are_frozen_cut_off_or_killed_are_told_and_no
     let to_the_frozen = Action::Transfer {
         member: Some(id(&victim)),
     };
-    assert_eq!(
-        refused(apply(&driver, to_the_frozen, dir).await),
-        "not-heard"
-    );
+    refused_as(&driver, to_the_frozen, dir, "not-heard").await;
     let remove = Action::Remove { member: id(spare) };
-    assert_eq!(
-        refused(apply(&driver, remove, dir).await),
-        "majority-at-risk"
-    );
+    refused_as(&driver, remove, dir, "majority-at-risk").await;
     let promote = Action::Promote {
         member: id("host-4"),
     };
-    accepted(apply(&driver, promote, dir).await);
+    accepted_of(&driver, promote, dir).await;
     hosts.signal(&victim, Signal::CONT);
     settled(&driver).await;
 
@@ -293,15 +284,13 @@ async fn accident_25_a_member_that_never_was_is_not_removed_from_dragonboat() {
         let remove = Action::Remove {
             member: id(stranger),
         };
-        let code = refused(apply(&driver, remove, hosts.dir.path()).await);
-        assert_eq!(code, "member-unknown", "{stranger}");
+        refused_as(&driver, remove, hosts.dir.path(), "member-unknown").await;
     }
     let leader = leader(&settled(&driver).await);
     let remove = Action::Remove {
         member: id(&leader),
     };
-    let code = refused(apply(&driver, remove, hosts.dir.path()).await);
-    assert_eq!(code, "is-leader");
+    refused_as(&driver, remove, hosts.dir.path(), "is-leader").await;
     let after = settled(&driver).await.membership.unwrap().revision;
     assert_eq!(before, after, "an id was burned");
 }
@@ -344,7 +333,7 @@ async fn accident_28_a_replica_of_dragonboat_that_was_removed_while_it_was_away_
     let remove = Action::Remove {
         member: id("host-4"),
     };
-    accepted(apply(&driver, remove, hosts.dir.path()).await);
+    accepted_of(&driver, remove, hosts.dir.path()).await;
     hosts.switch("host-4", "partition?cut=0").await;
     let seen = seen_when(&driver, "it says what happened to it", 60, |seen| {
         let zombie = seen.nodes.iter().find(|node| node.id.as_str() == "host-4");
@@ -367,8 +356,13 @@ async fn accident_29_a_dead_voter_of_dragonboat_is_not_handed_the_leadership() {
     let transfer = Action::Transfer {
         member: Some(id(&victim)),
     };
-    let code = refused(apply(&driver, transfer, hosts.dir.path()).await);
-    assert_eq!(code, "not-heard");
+    refused_as(&driver, transfer, hosts.dir.path(), "not-heard").await;
+    seen_when(
+        &driver,
+        "a living voter leads",
+        30,
+        |seen| matches!(claims(seen)[..], [name] if name != victim),
+    )
+    .await;
     hosts.switch(&first, "write?shard=1").await;
-    assert_eq!(claims(&driver.observe(DEADLINE).await), [first.as_str()]);
 }

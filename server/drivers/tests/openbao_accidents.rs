@@ -41,6 +41,7 @@ fn connection(cluster: &Cluster) -> Connection {
         client_pem: None,
         api_address_pattern: None,
         remembered: Vec::new(),
+        lookups: quorate_drivers::Lookups::default(),
         status_timeout: Duration::from_secs(1),
         change_timeout: Duration::from_secs(10),
     }

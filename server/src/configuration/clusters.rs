@@ -56,6 +56,7 @@ impl Cluster {
             client_pem: self.client_pem()?,
             api_address_pattern: self.api_address_pattern.clone(),
             remembered: Vec::new(),
+            lookups: quorate_drivers::Lookups::default(),
             status_timeout: STATUS_TIMEOUT,
             change_timeout: CHANGE_TIMEOUT,
         })

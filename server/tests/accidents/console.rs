@@ -47,6 +47,7 @@ pub fn driver(kind: Kind, seeds: Vec<String>, token: &str) -> Arc<dyn Driver> {
         client_pem: None,
         api_address_pattern: None,
         remembered: Vec::new(),
+        lookups: quorate_drivers::Lookups::default(),
         status_timeout: Duration::from_secs(1),
         change_timeout: Duration::from_secs(10),
     };

@@ -1,6 +1,9 @@
 //! The checks; each says what it missed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use reqwest::{Method, RequestBuilder, Response, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -39,14 +42,42 @@ const VIEW: [&str; 19] = [
     "burned",
 ];
 
+/// How long a check whose circumstances moved under it is made anew: an election in one of many
+/// groups, a membership on its way to a follower, a machine so busy that a majority is not heard
+/// in time. None of these is the agent's fault, and none of them lasts.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// An agent under test.
 pub struct Subject {
     base: String,
     token: String,
     http: reqwest::Client,
+    patience: Duration,
 }
 
 type Check = Result<(), String>;
+
+/// Why a group was not found to be right.
+enum Miss {
+    /// Wrong, whatever the circumstances.
+    Wrong(String),
+    /// Wrong unless the group moved meanwhile.
+    UnlessMoved(String),
+    /// The agent says itself that it cannot answer for the group now.
+    Unwell(String),
+}
+
+impl From<String> for Miss {
+    fn from(what: String) -> Self {
+        Self::Wrong(what)
+    }
+}
+
+impl From<&str> for Miss {
+    fn from(what: &str) -> Self {
+        Self::Wrong(what.to_owned())
+    }
+}
 
 fn need(holds: bool, what: impl Into<String>) -> Check {
     if holds { Ok(()) } else { Err(what.into()) }
@@ -62,12 +93,20 @@ impl Subject {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(12));
+            .timeout(Duration::from_secs(30));
         Self {
             base: format!("{}/quorate/agent/v1", address.trim_end_matches('/')),
             token: token.to_owned(),
             http: http.build().unwrap(),
+            patience: PATIENCE,
         }
+    }
+
+    /// For an agent that is known to be wrong: what it never does is not waited for long.
+    #[allow(dead_code)]
+    pub fn soon(mut self) -> Self {
+        self.patience = Duration::from_secs(3);
+        self
     }
 
     /// All checks.
@@ -80,19 +119,52 @@ impl Subject {
         let groups = self.bulk_state().await?;
         let runs_some = !groups.is_empty();
         for group in groups {
-            let view = self.view(&group).await?;
-            check_view(&view, &identity, &group)?;
-            self.refuses(&group, &view).await?;
-            let after = self.view(&group).await?;
-            need(
-                after["membership"]["revision"] == view["membership"]["revision"],
-                "a refused change moved the membership's revision",
-            )?;
+            self.is_right(&group, &identity).await?;
         }
         self.knows_its_groups().await?;
         // A spare host of many groups runs none yet and has nothing to push.
         if runs_some {
             self.pushes_the_first_event_at_once().await?;
+        }
+        Ok(())
+    }
+
+    /// A group's view, and that what must be refused is, while the group stands still.
+    async fn is_right(&self, group: &str, identity: &Value) -> Check {
+        let began = Instant::now();
+        loop {
+            let before = self.look(group).await;
+            let missed = match &before {
+                Ok(view) => self.stands_still(group, view, identity).await,
+                Err(why) => Err(Miss::Unwell(why.clone())),
+            };
+            let why = match missed {
+                Ok(()) => return Ok(()),
+                Err(Miss::Wrong(why)) => return Err(why),
+                Err(Miss::UnlessMoved(why)) => {
+                    let after = self.look(group).await;
+                    if let (Ok(before), Ok(after)) = (&before, &after)
+                        && standing(before) == standing(after)
+                    {
+                        return Err(why);
+                    }
+                    why
+                }
+                Err(Miss::Unwell(why)) => why,
+            };
+            need(began.elapsed() < self.patience, why)?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn stands_still(&self, group: &str, view: &Value, identity: &Value) -> Result<(), Miss> {
+        check_view(view, identity, group)?;
+        self.refuses(group, view).await?;
+        let after = self.look(group).await.map_err(Miss::Unwell)?;
+        // Between the two looks a follower may have been told of an earlier change.
+        if after["membership"]["revision"] != view["membership"]["revision"] {
+            let why = "a refused change moved the membership's revision";
+            return Err(Miss::Unwell(why.to_owned()));
         }
         Ok(())
     }
@@ -178,8 +250,9 @@ impl Subject {
     }
 
     async fn bulk_state(&self) -> Result<Vec<String>, String> {
-        // A follower may change its state between two calls; thrice in a row is no accident.
-        for _ in 0..3 {
+        let began = Instant::now();
+        // What moved between two calls is told, rightly. Groups do not move for ever.
+        loop {
             let all = self.get("groups").await?;
             need(all["complete"] == true, "without `since` not all is told")?;
             let revision = text(&all, "revision")?;
@@ -197,11 +270,15 @@ impl Subject {
             if since["groups"].as_array().is_some_and(Vec::is_empty) && since["complete"] == false {
                 return names;
             }
+            need(
+                began.elapsed() < self.patience,
+                "nothing moved, and `since` tells of something",
+            )?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Err("nothing moved, and `since` tells of something".to_owned())
     }
 
-    async fn view(&self, group: &str) -> Result<Value, String> {
+    async fn look(&self, group: &str) -> Result<Value, String> {
         self.get(&format!("groups/{group}")).await
     }
 
@@ -211,7 +288,7 @@ impl Subject {
     }
 
     /// Whatever role the node has, none of these may happen.
-    async fn refuses(&self, group: &str, view: &Value) -> Check {
+    async fn refuses(&self, group: &str, view: &Value) -> Result<(), Miss> {
         let path = format!("groups/{group}/changes");
         let broken = self
             .call(Method::POST, &path)
@@ -228,30 +305,41 @@ impl Subject {
         let otherwise = |status| if leads { status } else { 421 };
         let promote = |member: &Value, revision: &Value| json!({ "action": "promote", "member": member, "expected_revision": revision });
         let nobody = json!("nobody-has-this-id");
-        let refused = self.change(group, promote(&nobody, revision)).await?;
-        problem(refused, otherwise(422)).await?;
-        let stale = self
-            .change(group, promote(&nobody, &json!("no-such-revision")))
-            .await?;
-        let moved = problem(stale, otherwise(409)).await?;
+        let asked = promote(&nobody, revision);
+        self.refused(group, asked, otherwise(422)).await?;
+        let asked = promote(&nobody, &json!("no-such-revision"));
+        let moved = self.refused(group, asked, otherwise(409)).await?;
         if leads {
-            need(
-                moved["code"] == "revision-moved",
-                "a stale revision is not told as such",
-            )?;
-            need(
-                moved["revision"] == *revision,
-                "nor what the revision is now",
-            )?;
+            if moved["code"] != "revision-moved" {
+                return Err("a stale revision is not told as such".into());
+            }
+            if moved["revision"] != *revision {
+                let why = "nor what the revision is now".to_owned();
+                return Err(Miss::UnlessMoved(why));
+            }
             let own = &view["member"];
-            for (action, status) in [("promote", 422), ("transfer", 422), ("remove", 422)] {
+            for action in ["promote", "transfer", "remove"] {
                 let body = json!({
                     "action": action, "member": own, "expected_revision": revision,
                 });
-                problem(self.change(group, body).await?, status).await?;
+                self.refused(group, body, 422).await?;
             }
         }
         Ok(())
+    }
+
+    /// A change that must be refused with this status, if the group stands still.
+    async fn refused(&self, group: &str, body: Value, status: u16) -> Result<Value, Miss> {
+        let response = self.change(group, body).await?;
+        let found = response.status().as_u16();
+        match problem(response, status).await {
+            Ok(problem) => Ok(problem),
+            // It leads, and a majority was not heard in time; or it could not look in time.
+            Err(why) if found >= 500 => Err(Miss::Unwell(why)),
+            // Leadership or the membership may have moved since the view.
+            Err(why) if [409, 421, 422].contains(&found) => Err(Miss::UnlessMoved(why)),
+            Err(why) => Err(Miss::Wrong(why)),
+        }
     }
 
     async fn knows_its_groups(&self) -> Check {
@@ -278,7 +366,7 @@ impl Subject {
             }
             Ok::<_, String>(())
         };
-        let came = tokio::time::timeout(Duration::from_secs(3), first).await;
+        let came = tokio::time::timeout(self.patience, first).await;
         came.map_err(|_| "no event came".to_owned())??;
         let line = |name: &str| told.lines().find_map(|line| line.strip_prefix(name));
         need(
@@ -290,6 +378,14 @@ impl Subject {
         let view: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
         has_all(&view)
     }
+}
+
+/// What a refusal of a change depends on.
+fn standing(view: &Value) -> [&Value; 5] {
+    let revision = &view["membership"]["revision"];
+    let [state, term] = [&view["state"], &view["term"]];
+    let [claims, leader] = [&view["claims_leadership"], &view["leader"]];
+    [state, term, claims, leader, revision]
 }
 
 /// The answer must have this status and be a problem with a code.

@@ -110,7 +110,7 @@ async fn complaint(cluster: &Cluster, wrong: Wrong) -> String {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let app = Router::new().layer(middleware::from_fn_with_state(stand, pass));
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    let outcome = Subject::new(&address, TOKEN).conforms().await;
+    let outcome = Subject::new(&address, TOKEN).soon().conforms().await;
     server.abort();
     outcome.unwrap_err()
 }

@@ -127,36 +127,99 @@ pub async fn a_healthy_cluster_is_told_as_it_is(driver: &Arc<dyn Driver>, truth:
     }
 }
 
-/// However a member fails, a look ends in time and tells the rest.
+/// How long a busy machine is given.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// However a member fails, a look ends in time and tells the rest. On a busy machine the others
+/// may be late as well, once; not every time.
 pub async fn a_failed_member_costs_its_own_answer_only(driver: &Arc<dyn Driver>, failed: &str) {
+    let began = Instant::now();
+    while let Err(wrong) = costs_its_own_answer_only(driver, failed).await {
+        assert!(began.elapsed() < PATIENCE, "{wrong}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn costs_its_own_answer_only(driver: &Arc<dyn Driver>, failed: &str) -> Result<(), String> {
     let start = Instant::now();
     let seen = driver.observe(DEADLINE).await;
-    assert!(
-        start.elapsed() < DEADLINE + Duration::from_millis(500),
-        "{:?}",
-        start.elapsed()
-    );
-    assert!(
-        matches!(report(&seen, failed).answer, Answer::Silent(_)),
-        "{seen:#?}"
-    );
-    assert!(report(&seen, failed).says.is_none());
-    let others = seen.nodes.iter().filter(|node| node.id.as_str() != failed);
-    assert!(others.clone().count() > 0);
-    for node in others {
-        assert_eq!(node.answer, Answer::Answered, "{}", node.id);
+    let took = start.elapsed();
+    let node = report(&seen, failed);
+    let others: Vec<&NodeReport> = seen
+        .nodes
+        .iter()
+        .filter(|node| node.id.as_str() != failed)
+        .collect();
+    let listed = seen
+        .membership
+        .as_ref()
+        .is_some_and(|it| it.member(&MemberId::from(failed)).is_some());
+    let holds = took < DEADLINE + Duration::from_millis(500)
+        && matches!(node.answer, Answer::Silent(_))
+        && node.says.is_none()
+        && !others.is_empty()
+        && others.iter().all(|node| node.answer == Answer::Answered)
+        && listed;
+    if holds {
+        Ok(())
+    } else {
+        Err(format!("after {took:?}: {seen:#?}"))
     }
-    assert!(
-        seen.membership
-            .unwrap()
-            .member(&MemberId::from(failed))
-            .is_some()
-    );
+}
+
+/// Refusals that time alone may cure, on a machine so busy that heartbeats and elections are
+/// late. Nothing was changed by any of them.
+const PASSING: [&str; 9] = [
+    "no-quorum",
+    "no-leader",
+    "not-leader",
+    "change-in-progress",
+    "revision-moved",
+    "just-started",
+    "newcomer-silent",
+    "not-heard",
+    "not-level",
+];
+
+/// Asks for a change, decided on each fresh look, until it is taken.
+pub async fn accepted_of(
+    driver: &Arc<dyn Driver>,
+    action: Action,
+    dir: &Path,
+) -> quorate_drivers::Receipt {
+    let began = Instant::now();
+    loop {
+        match apply(driver, action.clone(), dir).await {
+            Applied::Accepted(receipt) => return receipt,
+            Applied::Refused { code, .. }
+                if began.elapsed() < PATIENCE
+                    && (PASSING.contains(&code.as_str()) || code == "majority-at-risk") => {}
+            other => panic!("{action:?}: {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Asks for a change that has to be refused for this reason.
+pub async fn refused_as(driver: &Arc<dyn Driver>, action: Action, dir: &Path, reason: &str) {
+    let began = Instant::now();
+    loop {
+        match apply(driver, action.clone(), dir).await {
+            Applied::Refused { code, .. } if code == reason => return,
+            Applied::Refused { code, .. }
+                if began.elapsed() < PATIENCE && PASSING.contains(&code.as_str()) => {}
+            other => panic!("{action:?}: {other:?} instead of {reason}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Sends one step as it is decided on a fresh look.
 pub async fn apply(driver: &Arc<dyn Driver>, action: Action, dir: &Path) -> Applied {
-    let seen = driver.observe(DEADLINE).await;
+    let seen = seen_when(driver, "somebody tells the members", 30, |seen| {
+        seen.membership.is_some()
+    })
+    .await;
     let leader = claims(&seen).first().map(|id| MemberId::from(*id));
     let revision = seen.membership.expect("a membership").revision;
     let step = Step {
@@ -214,10 +277,7 @@ pub async fn supported_verbs_do_what_they_say(
         address: newcomer.to_owned(),
         member: None,
     };
-    let added = apply(driver, add, dir).await;
-    let Applied::Accepted(receipt) = added else {
-        panic!("{added:?}")
-    };
+    let receipt = accepted_of(driver, add, dir).await;
     let id = receipt.member.expect("the newcomer's id");
     start(&id).await;
     seen_when(driver, "the newcomer is a learner and level", 30, |seen| {
@@ -227,8 +287,7 @@ pub async fn supported_verbs_do_what_they_say(
     })
     .await;
 
-    let promoted = apply(driver, Action::Promote { member: id.clone() }, dir).await;
-    assert!(matches!(promoted, Applied::Accepted(_)), "{promoted:?}");
+    accepted_of(driver, Action::Promote { member: id.clone() }, dir).await;
     seen_when(driver, "it votes", 60, |seen| {
         role(seen, id.as_str()) == Some(Role::Voter)
     })
@@ -302,16 +361,8 @@ pub async fn supported_verbs_do_what_they_say(
 
 /// What the backend certainly refuses is told as refused, with a code.
 pub async fn an_unknown_member_is_refused(driver: &Arc<dyn Driver>, dir: &Path) {
-    let outcome = apply(
-        driver,
-        Action::Promote {
-            member: "nobody".into(),
-        },
-        dir,
-    )
-    .await;
-    let Applied::Refused { code, .. } = outcome else {
-        panic!("{outcome:?}")
+    let promote = Action::Promote {
+        member: "nobody".into(),
     };
-    assert_eq!(code, "member-unknown");
+    refused_as(driver, promote, dir, "member-unknown").await;
 }

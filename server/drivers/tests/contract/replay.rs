@@ -150,6 +150,7 @@ pub fn connection(kind: Kind, seeds: Vec<String>) -> Connection {
         client_pem: None,
         api_address_pattern: None,
         remembered: Vec::new(),
+        lookups: quorate_drivers::Lookups::default(),
         status_timeout: Duration::from_secs(1),
         change_timeout: Duration::from_secs(5),
     }
