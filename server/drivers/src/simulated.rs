@@ -38,6 +38,8 @@ pub enum Fault {
     Forget,
     /// The answer comes this much later.
     Slow(Duration),
+    /// The answer comes once [`Cluster::carry_out`] is called.
+    Held,
 }
 
 /// Handle on a simulated cluster. Clones lead to the same cluster.
@@ -174,6 +176,12 @@ impl Cluster {
     /// Changes are accepted at once and carried out this much later. 0 unless set.
     pub fn apply_after(&self, delay: Duration) {
         self.with(|world| world.apply_after = delay);
+    }
+
+    /// What was accepted and waits is carried out now, what is held is let go, and nothing waits
+    /// from now on.
+    pub fn carry_out(&self) {
+        self.with(World::let_go);
     }
 
     /// How long one status call waits. 1 s unless set.

@@ -105,40 +105,50 @@ fn last_note(path: &Path) -> std::io::Result<Option<String>> {
 impl Control {
     /// From now on checkpoints are copied to these places, each on its own. A place that keeps
     /// more than the log holds, or something else, shows that the log was changed: nothing is
-    /// written any more.
+    /// written any more. A place that keeps another log's checkpoints takes none of this one: it
+    /// stays behind, with the reason, until it is another place.
     ///
     /// # Errors
     /// None of the copies' own: those are shown.
     pub async fn audit_copies(&self, places: Vec<Arc<dyn Outside>>) -> Result<(), ControlError> {
         for place in places {
-            self.compare(&*place).await?;
-            self.inner.copies.spawn(keep(self.clone(), place));
+            if self.compare(&*place).await? {
+                self.inner.copies.spawn(keep(self.clone(), place));
+            }
         }
         Ok(())
     }
 
-    /// Holds the log against what is kept outside already.
-    async fn compare(&self, place: &dyn Outside) -> Result<(), ControlError> {
+    /// Holds the log against what is kept outside already; whether this log may be copied there.
+    async fn compare(&self, place: &dyn Outside) -> Result<bool, ControlError> {
         let audit = &self.inner.audit;
         let now = self.now();
         let kept = tokio::time::timeout(COPY_TIMEOUT, place.kept()).await;
         let kept = match kept.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
             Ok(Some(note)) => note,
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(true),
             Err(error) => {
                 audit.shared.copied(place.name(), Err(error), now);
-                return Ok(());
+                return Ok(true);
             }
         };
         match audit.disagrees(&kept).await? {
             Verdict::Agrees(size) => audit.shared.copied(place.name(), Ok(size), now),
-            Verdict::Foreign(why) => audit.shared.copied(place.name(), Err(why), now),
+            Verdict::Foreign(why) => {
+                audit.shared.copied(place.name(), Err(why.clone()), now);
+                let text = format!("Nothing is copied to {}: {why}.", place.name());
+                let draft = Draft::console("audit_copy_failed", text);
+                if let Err(error) = audit.append(draft).await {
+                    tracing::error!(%error, "a failing copy could not be recorded");
+                }
+                return Ok(false);
+            }
             Verdict::Disagrees(why) => audit.shared.break_off(Trouble::Outside {
                 name: place.name().to_owned(),
                 why,
             }),
         }
-        Ok(())
+        Ok(true)
     }
 }
 

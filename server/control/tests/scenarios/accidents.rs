@@ -16,9 +16,6 @@ use crate::stage::{CLUSTER, Stage, assert_ended, demote, person, promote, remove
 #[tokio::test]
 async fn accident_15_a_demote_that_was_accepted_and_not_carried_out_is_told_as_that() {
     let stage = Stage::of(Cluster::healthy(5, 0)).await;
-    stage
-        .control
-        .rehearse_patience(Duration::from_millis(1_500));
     stage.cluster.next_change(Fault::Forget);
     let change = stage.ask(&stage.ada, &demote("n3")).await.unwrap();
     until("it was sent", || async {
@@ -26,6 +23,11 @@ async fn accident_15_a_demote_that_was_accepted_and_not_carried_out_is_told_as_t
     })
     .await;
     stage.cluster.elect("n3");
+    let by_n3 = |leader: &quorate_domain::cluster::MemberId| leader.as_str() == "n3";
+    stage
+        .sees(|view| view.leader.member.as_ref().is_some_and(by_n3))
+        .await;
+    stage.control.rehearse_patience(Duration::from_secs(1));
     let change = stage.ended(&change).await;
     assert_ended(
         &change,
@@ -65,9 +67,6 @@ async fn accident_15_demoting_the_leader_is_refused() {
 #[tokio::test]
 async fn accident_17_a_promotion_that_does_not_come_waits_and_ends_unknown() {
     let stage = Stage::small().await;
-    stage
-        .control
-        .rehearse_patience(Duration::from_millis(1_500));
     stage.cluster.apply_after(Duration::from_secs(3_600));
     let change = stage.ask(&stage.ada, &promote("n4")).await.unwrap();
     until("it waits", || async {
@@ -81,6 +80,7 @@ async fn accident_17_a_promotion_that_does_not_come_waits_and_ends_unknown() {
             .flatten()
     })
     .await;
+    stage.control.rehearse_patience(Duration::from_secs(1));
     let change = stage.ended(&change).await;
     assert_ended(
         &change,

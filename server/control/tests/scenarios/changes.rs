@@ -70,26 +70,21 @@ async fn a_learner_is_promoted_confirmed_by_looking_and_recorded() {
     assert!(!outcome.received.is_null());
     assert_eq!(change.outcome_seq, Some(outcome.seq));
 
-    let events = stage
-        .control
-        .events(&stage.ada, Some(CLUSTER), 30)
-        .await
-        .unwrap();
-    let told = |wanted: ChangeState| {
-        events
+    until("all of it is told", || async {
+        let events = stage.control.events(&stage.ada, Some(CLUSTER), 30).await;
+        let events = events.unwrap();
+        let told = |wanted: ChangeState| {
+            events.iter().any(
+                |event| matches!(&event.what, Happening::Change { state, .. } if *state == wanted),
+            )
+        };
+        let mut membership = events
             .iter()
-            .any(|event| matches!(&event.what, Happening::Change { state, .. } if *state == wanted))
-    };
-    assert!(
-        told(ChangeState::Running) && told(ChangeState::Succeeded),
-        "{events:#?}"
-    );
-    assert!(
-        events
-            .iter()
-            .any(|event| matches!(&event.what, Happening::MembershipChanged { .. })),
-        "{events:#?}"
-    );
+            .filter(|event| matches!(&event.what, Happening::MembershipChanged { .. }));
+        let all = told(ChangeState::Running) && told(ChangeState::Succeeded);
+        (all && membership.next().is_some()).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -202,7 +197,7 @@ async fn the_leader_dies_while_leadership_is_transferred() {
 #[tokio::test]
 async fn what_was_accepted_and_is_not_done_waits_and_says_why() {
     let stage = Stage::small().await;
-    stage.cluster.apply_after(Duration::from_millis(2_000));
+    stage.cluster.apply_after(Duration::from_secs(3_600));
     let change = stage.ask(&stage.ada, &promote("n4")).await.unwrap();
     let waiting = until("it waits", || async {
         let now = stage
@@ -215,6 +210,7 @@ async fn what_was_accepted_and_is_not_done_waits_and_says_why() {
     .await;
     assert_eq!(waiting.state, ChangeState::Running);
     assert_eq!(stage.control.running_changes(&stage.ada), 1);
+    stage.cluster.carry_out();
     assert_ended(
         &stage.ended(&change).await,
         ChangeState::Succeeded,
@@ -226,26 +222,30 @@ async fn what_was_accepted_and_is_not_done_waits_and_says_why() {
 #[tokio::test]
 async fn two_changes_never_run_at_once_and_a_snapshot_takes_no_place() {
     let stage = Stage::of(Cluster::healthy(3, 2)).await;
-    stage.cluster.apply_after(Duration::from_millis(1_500));
+    stage.cluster.apply_after(Duration::from_secs(3_600));
     let first = stage.ask(&stage.ada, &promote("n4")).await.unwrap();
     let error = stage.ask(&stage.ada, &promote("n5")).await.unwrap_err();
     // The change that runs is a new reason against it, or was one when it was decided on.
     assert!(matches!(error.problem().status, 409 | 422), "{error}");
+    until("the first was sent", || async {
+        (!stage.cluster.sent().is_empty()).then_some(())
+    })
+    .await;
     assert_eq!(stage.cluster.sent().len(), 1);
     let snapshot = stage.done(&Action::Snapshot).await;
     assert_ended(&snapshot, ChangeState::Succeeded, &["snapshot"]);
+    stage.cluster.carry_out();
     assert_ended(&stage.ended(&first).await, ChangeState::Succeeded, &[]);
 }
 
 #[tokio::test]
 async fn two_snapshots_at_once_are_refused() {
     let stage = Stage::small().await;
-    stage
-        .cluster
-        .next_change(Fault::Slow(Duration::from_millis(1_500)));
+    stage.cluster.next_change(Fault::Held);
     let first = stage.ask(&stage.ada, &Action::Snapshot).await.unwrap();
     let error = stage.ask(&stage.ada, &Action::Snapshot).await.unwrap_err();
     assert!(matches!(&error, ControlError::Refused { .. }), "{error}");
+    stage.cluster.carry_out();
     let first = stage.ended(&first).await;
     assert_ended(&first, ChangeState::Succeeded, &["verified"]);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_control::{Control, ControlError};
+use quorate_control::ControlError;
 use quorate_domain::{
     health::{FindingCode, Severity},
     permission::Duty,
@@ -11,7 +11,7 @@ use quorate_domain::{
 };
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
-use crate::stage::{CLUSTER, Stage, person, settings, until};
+use crate::stage::{CLUSTER, Stage, person, until};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -84,16 +84,9 @@ async fn what_is_set_by_hand_survives_a_restart_of_the_console() {
         ada,
     } = stage;
     drop(control);
-    let again = until("the old console let go of its files", || async {
-        match Control::start(settings(directory.path(), &cluster)).await {
-            Ok(control) => Some(control),
-            Err(ControlError::AlreadyRunning { .. }) => None,
-            Err(other) => panic!("{other}"),
-        }
-    })
-    .await;
+    let again = Stage::again(directory, cluster).await;
     until("the finding", || async {
-        let view = again.view_now(&ada, CLUSTER).unwrap();
+        let view = again.control.view_now(&ada, CLUSTER).unwrap();
         severity(&view, FindingCode::OverrideActive).map(|_| ())
     })
     .await;

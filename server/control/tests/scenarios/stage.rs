@@ -15,7 +15,8 @@ use quorate_domain::{
 use quorate_drivers::{Driver, simulated::Cluster};
 
 pub const CLUSTER: &str = "blue";
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Generous: a machine may be slow, and busy with other things.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct Stage {
     pub control: Control,
@@ -44,6 +45,24 @@ impl Stage {
         };
         stage.settled().await;
         stage
+    }
+
+    /// Another console on what a stopped one has left, once that let go of its files.
+    pub async fn again(directory: tempfile::TempDir, cluster: Cluster) -> Self {
+        let control = until("the former console let go of its files", || async {
+            match Control::start(settings(directory.path(), &cluster)).await {
+                Ok(control) => Some(control),
+                Err(ControlError::AlreadyRunning { .. }) => None,
+                Err(other) => panic!("{other}"),
+            }
+        })
+        .await;
+        Self {
+            control,
+            cluster,
+            directory,
+            ada: person("ada", Duty::Admin),
+        }
     }
 
     pub async fn settled(&self) -> ClusterView {
@@ -163,8 +182,7 @@ pub fn source(peer: &str) -> Source {
     Source {
         peer: Some(peer.to_owned()),
         user_agent: Some("stories".to_owned()),
-        request_id: None,
-        session: None,
+        ..Source::default()
     }
 }
 

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::{Applied, Exchange, Receipt, SnapshotPlace, SnapshotReceipt};
 
+/// How often what is held looks whether it is let go.
+const HELD_LOOK: Duration = Duration::from_millis(10);
+
 /// Why the simulated backend says no.
 struct No {
     code: &'static str,
@@ -29,8 +32,14 @@ pub(super) async fn apply(cluster: &Cluster, step: &Step, place: &SnapshotPlace)
         world.sent.push(step.clone());
         (world.faults.pop_front(), world.status_timeout)
     };
-    if let Some(Fault::Slow(delay)) = &fault {
-        tokio::time::sleep(*delay).await;
+    match &fault {
+        Some(Fault::Slow(delay)) => tokio::time::sleep(*delay).await,
+        Some(Fault::Held) => {
+            while cluster.lock().holds {
+                tokio::time::sleep(HELD_LOOK).await;
+            }
+        }
+        _ => {}
     }
     let sent = serde_json::to_value(step).unwrap_or(Value::Null);
     let lost = |text: &str| Applied::Unknown {

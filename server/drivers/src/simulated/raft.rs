@@ -80,6 +80,8 @@ pub(super) struct World {
     pub looks: u64,
     pub election_timeout: Duration,
     pub apply_after: Duration,
+    /// Whether changes that are held wait on.
+    pub holds: bool,
     pub status_timeout: Duration,
     pub write_rate: u64,
     pub chooses_leader: bool,
@@ -127,6 +129,7 @@ impl World {
             looks: 0,
             election_timeout: Duration::from_secs(1),
             apply_after: Duration::ZERO,
+            holds: true,
             status_timeout: Duration::from_secs(1),
             write_rate: 0,
             chooses_leader: false,
@@ -262,6 +265,16 @@ impl World {
         self.hold_elections(now);
         self.carry_out(now);
         self.replicate();
+    }
+
+    /// Nothing waits any more.
+    pub(super) fn let_go(&mut self) {
+        let now = Instant::now();
+        self.holds = false;
+        self.apply_after = Duration::ZERO;
+        for pending in &mut self.pending {
+            pending.due = pending.due.map(|_| now);
+        }
     }
 
     fn write_steadily(&mut self, now: Instant) {
