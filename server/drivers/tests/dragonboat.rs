@@ -23,7 +23,7 @@ use quorate_domain::{
     observation::{Note, Observation},
     view::LeaderStatus,
 };
-use quorate_drivers::{Applied, Connection, Driver, Secret, connect};
+use quorate_drivers::{Connection, Driver, Secret, connect};
 use rustix::process::Signal;
 
 fn driver(hosts: &Hosts, seed: &str) -> Arc<dyn Driver> {

@@ -97,13 +97,13 @@ impl Nodes {
             running: BTreeMap::new(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
-        nodes.run("a", free_port(), true);
+        nodes.run_somewhere("a", true);
         nodes
     }
 
     /// Another one, of no cluster yet.
     pub fn newcomer(&mut self, id: &str) -> String {
-        self.run(id, free_port(), false);
+        self.run_somewhere(id, false);
         self.running[id].origin()
     }
 
@@ -112,10 +112,25 @@ impl Nodes {
     }
 
     pub fn restart(&mut self, id: &str, port: u16) {
-        self.run(id, port, false);
+        // Whoever was killed may hold its port and its files for a moment longer.
+        let started = (0..50).any(|_| {
+            let started = self.run(id, port, false);
+            if !started {
+                std::thread::sleep(std::time::Duration::from_millis(200));
+            }
+            started
+        });
+        assert!(started, "{id} did not start again");
     }
 
-    fn run(&mut self, id: &str, port: u16, bootstrap: bool) {
+    /// Somebody else may take a port between its being found free and its being used.
+    fn run_somewhere(&mut self, id: &str, bootstrap: bool) {
+        let started = (0..10).any(|_| self.run(id, free_port(), bootstrap));
+        assert!(started, "{id} did not start");
+    }
+
+    /// Whether it started.
+    fn run(&mut self, id: &str, port: u16, bootstrap: bool) -> bool {
         let mut command = Command::new(program());
         command
             .args(["serve", "-with-parent", "-timeout", "500ms", "-id", id])
@@ -136,10 +151,13 @@ impl Nodes {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        assert!(line.contains("http://"), "{id} did not start: {line}");
         let stdin = child.stdin.take();
-        self.running
-            .insert(id.to_owned(), Node { child, stdin, port });
+        let node = Node { child, stdin, port };
+        let started = line.contains("http://");
+        if started {
+            self.running.insert(id.to_owned(), node);
+        }
+        started
     }
 
     pub fn origins(&self) -> Vec<String> {
