@@ -85,8 +85,7 @@ where
     let me = core.host.member_of(core.raft.node_id());
     let config = core.raft.config();
     let state = state(&metrics, &fault, &health, &membership);
-    // Who has just been elected has no word from a majority yet and claims nothing.
-    let quorum_evidence_ms = metrics.last_quorum_acked.as_ref().map(age_ms::<C>);
+    let quorum_evidence_ms = quorum_evidence(&metrics, &membership, &me);
     GroupView {
         group: GROUP.to_owned(),
         instance: core.host.instance(),
@@ -119,6 +118,20 @@ where
         member: me,
         fault,
     }
+}
+
+/// How old the newest word of a majority is. Who has just been elected has none yet and claims
+/// nothing. A sole voter is its own majority: nobody acknowledges anything to it, so openraft's
+/// time stands still while nothing is written.
+fn quorum_evidence<C: RaftTypeConfig>(
+    metrics: &RaftMetrics<C>,
+    membership: &Membership,
+    me: &str,
+) -> Option<u64> {
+    let acked = metrics.last_quorum_acked.as_ref().map(age_ms::<C>)?;
+    let alone = |config: &Vec<String>| config.len() == 1 && config[0] == me;
+    let alone = !membership.configs.is_empty() && membership.configs.iter().all(alone);
+    Some(if alone { 0 } else { acked })
 }
 
 pub(crate) fn metrics<C, SM, H>(core: &Core<C, SM, H>) -> RaftMetrics<C>

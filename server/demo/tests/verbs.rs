@@ -4,6 +4,7 @@
 mod cluster;
 
 use cluster::{Cluster, code, eventually};
+use openraft::{Instant as _, async_runtime::watch::WatchReceiver as _};
 use quorate_agent_openraft::wire::{ChangeRequest, Outcome, Role, State, Verb};
 
 fn role_in(view: &quorate_agent_openraft::wire::GroupView, member: &str) -> Option<Role> {
@@ -20,7 +21,7 @@ async fn a_spare_node_goes_through_its_whole_life() {
     cluster.first_start(4).await.unwrap();
     assert_eq!(cluster.view(4).await.state, State::Outside);
 
-    let added = cluster.add_learner(4).await.unwrap();
+    let added = cluster.join(4).await;
     assert_eq!(added.member.as_deref(), Some("node-4"));
     let leader = cluster.leader().await;
     assert_eq!(
@@ -29,13 +30,13 @@ async fn a_spare_node_goes_through_its_whole_life() {
     );
     assert_eq!(added.revision, cluster.revision().await);
 
-    cluster.change(Verb::Promote, "node-4").await.unwrap();
+    cluster.carry_out(Verb::Promote, "node-4").await;
     assert_eq!(
         role_in(&cluster.view(leader).await, "node-4"),
         Some(Role::Voter)
     );
 
-    let moved = cluster.change(Verb::Transfer, "node-4").await.unwrap();
+    let moved = cluster.carry_out(Verb::Transfer, "node-4").await;
     assert_eq!(moved.outcome, Outcome::Done);
     assert_eq!(cluster.leader().await, 4);
 
@@ -43,14 +44,14 @@ async fn a_spare_node_goes_through_its_whole_life() {
         code(&cluster.change(Verb::Demote, "node-4").await),
         "is-leader"
     );
-    cluster.change(Verb::Transfer, "node-1").await.unwrap();
-    cluster.change(Verb::Demote, "node-4").await.unwrap();
+    cluster.carry_out(Verb::Transfer, "node-1").await;
+    cluster.carry_out(Verb::Demote, "node-4").await;
     assert_eq!(
         role_in(&cluster.view(1).await, "node-4"),
         Some(Role::Learner)
     );
 
-    cluster.change(Verb::Remove, "node-4").await.unwrap();
+    cluster.carry_out(Verb::Remove, "node-4").await;
     let view = cluster.view(1).await;
     assert_eq!(role_in(&view, "node-4"), None);
     assert_eq!(view.burned, ["node-4"]);
@@ -61,9 +62,8 @@ async fn a_voter_can_be_removed_at_once_and_its_id_is_burned() {
     let mut cluster = Cluster::start(4, 0).await;
     let gone = cluster.follower().await;
     cluster
-        .change(Verb::Remove, &format!("node-{gone}"))
-        .await
-        .unwrap();
+        .carry_out(Verb::Remove, &format!("node-{gone}"))
+        .await;
     cluster.stop(gone).await;
     std::fs::remove_dir_all(cluster.node_dir(gone)).unwrap();
     cluster.first_start(gone).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_snapshot_is_seen_before_it_is_reported_and_follows_to_a_newcomer() {
         .unwrap();
 
     cluster.first_start(2).await.unwrap();
-    cluster.add_learner(2).await.unwrap();
+    cluster.join(2).await;
     let url = format!("http://{}/kv/k19?stale=true", cluster.nodes[&2].address);
     eventually(
         "the newcomer has what was written before it came",
@@ -102,6 +102,20 @@ async fn a_snapshot_is_seen_before_it_is_reported_and_follows_to_a_newcomer() {
         },
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sole_voter_leads_on_its_own_word_however_quiet_it_is() {
+    let cluster = Cluster::start(1, 0).await;
+    let metrics = cluster.nodes[&1].raft.metrics();
+    eventually("openraft's own time stood still", || async {
+        let acked = metrics.borrow_watched().last_quorum_acked.clone()?;
+        (acked.elapsed().as_millis() > 600).then_some(())
+    })
+    .await;
+    let view = cluster.view(1).await;
+    assert_eq!(view.quorum_evidence_ms, Some(0));
+    assert!(view.claims_leadership);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub const TOKEN: &str = "a-token-for-tests";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Cluster {
     pub dir: TempDir,
@@ -69,7 +69,7 @@ impl Cluster {
         cluster.leader().await;
         for id in voters + 1..=voters + learners {
             cluster.first_start(id).await.unwrap();
-            cluster.add_learner(id).await.unwrap();
+            cluster.join(id).await;
         }
         cluster
     }
@@ -155,6 +155,16 @@ impl Cluster {
         self.ask(Verb::AddLearner, None, Some(address)).await
     }
 
+    /// A learner joins; what passes by itself is waited for.
+    pub async fn join(&self, id: u64) -> Receipt {
+        carried_out(|| self.add_learner(id)).await
+    }
+
+    /// A change that nothing is wrong with; what passes by itself is waited for.
+    pub async fn carry_out(&self, action: Verb, member: &str) -> Receipt {
+        carried_out(|| self.change(action, member)).await
+    }
+
     pub async fn ask(
         &self,
         action: Verb,
@@ -205,6 +215,31 @@ impl Cluster {
             .await
             .unwrap();
         assert!(sent.status().is_success(), "{:?}", sent.text().await);
+    }
+}
+
+/// Tries until a busy machine has let everybody be heard. A refusal means that nothing was done.
+async fn carried_out<F: Future<Output = Result<Receipt, Refusal>>>(
+    mut ask: impl FnMut() -> F,
+) -> Receipt {
+    const PASSING: [&str; 7] = [
+        "not-heard",
+        "not-level",
+        "majority-at-risk",
+        "change-in-progress",
+        "revision-moved",
+        "not-leader",
+        "no-quorum",
+    ];
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Ok(receipt) => return receipt,
+            Err(refusal) if PASSING.contains(&refusal.code) && Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(refusal) => panic!("refused: {refusal:?}"),
+        }
     }
 }
 
