@@ -7,6 +7,7 @@ use crate::{
     cluster::{ClusterName, MemberId},
     job::ChangeId,
     moment::Timestamp,
+    permission::Grant,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,6 +100,36 @@ pub struct Source {
     pub session: Option<String>,
 }
 
+impl Means {
+    /// By what way a request of somebody so identified comes.
+    #[must_use]
+    pub const fn origin(self) -> Origin {
+        match self {
+            Self::Token => Origin::Token,
+            Self::CommandLine => Origin::CommandLine,
+            Self::Console => Origin::Console,
+            Self::Nobody => Origin::Nobody,
+            _ => Origin::Person,
+        }
+    }
+}
+
+/// What made an entry come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Somebody who signed in, or whom a proxy named.
+    Person,
+    /// A program with an API token.
+    Token,
+    /// Somebody at the console's own machine.
+    CommandLine,
+    /// The console by itself.
+    Console,
+    /// A request without a believable identity.
+    Nobody,
+}
+
 /// One entry. Its exact bytes are stored; `seq` is gapless from 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -172,6 +203,16 @@ pub struct Standing {
     pub keys: Vec<String>,
     /// Copies of checkpoints outside of the console.
     pub copies: Vec<CopyStanding>,
+    // Entries of earlier versions have none of these, and are written back as they were.
+    /// What made it come about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// What the actor was allowed when it was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+    /// Milliseconds since the console's start, by a clock that nobody can set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_ms: Option<u64>,
     /// Why the log takes no entries, so that nothing is sent to any cluster.
     pub trouble: Option<String>,
 }
@@ -189,4 +230,31 @@ pub struct CopyStanding {
     /// It has been behind for too long.
     pub alarm: bool,
     pub error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_entry_of_an_earlier_version_is_written_back_as_it_was() {
+        let stored = r#"{"seq":7,"time":"2026-11-21T14:00:00.000Z","kind":"intent","action":"promote","actor":{"issuer":"local","subject":"0193","name":"ada","means":"password"},"source":{"peer":"10.0.0.7","user_agent":null,"request_id":null,"session":null},"cluster":"demo","member":"node-4","change":"0193-a","intent_seq":null,"outcome":null,"reason":"capacity","ticket":null,"text":"Promote node-4","seen":{},"sent":{},"received":null}"#;
+        let entry: Entry = serde_json::from_str(stored).unwrap();
+        assert_eq!((entry.origin, entry.running_ms), (None, None));
+        assert_eq!(serde_json::to_string(&entry).unwrap(), stored);
+    }
+
+    #[test]
+    fn what_an_entry_says_of_its_origin_is_read_back() {
+        let stored = r#"{"seq":7,"time":"2026-11-21T14:00:00.000Z","kind":"intent","action":"promote","actor":{"issuer":"local","subject":"0193","name":"ci","means":"token"},"text":"Promote node-4"}"#;
+        let mut entry: Entry = serde_json::from_str(stored).unwrap();
+        entry.origin = Some(entry.actor.means.origin());
+        entry.grants = vec![Grant::everywhere(crate::permission::Duty::Operator)];
+        entry.running_ms = Some(12);
+        let written = serde_json::to_string(&entry).unwrap();
+        assert!(written.contains(r#""origin":"token""#), "{written}");
+        assert_eq!(serde_json::from_str::<Entry>(&written).unwrap(), entry);
+    }
 }

@@ -155,6 +155,9 @@ mod tests {
         }
     }
 
+            origin: None,
+            grants: Vec::new(),
+            running_ms: None,
     /// A reader of RFC 4180 that knows nothing of the writer.
     fn cells(line: &str) -> Vec<String> {
         let (mut cells, mut cell, mut inside) = (Vec::new(), String::new(), false);

@@ -6,9 +6,10 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeMap,
     io::{Read as _, Write as _},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -34,8 +35,103 @@ fn say(name: &str, value: f64, unit: &str, note: &str) {
     println!("{name:<58} {value:>12.1} {unit:<5} {note}");
 }
 
+/// Every wait the log has told of, in milliseconds, by name and part.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
+
+struct One {
+    told: Told,
+    name: String,
+}
+
+impl Told {
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<String, Vec<f64>>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn forget(&self) {
+        self.with(BTreeMap::clear);
+    }
+
+    fn say(&self) {
+        let told = self.with(|told| std::mem::take(told));
+        for (name, mut waits) in told {
+            waits.sort_by(f64::total_cmp);
+            let most = waits.last().copied().unwrap_or_default();
+            let note = format!(
+                "99 of 100 {:.1} ms, at most {most:.1} ms, {} times",
+                of_hundred(&waits, 99),
+                waits.len()
+            );
+            say(
+                &format!("  {name}, median"),
+                of_hundred(&waits, 50),
+                "ms",
+                &note,
+            );
+        }
+    }
+}
+
+impl metrics::HistogramFn for One {
+    fn record(&self, seconds: f64) {
+        let name = self.name.clone();
+        self.told
+            .with(|told| told.entry(name).or_default().push(seconds * 1e3));
+    }
+}
+
+impl metrics::Recorder for Told {
+    fn describe_counter(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+    fn describe_gauge(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+    fn describe_histogram(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+    fn register_counter(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        metrics::Counter::noop()
+    }
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::noop()
+    }
+    fn register_histogram(
+        &self,
+        key: &metrics::Key,
+        _: &metrics::Metadata<'_>,
+    ) -> metrics::Histogram {
+        let parts: Vec<&str> = key.labels().map(metrics::Label::value).collect();
+        let name = format!("{} {}", key.name(), parts.join(" "));
+        metrics::Histogram::from_arc(Arc::new(One {
+            told: self.clone(),
+            name: name.trim().to_owned(),
+        }))
+    }
+}
+
+fn of_hundred(sorted: &[f64], count: usize) -> f64 {
+    let at = sorted.len() * count / 100;
+    sorted.get(at).copied().unwrap_or_default()
+}
+
 #[tokio::main]
 async fn main() {
+    let told = Told::default();
+    metrics::set_global_recorder(told.clone()).unwrap();
     let folder = std::env::args().nth(1);
     let parent = folder
         .as_deref()
@@ -51,8 +147,10 @@ async fn main() {
         session_absolute: Duration::from_secs(60),
     };
     let control = Control::start(settings).await.unwrap();
+    paced(&control, &told).await;
     together(&control).await;
-    paced(&control).await;
+    told.say();
+    filled(&control).await;
     export(&control).await;
     large(directory.path());
 }
@@ -102,6 +200,22 @@ async fn plain(directory: &Path) {
         "",
     );
     connection.close().await.unwrap();
+    let mut waits = Vec::new();
+    let mut ticks = tokio::time::interval(PACE);
+    for _ in 0..PACED {
+        ticks.tick().await;
+        let began = Instant::now();
+        sqlx::query("INSERT INTO entries (bytes) VALUES (?)")
+            .bind(&bytes)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        waits.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    waits.sort_by(f64::total_cmp);
+    let note = format!("median {:.1} ms", of_hundred(&waits, 50));
+    let name = "plain SQLite insert at 100/s, 99 of 100";
+    say(name, of_hundred(&waits, 99), "ms", &note);
 }
 
 async fn together(control: &Control) {
@@ -130,7 +244,8 @@ async fn together(control: &Control) {
     );
 }
 
-async fn paced(control: &Control) {
+async fn paced(control: &Control, told: &Told) {
+    told.forget();
     let mut waits = Vec::new();
     let mut ticks = tokio::time::interval(PACE);
     for number in 0..PACED {
@@ -140,10 +255,38 @@ async fn paced(control: &Control) {
         waits.push(began.elapsed().as_secs_f64() * 1e3);
     }
     waits.sort_by(f64::total_cmp);
-    let at = |of_hundred: usize| waits[waits.len() * of_hundred / 100];
+    let at = |count: usize| of_hundred(&waits, count);
     say("intent durable at 100/s, median", at(50), "ms", "");
     say("intent durable at 100/s, 99 of 100", at(99), "ms", "aim 5");
 }
+    say(
+        "intent durable at 100/s, at most",
+        waits[waits.len() - 1],
+        "ms",
+        "",
+    );
+    told.say();
+}
+
+/// Writes until there are a million entries.
+async fn filled(control: &Control) {
+    let who = control.command_line_operator();
+    let began = Instant::now();
+    let have = control.audit_size(&who).await.unwrap();
+    let each = ENTRIES.saturating_sub(have) / u64::from(4 * WRITERS) + 1;
+    let writers = (0..4 * WRITERS).map(|number| {
+        let control = control.clone();
+        tokio::spawn(async move {
+            for _ in 0..each {
+                control.rehearse_entry(&text(), peer(number)).await.unwrap();
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let took = began.elapsed().as_secs_f64();
+    say("filling the log to a million entries", took, "s", "");
 
 /// What was written above, exported from the database.
 async fn export(control: &Control) {

@@ -251,6 +251,7 @@ impl Asked {
     fn draft(&self, kind: EntryKind, text: String) -> Draft {
         let verb = self.action.verb().as_str();
         let mut draft = Draft::new(kind, verb, self.who.actor.clone(), self.who.source(), text);
+        draft.grants.clone_from(&self.who.grants);
         draft.cluster = Some(self.cluster.clone());
         draft.member = self.action.member().cloned();
         draft.reason = Some(self.request.reason.clone());

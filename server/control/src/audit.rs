@@ -12,10 +12,14 @@ use quorate_domain::{
     cluster::{ClusterName, MemberId},
     job::ChangeId,
     moment::Timestamp,
+    permission::Grant,
 };
 use serde_json::Value;
 use sqlx::{ConnectOptions as _, SqlitePool};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 
 use crate::{
     ControlError, Operator,
@@ -28,6 +32,7 @@ use crate::{
     },
 };
 
+mod beginning;
 mod check;
 mod copies;
 mod export;
@@ -36,6 +41,7 @@ mod late;
 mod proofs;
 mod reading;
 mod rotation;
+mod settling;
 mod shared;
 mod tree;
 pub(crate) mod trouble;
@@ -81,6 +87,8 @@ pub(crate) struct Draft {
     pub(crate) seen: Value,
     pub(crate) sent: Value,
     pub(crate) received: Value,
+    /// What the actor may do.
+    pub(crate) grants: Vec<Grant>,
 }
 
 impl Draft {
@@ -107,6 +115,7 @@ impl Draft {
             seen: Value::Null,
             sent: Value::Null,
             received: Value::Null,
+            grants: Vec::new(),
         }
     }
 
@@ -120,6 +129,7 @@ impl Draft {
             text,
         );
         draft.outcome = Some(Outcome::Succeeded);
+        draft.grants.clone_from(&who.grants);
         draft
     }
 
@@ -133,6 +143,7 @@ impl Draft {
             text,
         );
         draft.outcome = Some(Outcome::Refused);
+        draft.grants.clone_from(&who.grants);
         draft
     }
 
@@ -162,12 +173,20 @@ impl Draft {
         self.seen = escape::value(self.seen);
         self.sent = escape::value(self.sent);
         self.received = escape::value(self.received);
+        for grant in &mut self.grants {
+            for name in grant.clusters.iter_mut().chain(&mut grant.tags) {
+                *name = escape::text(name, TEXT_MOST);
+            }
+        }
         self
     }
 
     /// The entry as it is stored, of an escaped draft.
-    fn finish(self, seq: u64, time: Timestamp) -> Entry {
+    fn finish(self, seq: u64, time: Timestamp, running_ms: u64) -> Entry {
         Entry {
+            origin: Some(self.actor.means.origin()),
+            grants: self.grants,
+            running_ms: Some(running_ms),
             seq,
             time,
             kind: self.kind,
@@ -240,7 +259,12 @@ impl Audit {
         let file = directory.join(AUDIT_FILE);
         store::private_file(&file)?;
         let opening = ControlError::audit;
-        let mut write = store::options(&file).connect().await.map_err(opening)?;
+        let signing = match beside {
+            true => Signing::AtOnce,
+            false => Signing::EverySecond,
+        };
+        let write = writer::options(&file, signing).connect().await;
+        let mut write = write.map_err(opening)?;
         migrations::apply(&mut write, migrations::AUDIT)
             .await
             .map_err(opening)?;
@@ -254,21 +278,25 @@ impl Audit {
             shared.copied_before(&name, size, at);
         }
         let keys = KeyFile::of(directory);
+        let identity = writer::identity(&file);
+        let (grown, growing) = watch::channel(0);
+        if !beside {
+            let settling = settling::run(file.clone(), identity, growing, Arc::clone(&shared));
+            tokio::spawn(settling);
+        }
         let writer = Writer {
-            identity: writer::identity(&file),
+            identity,
             file,
             connection: Some(write),
             tree: None,
             keys: keys.clone(),
-            signing: match beside {
-                true => Signing::AtOnce,
-                false => Signing::EverySecond,
-            },
+            signing,
             sign_at: None,
             signed_at: None,
             pages: None,
             clock,
             shared: Arc::clone(&shared),
+            grown,
         };
         tokio::spawn(writer.run(waiting));
         Ok(Self {
@@ -284,6 +312,7 @@ impl Audit {
         let (reply, answer) = oneshot::channel();
         let order = Order::Append {
             draft: Box::new(draft.escaped()),
+            asked: Instant::now(),
             reply,
         };
         self.give(order, answer).await.map_err(|source| {
@@ -314,11 +343,11 @@ impl Audit {
         draft: &Draft,
         patience: Duration,
     ) -> Result<Entry, ControlError> {
-        let until = tokio::time::Instant::now() + patience;
+        let until = Instant::now() + patience;
         let mut pause = RETRY_FIRST;
         loop {
             match self.append(draft.clone()).await {
-                Err(_) if tokio::time::Instant::now() + pause < until => {
+                Err(_) if Instant::now() + pause < until => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(RETRY_MOST);
                 }

@@ -41,6 +41,11 @@ impl Clock {
         self.at(wall())
     }
 
+    /// Milliseconds since this clock began, whatever the wall clock says.
+    pub(crate) fn running_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// By how many milliseconds the wall clock was set since this was last asked: more than a
     /// second, or none. A machine that slept tells as one whose clock was set ahead.
     pub(crate) fn jumped(&self) -> Option<i64> {
@@ -92,7 +97,8 @@ pub(crate) async fn watch(control: Control) {
         };
         let seconds = by / 1_000;
         let text = format!("This machine's clock was set by {seconds} s, or it slept.");
-        let draft = Draft::console("clock_set", text);
+        let mut draft = Draft::console("clock_set", text);
+        draft.seen = serde_json::json!({ "by_ms": by });
         if let Err(error) = control.inner.audit.append(draft).await {
             tracing::error!(%error, "that the clock was set could not be recorded");
         }

@@ -209,14 +209,10 @@ impl Control {
         let version = settings.version.clone();
         let (control, events) = Self::open(settings, Some(lock)).await?;
         control.start_loops(events);
+        let before = control.inner.audit.before().await?;
         jobs::resume(&control).await?;
-        let text = format!("Quorate {version} started.");
-        if let Err(error) = control
-            .inner
-            .audit
-            .append(audit::Draft::console("started", text))
-            .await
-        {
+        let now = control.now();
+        if let Err(error) = control.inner.audit.started(&version, &before, now).await {
             // Reading stays possible with a full disk; nothing will be changed.
             tracing::error!(%error, "the start could not be recorded");
         }

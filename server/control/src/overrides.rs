@@ -152,6 +152,7 @@ fn draft(
     draft.outcome = Some(Outcome::Succeeded);
     draft.cluster = Some(cluster.clone());
     draft.member = Some(member.clone());
+    draft.grants.clone_from(&who.grants);
     draft
 }
 

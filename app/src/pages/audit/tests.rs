@@ -32,6 +32,9 @@ fn entry(seq: u64, kind: EntryKind, text: &str) -> Entry {
         seen: Value::Null,
         sent: Value::Null,
         received: Value::Null,
+        origin: None,
+        grants: Vec::new(),
+        running_ms: None,
     }
 }
 

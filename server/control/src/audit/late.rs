@@ -31,6 +31,7 @@ fn too_late(entry: &Entry) -> Option<Draft> {
     draft.cluster.clone_from(&entry.cluster);
     draft.member.clone_from(&entry.member);
     draft.change.clone_from(&entry.change);
+    draft.grants.clone_from(&entry.grants);
     Some(draft)
 }
 
@@ -44,7 +45,7 @@ mod tests {
         let mut draft = Draft::console("promote", "A text.");
         draft.kind = kind;
         draft.outcome = outcome;
-        draft.finish(7, Timestamp::from_unix_ms(0))
+        draft.finish(7, Timestamp::from_unix_ms(0), 0)
     }
 
     #[test]

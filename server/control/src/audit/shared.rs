@@ -1,11 +1,20 @@
 //! What the log's writer lets others know: how far it is signed, and what is wrong with it.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use quorate_domain::{audit::CopyStanding, moment::Timestamp};
 use tokio::sync::watch;
 
-use super::trouble::{self, Trouble};
+use super::{
+    settling::{LONG, Moved},
+    trouble::{self, Trouble},
+};
 use crate::store::checkpoints::Stored;
 
 /// Of one log, in one process.
@@ -14,6 +23,8 @@ pub(super) struct Shared {
     /// The newest checkpoint.
     pub(super) newest: watch::Sender<Option<Stored>>,
     state: Mutex<State>,
+    /// Pages in the write-ahead file, when that was last looked at.
+    written_ahead: AtomicI64,
 }
 
 #[derive(Default)]
@@ -49,6 +60,16 @@ impl Shared {
 
     pub(super) fn grew(&self, entries: u64) {
         self.state(|state| state.entries = entries);
+    }
+
+    pub(super) fn settled(&self, moved: &Moved) {
+        self.written_ahead.store(moved.written, Ordering::Relaxed);
+    }
+
+    /// Whether so much is written ahead that the writer itself has to move it; said once.
+    pub(super) fn is_long(&self) -> bool {
+        self.written_ahead.load(Ordering::Relaxed) > LONG
+            && self.written_ahead.swap(0, Ordering::Relaxed) > LONG
     }
 
     pub(super) fn signed(&self, stored: &Stored) {

@@ -1,20 +1,23 @@
 //! The one task that writes to the log. What waits is written together, durable with one
 //! synchronisation of the disk; each entry is on disk before its writer is answered.
 //!
-//! The hash tree grows in the same transaction. A checkpoint is signed with the first entries
-//! after a quiet second, else when the second is over.
+//! The hash tree grows in the same transaction. A checkpoint is signed when the writers have been
+//! answered, at most one a second: nobody waits for a signature. A log that was never signed is
+//! signed with its first entries, and beside a console every entry is.
 
 use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration};
 
 use quorate_audit::note::VerifierKey;
 use quorate_domain::audit::Entry;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
-use super::{Draft, keys::KeyFile, late::answered, shared::Shared, tree::Tree, trouble::Trouble};
+use super::{
+    Draft, keys::KeyFile, late::answered, settling, shared::Shared, tree::Tree, trouble::Trouble,
+};
 use crate::{
     clock::Clock,
     store::{self, checkpoints, checkpoints::Stored, entries},
@@ -33,6 +36,7 @@ pub(super) enum Order {
     /// A draft whose texts are escaped.
     Append {
         draft: Box<Draft>,
+        asked: Instant,
         reply: Reply<Entry>,
     },
     Probe {
@@ -62,9 +66,9 @@ pub(super) enum Order {
 /// When checkpoints are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signing {
-    /// At most one a second: the console.
+    /// At most one a second, after the commit: the console.
     EverySecond,
-    /// With every entry: commands, which may end at any time.
+    /// In the same commit as every entry: commands, which may end at any time.
     AtOnce,
 }
 
@@ -86,6 +90,8 @@ pub(super) struct Writer {
     pub(super) pages: Option<u32>,
     pub(super) clock: Arc<Clock>,
     pub(super) shared: Arc<Shared>,
+    /// Told how far the log has grown; gone when the writer is.
+    pub(super) grown: watch::Sender<u64>,
 }
 
 /// Appends that are carried out together.
@@ -112,12 +118,15 @@ impl Writer {
             let Some(at) = self.sign_at else {
                 return orders.recv().await;
             };
-            tokio::select! {
-                order = orders.recv() => return order,
-                () = tokio::time::sleep_until(at) => {}
+            if Instant::now() < at {
+                tokio::select! {
+                    order = orders.recv() => return order,
+                    () = tokio::time::sleep_until(at) => {}
+                }
             }
             if let Err(error) = self.sign().await {
                 tracing::error!(%error, "the audit log could not be signed");
+                self.shared.told(Some(&error));
                 self.sign_at = Some(Instant::now() + SIGN_AGAIN);
             }
         }
@@ -130,17 +139,30 @@ impl Writer {
         orders: &mut mpsc::Receiver<Order>,
     ) -> Option<Order> {
         match order {
-            Order::Append { draft, reply } => {
+            Order::Append {
+                draft,
+                asked,
+                reply,
+            } => {
+                waited(asked);
                 let mut batch = vec![(draft, reply)];
                 let mut other = None;
                 while batch.len() < TOGETHER_MOST && other.is_none() {
                     match orders.try_recv() {
-                        Ok(Order::Append { draft, reply }) => batch.push((draft, reply)),
+                        Ok(Order::Append {
+                            draft,
+                            asked,
+                            reply,
+                        }) => {
+                            waited(asked);
+                            batch.push((draft, reply));
+                        }
                         Ok(order) => other = Some(order),
                         Err(_) => break,
                     }
                 }
                 self.append_all(batch).await;
+                self.settle_if_long().await;
                 return other;
             }
             Order::Probe { reply } => {
@@ -226,12 +248,15 @@ impl Writer {
         connection: &mut SqliteConnection,
         drafts: &[&Draft],
     ) -> sqlx::Result<Vec<Entry>> {
+        let began = Instant::now();
         // Numbers are given under the write lock: the command line may write beside the console.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut tree = self.tree(&mut transaction).await?;
         let mut rows = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            let entry = (*draft).clone().finish(tree.size() + 1, self.clock.now());
+            let number = tree.size() + 1;
+            let running = self.clock.running_ms();
+            let entry = (*draft).clone().finish(number, self.clock.now(), running);
             let bytes =
                 serde_json::to_vec(&entry).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
             tree.add(&bytes);
@@ -239,31 +264,28 @@ impl Writer {
         }
         entries::insert(&mut transaction, &rows).await?;
         tree.store_blocks(&mut transaction).await?;
-        let signed = match self.is_time_to_sign() {
+        let signed = match self.signing == Signing::AtOnce || tree.signed == 0 {
             true => Some(
                 tree.sign(&mut transaction, &self.keys, self.clock.now())
                     .await?,
             ),
             false => None,
         };
+        took("statements", began);
+        let committing = Instant::now();
         transaction.commit().await?;
+        took("commit", committing);
         self.shared.grew(tree.size());
+        self.grown.send_replace(tree.size());
         self.tree = Some(tree);
         match signed {
             Some(stored) => self.signed(&stored),
             None => {
-                let quiet = self.signed_at.map(|at| at + SIGN_AFTER);
-                self.sign_at = self.sign_at.or(quiet);
+                let due = self.signed_at.map_or(began, |at| at + SIGN_AFTER);
+                self.sign_at = self.sign_at.or(Some(due));
             }
         }
         Ok(rows.into_iter().map(|(entry, _)| entry).collect())
-    }
-
-    fn is_time_to_sign(&self) -> bool {
-        match self.signing {
-            Signing::AtOnce => true,
-            Signing::EverySecond => self.signed_at.is_none_or(|at| at.elapsed() >= SIGN_AFTER),
-        }
     }
 
     fn signed(&mut self, stored: &Stored) {
@@ -287,10 +309,12 @@ impl Writer {
 
     /// A checkpoint over all entries; the newest one where that is over all of them already.
     async fn sign(&mut self) -> sqlx::Result<Option<Stored>> {
+        let began = Instant::now();
         let mut connection = self.connected().await?;
         let signed = self.sign_on(&mut connection).await;
         self.put_back(connection, signed.is_ok()).await;
         let signed = signed?;
+        metrics::histogram!("quorate_audit_sign_seconds").record(began.elapsed().as_secs_f64());
         match &signed {
             Some(stored) => self.signed(stored),
             None => self.sign_at = None,
@@ -315,6 +339,24 @@ impl Writer {
         transaction.commit().await?;
         self.tree = Some(tree);
         Ok(stored)
+    }
+
+    /// What is written ahead is moved beside the writer; where that falls behind, here.
+    async fn settle_if_long(&mut self) {
+        if !self.shared.is_long() {
+            return;
+        }
+        let Ok(mut connection) = self.connected().await else {
+            return;
+        };
+        let settled = settling::settle(&mut connection).await;
+        self.put_back(connection, settled.is_ok()).await;
+        match settled {
+            Ok(moved) => self.shared.settled(&moved),
+            Err(error) => {
+                tracing::warn!(%error, "what the audit log wrote ahead could not be moved");
+            }
+        }
     }
 
     async fn register(&mut self, key: &VerifierKey) -> sqlx::Result<()> {
@@ -359,7 +401,7 @@ impl Writer {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
-                store::options(&self.file)
+                options(&self.file, self.signing)
                     .create_if_missing(false)
                     .connect()
                     .await?
@@ -391,6 +433,25 @@ impl Writer {
             let _closed_anyway = connection.close_hard().await;
         }
     }
+}
+
+/// How the writer opens the log. In a console, no commit stops to move what was written ahead.
+pub(super) fn options(file: &std::path::Path, signing: Signing) -> SqliteConnectOptions {
+    let options = store::options(file);
+    match signing {
+        Signing::EverySecond => options.pragma("wal_autocheckpoint", "0"),
+        Signing::AtOnce => options,
+    }
+}
+
+/// How long an entry waited for the writer.
+fn waited(asked: Instant) {
+    took("wait", asked);
+}
+
+fn took(part: &'static str, since: Instant) {
+    metrics::histogram!("quorate_audit_append_seconds", "part" => part)
+        .record(since.elapsed().as_secs_f64());
 }
 
 /// What tells a file from another of the same name.

@@ -293,6 +293,17 @@ pub(crate) async fn size(read: &SqlitePool) -> sqlx::Result<u64> {
         .map(unsigned)
 }
 
+/// Whether the newest start of a console was followed by its stop.
+pub(crate) async fn last_stopped(read: &SqlitePool) -> sqlx::Result<bool> {
+    let last: Option<String> = sqlx::query_scalar(
+        "SELECT action FROM entries WHERE kind = 'console' AND action IN ('started', 'stopped')
+         ORDER BY seq DESC LIMIT 1",
+    )
+    .fetch_optional(read)
+    .await?;
+    Ok(last.is_none_or(|action| action == "stopped"))
+}
+
 /// Exact bytes of intents nobody answered, oldest first.
 pub(crate) async fn open_intents(read: &SqlitePool) -> sqlx::Result<Vec<Vec<u8>>> {
     sqlx::query_scalar(
