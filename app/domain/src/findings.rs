@@ -122,7 +122,7 @@ fn cluster_findings(standing: &Standing<'_>, found: &mut Vec<Finding>) {
         add(
             FindingCode::MembershipRemembered,
             Severity::Warn,
-            text::membership_remembered(),
+            text::membership_remembered(standing.memory.membership_told_at),
         );
     }
     if standing.is_stale() {

@@ -67,6 +67,7 @@ pub enum FindingCode {
     MissingPermission,
     CredentialExpires,
     TwoClusters,
+    SourceFailed,
     MembershipRemembered,
     OverrideActive,
 }
@@ -102,6 +103,7 @@ impl FindingCode {
             Self::MissingPermission => "missing-permission",
             Self::CredentialExpires => "credential-expires",
             Self::TwoClusters => "two-clusters",
+            Self::SourceFailed => "source-failed",
             Self::MembershipRemembered => "membership-remembered",
             Self::OverrideActive => "override-active",
         }
@@ -117,6 +119,7 @@ impl FindingCode {
             Self::PlainHttp
                 | Self::MissingPermission
                 | Self::CredentialExpires
+                | Self::SourceFailed
                 | Self::RemovedStillRunning
                 | Self::EvenVoters
                 | Self::OverrideActive
@@ -175,6 +178,9 @@ pub struct Memory {
     pub instances: BTreeMap<MemberId, String>,
     /// When a member's instance (process or data) was last seen to change.
     pub restarted_at: BTreeMap<MemberId, Timestamp>,
+    /// When somebody last told who the members are.
+    #[serde(default)]
+    pub membership_told_at: Option<Timestamp>,
 }
 
 /// 15 minutes at one sample each 10 s.
@@ -218,6 +224,9 @@ pub fn remember(
     now: Timestamp,
 ) -> Memory {
     let mut next = previous;
+    if seen.membership.is_some() && !seen.membership_remembered {
+        next.membership_told_at = Some(seen.taken_at);
+    }
     for node in &seen.nodes {
         next.hear(node);
     }

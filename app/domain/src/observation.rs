@@ -140,6 +140,16 @@ pub enum Note {
     /// The program has raised an alarm of its own about one member, in the program's word for it
     /// (etcd: `NOSPACE`, `CORRUPT`).
     Alarm { member: MemberId, alarm: String },
+    /// DNS or a catalogue named among the seeds does not tell where members are.
+    SourceFailed {
+        /// As configured.
+        source: String,
+        /// In words that end a sentence, without its full stop.
+        why: String,
+        hint: String,
+        /// Addresses of its last good answer that stay in use.
+        kept: u64,
+    },
     /// An answer had the wrong shape or size.
     Misread { address: String, why: String },
     /// Listed as a learner, and it may be no member at all but only connected.

@@ -148,6 +148,14 @@ impl Driver for Agent {
         Some(self.followers.pushes())
     }
 
+    fn begin_at(&self, seeds: &[Url]) {
+        self.book().begin_at(seeds);
+    }
+
+    fn recall(&self, places: &[Url]) {
+        self.book().recall(places);
+    }
+
     async fn diagnose(&self) -> Vec<Diagnosis> {
         diagnose::diagnose(self).await
     }

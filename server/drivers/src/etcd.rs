@@ -44,9 +44,6 @@ use session::Session;
 pub struct Etcd {
     client: Client,
     session: Session,
-    seeds: Vec<Url>,
-    /// Where members were in an earlier life of the console.
-    remembered: Vec<Url>,
     status_timeout: Duration,
     change_timeout: Duration,
     memory: Mutex<Memory>,
@@ -56,6 +53,8 @@ pub struct Etcd {
 /// What one look leaves for the next.
 struct Memory {
     directory: Directory,
+    /// Where members were in an earlier life of the console.
+    remembered: Vec<Url>,
     membership: Option<Membership>,
     cluster_id: Option<u64>,
     leader: Option<MemberId>,
@@ -82,16 +81,15 @@ impl Etcd {
             .iter()
             .filter_map(|seed| http::origin(seed).ok())
             .collect();
-        let directory = Directory::new(connection.api_address_pattern, seeds.clone());
+        let directory = Directory::new(connection.api_address_pattern, seeds);
         Ok(Self {
             client,
             session: Session::new(connection.login, connection.token),
-            seeds,
-            remembered,
             status_timeout: connection.status_timeout,
             change_timeout: connection.change_timeout,
             memory: Mutex::new(Memory {
                 directory,
+                remembered,
                 membership: None,
                 cluster_id: None,
                 leader: None,
@@ -121,6 +119,14 @@ impl Driver for Etcd {
 
     async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied {
         self.carry_out(step, place).await
+    }
+
+    fn begin_at(&self, seeds: &[Url]) {
+        self.memory().directory.begin_at(seeds);
+    }
+
+    fn recall(&self, places: &[Url]) {
+        self.memory().remembered = places.to_vec();
     }
 
     async fn diagnose(&self) -> Vec<Diagnosis> {

@@ -22,7 +22,7 @@ use reqwest::{Certificate, ClientBuilder, Identity, Method, redirect};
 use serde_json::Value;
 use url::{Host, Url};
 
-use crate::{ConnectError, Connection};
+use crate::{ConnectError, Connection, discovery::names::Names};
 
 pub use call::{Call, Reply, Stream};
 pub use wire::Wire;
@@ -100,6 +100,43 @@ impl Client {
     }
 }
 
+/// Connections by HTTP/2 alone, as gRPC needs them, with the same authorities and certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct Http2 {
+    pub reads: reqwest::Client,
+    /// As in [`Client`]: never on a connection that was used before.
+    pub changes: reqwest::Client,
+}
+
+/// How long what was sent may go unheard below HTTP, before a connection is given up. Calls of
+/// HTTP/2 share one; without this a peer that was cut off would be called on the old one for long.
+const UNHEARD: Duration = Duration::from_secs(2);
+
+impl Http2 {
+    /// # Errors
+    /// If the certificates given cannot be used.
+    pub fn new(connection: &Connection) -> Result<Self, ConnectError> {
+        install_ring();
+        let failed = |source| ConnectError::Certificates {
+            cluster: connection.name.clone(),
+            source,
+        };
+        let connect = CONNECT_WAIT.min(connection.change_timeout / 2);
+        let second = || {
+            let builder = bounded().http2_prior_knowledge();
+            #[cfg(target_os = "linux")]
+            let builder = builder.tcp_user_timeout(UNHEARD);
+            builder
+        };
+        let reads = || second().connect_timeout(CONNECT_WAIT);
+        let changes = || second().connect_timeout(connect).pool_max_idle_per_host(0);
+        Ok(Self {
+            reads: trusting(reads, connection).map_err(failed)?,
+            changes: trusting(changes, connection).map_err(failed)?,
+        })
+    }
+}
+
 /// `text` as the origin of a server: scheme http or https, a host, nothing after it.
 ///
 /// # Errors
@@ -136,6 +173,41 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether an address that somebody at `teller` told may be sent the console's credentials.
+///
+/// Whoever is reached by TLS leads on to nothing but TLS. Whoever is elsewhere does not lead to the
+/// console's own machine, nor to addresses that mean something else on each machine: services
+/// meant for this machine alone are there (those of clouds that hand out keys, for example).
+#[must_use]
+pub fn may_lead(teller: &Url, told: &Url) -> bool {
+    let as_safe = told.scheme() == "https" || teller.scheme() == "http";
+    as_safe && (is_loopback(teller) || !means_this_machine(told))
+}
+
+fn means_this_machine(url: &Url) -> bool {
+    if is_loopback(url) {
+        return true;
+    }
+    let special = |address: std::net::Ipv4Addr| {
+        address.is_unspecified()
+            || address.is_link_local()
+            || address.is_multicast()
+            || address.is_broadcast()
+    };
+    match url.host() {
+        Some(Host::Ipv4(address)) => special(address),
+        Some(Host::Ipv6(address)) => match address.to_ipv4_mapped() {
+            Some(address) => special(address),
+            None => {
+                address.is_unspecified()
+                    || address.is_unicast_link_local()
+                    || address.is_multicast()
+            }
+        },
+        _ => false,
+    }
+}
+
 /// The standing finding for an address that is reached by plain HTTP beyond loopback.
 #[must_use]
 pub fn plain_http(url: &Url) -> Option<Note> {
@@ -144,7 +216,7 @@ pub fn plain_http(url: &Url) -> Option<Note> {
     })
 }
 
-fn without_credentials(text: &str) -> String {
+pub(crate) fn without_credentials(text: &str) -> String {
     match (text.find("://"), text.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => {
             format!("{}://…{}", &text[..scheme], &text[at..])
@@ -184,9 +256,14 @@ fn trusting(
         Some(pem) => Some(Identity::from_pem(pem.reveal().as_bytes())?),
         None => None,
     };
-    let identified = || match identity.clone() {
-        Some(identity) => builder().identity(identity),
+    let names = connection.lookups.resolver.and_then(Names::by);
+    let named = || match &names {
+        Some(names) => builder().dns_resolver(names.clone()),
         None => builder(),
+    };
+    let identified = || match identity.clone() {
+        Some(identity) => named().identity(identity),
+        None => named(),
     };
     if !authorities.is_empty() {
         return identified().tls_certs_merge(authorities).build();

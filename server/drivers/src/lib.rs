@@ -15,6 +15,7 @@ use url::Url;
 
 pub mod agent;
 pub mod clock;
+pub mod discovery;
 pub mod etcd;
 pub mod http;
 pub mod openbao;
@@ -39,6 +40,11 @@ pub trait Driver: Send + Sync {
     /// not begun with the first.
     async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied;
 
+    /// The seeds as they are configured: what is remembered of a cluster holds for these only.
+    fn seeds(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Where to begin from now on: DNS or a catalogue has told anew. Never empty.
     fn begin_at(&self, _seeds: &[Url]) {}
 
@@ -48,6 +54,17 @@ pub trait Driver: Send + Sync {
 
     /// Moves whenever the backend pushed something, so that the next look need not wait.
     fn pushes(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
+
+    /// What is known of the groups of a program that runs many, kept up by [`Driver::observe`];
+    /// `None` for every other.
+    fn groups(&self) -> Option<Arc<std::sync::RwLock<quorate_domain::groups::Fleet>>> {
+        None
+    }
+
+    /// A driver for one group of such a program, whether or not there is one of that name.
+    fn group(&self, _group: &str) -> Option<Arc<dyn Driver>> {
         None
     }
 
@@ -169,15 +186,22 @@ pub enum ConnectError {
         #[source]
         source: reqwest::Error,
     },
+    #[error(transparent)]
+    Source(#[from] discovery::SeedError),
     #[error("{kind:?} clusters are not in this version")]
     Kind { kind: Kind },
 }
 
-/// The driver for `connection`; reaches nothing yet.
+/// The driver for `connection`; reaches no member yet. Where DNS or a catalogue is among the
+/// seeds, it is asked from now on, and Tokio must be running.
 ///
 /// # Errors
 /// If what the configuration gives cannot be used at all.
 pub fn connect(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
+    discovery::connect(connection, reach)
+}
+
+fn reach(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
     match connection.kind {
         Kind::Agent => agent::Agent::connect(connection),
         Kind::Simulated => Ok(simulated::from_seeds(&connection)),

@@ -43,9 +43,6 @@ pub struct Openbao {
     name: String,
     client: Client,
     token: Option<Secret>,
-    seeds: Vec<Url>,
-    /// Where members were in an earlier life of the console.
-    remembered: Vec<Url>,
     ca_pem: Option<Vec<u8>>,
     status_timeout: Duration,
     change_timeout: Duration,
@@ -56,6 +53,8 @@ pub struct Openbao {
 /// What one look leaves for the next.
 struct Memory {
     directory: Directory,
+    /// Where members were in an earlier life of the console.
+    remembered: Vec<Url>,
     membership: Option<Membership>,
     cluster_id: Option<String>,
     leader: Option<MemberId>,
@@ -83,9 +82,10 @@ impl Openbao {
             .iter()
             .filter_map(|seed| http::origin(seed).ok())
             .collect();
-        let directory = Directory::new(connection.api_address_pattern, seeds.clone());
+        let directory = Directory::new(connection.api_address_pattern, seeds);
         let memory = Memory {
             directory,
+            remembered,
             membership: None,
             cluster_id: None,
             leader: None,
@@ -100,8 +100,6 @@ impl Openbao {
             name: connection.name,
             client,
             token: connection.token,
-            seeds,
-            remembered,
             ca_pem: connection.ca_pem,
             status_timeout: connection.status_timeout,
             change_timeout: connection.change_timeout,
@@ -128,6 +126,14 @@ impl Driver for Openbao {
 
     async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied {
         self.carry_out(step, place).await
+    }
+
+    fn begin_at(&self, seeds: &[Url]) {
+        self.memory().directory.begin_at(seeds);
+    }
+
+    fn recall(&self, places: &[Url]) {
+        self.memory().remembered = places.to_vec();
     }
 
     async fn diagnose(&self) -> Vec<Diagnosis> {

@@ -61,9 +61,6 @@ const CUT_OFF: Duration = Duration::from_secs(40);
 pub struct Openziti {
     asker: Asker,
     followers: Followers,
-    seeds: Vec<Url>,
-    /// Where members were in an earlier life of the console.
-    remembered: Vec<Url>,
     status_timeout: Duration,
     change_timeout: Duration,
     memory: Mutex<Memory>,
@@ -73,6 +70,8 @@ pub struct Openziti {
 /// What one look leaves for the next.
 struct Memory {
     directory: Directory,
+    /// Where members were in an earlier life of the console.
+    remembered: Vec<Url>,
     /// When the announced addresses were last read, and for which membership.
     addresses: Option<(Instant, Option<Revision>)>,
     membership: Option<Membership>,
@@ -118,15 +117,13 @@ impl Openziti {
         };
         let sessions = Sessions::new(client.clone(), credentials);
         let asker = Asker { client, sessions };
-        let directory = Directory::new(connection.api_address_pattern, seeds.clone());
+        let directory = Directory::new(connection.api_address_pattern, seeds);
         Ok(Self {
             followers: Followers::new(asker.clone()),
             asker,
-            seeds,
-            remembered,
             status_timeout: connection.status_timeout,
             change_timeout: connection.change_timeout,
-            memory: Mutex::new(Memory::new(directory)),
+            memory: Mutex::new(Memory::new(directory, remembered)),
             patience: Patience::default(),
         })
     }
@@ -138,9 +135,10 @@ impl Openziti {
 }
 
 impl Memory {
-    const fn new(directory: Directory) -> Self {
+    const fn new(directory: Directory, remembered: Vec<Url>) -> Self {
         Self {
             directory,
+            remembered,
             addresses: None,
             membership: None,
             known: Known::nothing(),
@@ -197,6 +195,14 @@ impl Driver for Openziti {
 
     fn pushes(&self) -> Option<watch::Receiver<u64>> {
         Some(self.followers.pushes())
+    }
+
+    fn begin_at(&self, seeds: &[Url]) {
+        self.memory().directory.begin_at(seeds);
+    }
+
+    fn recall(&self, places: &[Url]) {
+        self.memory().remembered = places.to_vec();
     }
 
     async fn diagnose(&self) -> Vec<Diagnosis> {

@@ -99,6 +99,16 @@ pub(super) fn note_findings(standing: &Standing<'_>, note: &Note, found: &mut Ve
                 text::backend_alarm(name, alarm),
             )
         }
+        Note::SourceFailed {
+            source,
+            why,
+            hint,
+            kept,
+        } => about(
+            FindingCode::SourceFailed,
+            Severity::Warn,
+            text::source_failed(source, why, hint, *kept),
+        ),
         Note::Misread { address, why } => about(
             FindingCode::MemberMisread,
             Severity::Warn,

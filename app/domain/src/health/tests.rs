@@ -345,7 +345,7 @@ fn a_wish_that_waits_a_minute_is_worth_a_warning() {
 fn notes_become_findings() {
     use FindingCode::{
         BackendAlarm, CredentialExpires, MemberMisread, MissingPermission, PlainHttp,
-        RemovedStillRunning, TwoClusters,
+        RemovedStillRunning, SourceFailed, TwoClusters,
     };
     let text = || "x".to_owned();
     let table = [
@@ -373,6 +373,16 @@ fn notes_become_findings() {
             },
             TwoClusters,
             Severity::Bad,
+        ),
+        (
+            Note::SourceFailed {
+                source: text(),
+                why: text(),
+                hint: text(),
+                kept: 3,
+            },
+            SourceFailed,
+            Severity::Warn,
         ),
         (
             Note::Misread {
@@ -553,4 +563,21 @@ fn nobody_leads_is_said_only_where_nobody_is_named() {
     for (stage, expected) in table {
         assert_eq!(said(stage), expected);
     }
+}
+
+#[test]
+fn a_remembered_membership_says_from_when_it_is() {
+    let stage = Stage::voters(3).look().later(60_000).look();
+    let told = stage.memory.membership_told_at;
+    assert_eq!(told, Some(LOOK.plus_ms(60_000)));
+    let mut state = stage.later(60_000).state();
+    let seen = state.observation.as_mut().expect("it looked");
+    seen.membership_remembered = true;
+    let now = seen.taken_at;
+    state.memory = remember(state.memory, &state.registration, seen, &[], now);
+    assert_eq!(state.memory.membership_told_at, told);
+    let view = render(&state, now);
+    let text = &view.findings[0].text;
+    let from = LOOK.plus_ms(60_000).in_words();
+    assert!(text.contains(&format!("last known from {from}")), "{text}");
 }

@@ -425,10 +425,26 @@ pub fn two_clusters(addresses: &[String]) -> Statement {
 }
 
 #[must_use]
-pub fn membership_remembered() -> Statement {
+pub fn membership_remembered(told_at: Option<Timestamp>) -> Statement {
+    let from = told_at.map_or_else(String::new, |at| {
+        format!(", last known from {}", at.in_words())
+    });
     say(
-        "Nobody told the membership in the last look; the one shown is remembered.",
+        format!("Nobody told the membership in the last look; the one shown is remembered{from}."),
         "Check that this console reaches the nodes.",
+    )
+}
+
+#[must_use]
+pub fn source_failed(source: &str, why: &str, hint: &str, kept: u64) -> Statement {
+    let kept = match kept {
+        0 => "It has told no address yet.".to_owned(),
+        1 => "The address it told last stays in use.".to_owned(),
+        kept => format!("The {kept} addresses it told last stay in use."),
+    };
+    say(
+        format!("{source} does not tell where members are: {why}. {kept}"),
+        hint,
     )
 }
 

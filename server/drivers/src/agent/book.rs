@@ -10,7 +10,7 @@ use quorate_domain::{
 use url::Url;
 
 use super::ask::Asked;
-use crate::http::origin;
+use crate::http::{may_lead, origin};
 
 /// The address book of one cluster.
 #[derive(Debug, Default)]
@@ -37,6 +37,20 @@ impl Book {
             remembered,
             ..Self::default()
         }
+    }
+
+    pub fn seeds(&self) -> &[Url] {
+        &self.seeds
+    }
+
+    /// Other seeds from now on; what was learnt stays.
+    pub fn begin_at(&mut self, seeds: &[Url]) {
+        self.seeds = seeds.to_vec();
+    }
+
+    /// Where members were in an earlier life of the console.
+    pub fn recall(&mut self, places: &[Url]) {
+        self.remembered = places.to_vec();
     }
 
     /// Everywhere to ask: members' own places first; those remembered only until some are known.
@@ -74,8 +88,10 @@ impl Book {
             self.cluster_id = told.next().map(str::to_owned);
         }
         let ours: Vec<&Asked> = answers.iter().filter(|asked| self.ours(asked)).collect();
-        if let Some(membership) = best(ours.iter().copied()).and_then(membership_of) {
-            self.learn_membership(membership);
+        if let Some(witness) = best(ours.iter().copied())
+            && let Some(membership) = membership_of(witness)
+        {
+            self.learn_membership(membership, &witness.url);
         }
         let identity = ours.iter().find_map(|asked| asked.identity.as_ref());
         if let Some(identity) = identity {
@@ -85,20 +101,14 @@ impl Book {
         }
     }
 
-    pub fn learn_membership(&mut self, membership: Membership) {
+    /// The membership as the node at `teller` told it.
+    pub fn learn_membership(&mut self, membership: Membership, teller: &Url) {
         let places = membership.members.iter().filter_map(|member| {
             let url = origin(member.api_address.as_deref()?).ok()?;
-            self.may_carry_credentials(&url)
-                .then(|| (member.id.clone(), url))
+            may_lead(teller, &url).then(|| (member.id.clone(), url))
         });
         self.places = places.collect();
         self.membership = Some(membership);
-    }
-
-    /// Whoever is reached by TLS only does not lead on to plain HTTP.
-    fn may_carry_credentials(&self, url: &Url) -> bool {
-        let secure = self.seeds.iter().all(|seed| seed.scheme() == "https");
-        !secure || url.scheme() == "https"
     }
 }
 

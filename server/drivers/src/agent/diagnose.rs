@@ -11,16 +11,11 @@ use super::{
 };
 use crate::{
     Diagnosis,
-    http::{Wire, address_of, origin, plain_http},
+    http::{Wire, address_of, plain_http},
 };
 
 pub(super) async fn diagnose(agent: &Agent) -> Vec<Diagnosis> {
-    let seeds: Vec<Url> = agent
-        .connection
-        .seeds
-        .iter()
-        .filter_map(|seed| origin(seed).ok())
-        .collect();
+    let seeds: Vec<Url> = agent.book().seeds().to_vec();
     let asked = join_all(seeds.iter().map(|seed| ask(agent, seed))).await;
     let mut lines: Vec<Diagnosis> = seeds
         .iter()

@@ -19,8 +19,8 @@ pub(super) fn picture(book: &mut Book, asked: &BTreeMap<Url, Asked>) -> Observat
         asked.values().partition(|asked| book.ours(asked));
     let witness = best(ours.iter().copied());
     let told = witness.and_then(|asked| asked.view.as_ref()?.membership());
-    if let Some(membership) = &told {
-        book.learn_membership(membership.clone());
+    if let (Some(membership), Some(witness)) = (&told, witness) {
+        book.learn_membership(membership.clone(), &witness.url);
     }
     let membership = book.membership.clone();
     let leader =

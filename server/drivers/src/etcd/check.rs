@@ -20,7 +20,8 @@ impl Etcd {
     pub(super) async fn check(&self) -> Vec<Diagnosis> {
         let mut lines = Vec::new();
         let mut reached = false;
-        for seed in &self.seeds {
+        let seeds = self.memory().directory.seeds().to_vec();
+        for seed in &seeds {
             let line = self.seed_line(seed).await;
             reached |= line.ok;
             lines.push(line);

@@ -32,14 +32,22 @@ impl Directory {
         }
     }
 
+    pub fn seeds(&self) -> &[Url] {
+        &self.seeds
+    }
+
+    /// Other seeds from now on; what was learnt stays.
+    pub fn begin_at(&mut self, seeds: &[Url]) {
+        self.seeds = seeds.to_vec();
+    }
+
     /// The list that counts, as the member at `witness` told it. An address that leads back to
     /// its own machine leads a console on another machine to nobody it wants.
     pub fn learn_list(&mut self, list: &[Listed], witness: &Url) {
-        let near = http::is_loopback(witness);
         let addresses = |listed: &Listed| -> Vec<Url> {
             let urls = listed.client_urls.iter();
             urls.filter_map(|url| http::origin(&url.0).ok())
-                .filter(|url| near || !http::is_loopback(url))
+                .filter(|url| http::may_lead(witness, url))
                 .take(MOST)
                 .collect()
         };

@@ -71,7 +71,7 @@ impl Etcd {
             let more = if memory.membership.is_some() {
                 &[][..]
             } else {
-                &self.remembered
+                memory.remembered.as_slice()
             };
             let targets = memory.directory.targets(memory.membership.as_ref(), more);
             (targets, memory.answered.clone())

@@ -87,3 +87,26 @@ fn what_was_certainly_not_sent_is_told_apart() {
         assert!(perhaps.was_sent(), "{perhaps}");
     }
 }
+
+#[test]
+fn a_told_address_is_followed_only_to_where_it_is_as_safe() {
+    let table = [
+        ("https://a:1", "https://10.0.0.2:1", true),
+        ("https://a:1", "https://b.example:1", true),
+        ("https://a:1", "http://b.example:1", false),
+        ("http://a:1", "http://10.0.0.2:1", true),
+        ("http://a:1", "https://10.0.0.2:1", true),
+        ("https://10.0.0.1:1", "https://127.0.0.1:1", false),
+        ("https://10.0.0.1:1", "https://localhost:1", false),
+        ("https://10.0.0.1:1", "https://[::ffff:127.0.0.1]:1", false),
+        ("http://10.0.0.1:1", "http://169.254.169.254", false),
+        ("http://10.0.0.1:1", "http://[fe80::1]:1", false),
+        ("http://10.0.0.1:1", "http://0.0.0.0:1", false),
+        ("http://10.0.0.1:1", "http://[::]:1", false),
+        ("http://127.0.0.1:1", "http://127.0.0.1:2", true),
+        ("https://127.0.0.1:1", "http://127.0.0.1:2", false),
+    ];
+    for (teller, told, followed) in table {
+        assert_eq!(may_lead(&url(teller), &url(told)), followed, "{teller} {told}");
+    }
+}

@@ -15,7 +15,8 @@ impl Openbao {
     pub(super) async fn check(&self) -> Vec<Diagnosis> {
         let mut lines = Vec::new();
         let mut reached = false;
-        for seed in &self.seeds {
+        let seeds = self.memory().directory.seeds().to_vec();
+        for seed in &seeds {
             let call = self
                 .client
                 .get(&at(seed, "sys/seal-status"))

@@ -31,16 +31,25 @@ impl Directory {
         }
     }
 
-    /// `sys/ha-status`
-    pub fn learn_rows(&mut self, rows: &[HaNode]) {
+    pub fn seeds(&self) -> &[Url] {
+        &self.seeds
+    }
+
+    /// Other seeds from now on; what was learnt stays.
+    pub fn begin_at(&mut self, seeds: &[Url]) {
+        self.seeds = seeds.to_vec();
+    }
+
+    /// `sys/ha-status`, as the leader at `teller` told it.
+    pub fn learn_rows(&mut self, rows: &[HaNode], teller: &Url) {
         for row in rows {
-            self.learn(&row.cluster_address, &row.api_address);
+            self.learn(&row.cluster_address, &row.api_address, teller);
         }
     }
 
     /// `sys/leader`: even a standby that names a dead leader tells truly where that one is.
-    pub fn learn_leader(&mut self, words: &LeaderWords) {
-        self.learn(&words.leader_cluster_address, &words.leader_address);
+    pub fn learn_leader(&mut self, words: &LeaderWords, teller: &Url) {
+        self.learn(&words.leader_cluster_address, &words.leader_address, teller);
     }
 
     /// `node` answered at `url` with its own id.
@@ -55,9 +64,10 @@ impl Directory {
         }
     }
 
-    fn learn(&mut self, cluster_address: &str, api_address: &str) {
+    fn learn(&mut self, cluster_address: &str, api_address: &str, teller: &Url) {
         if let Ok(url) = http::origin(api_address)
             && !cluster_address.is_empty()
+            && http::may_lead(teller, &url)
         {
             self.told
                 .insert(raft_address(cluster_address).to_owned(), url);
@@ -173,7 +183,8 @@ mod tests {
     #[test]
     fn a_configured_pattern_wins_over_what_the_cluster_tells() {
         let mut directory = Directory::new(Some("https://{host}:8200".to_owned()), Vec::new());
-        directory.learn("https://10.0.0.4:8201", "https://internal:8200");
+        let teller = url("https://10.0.0.9:8200");
+        directory.learn("https://10.0.0.4:8201", "https://internal:8200", &teller);
         let found = directory.url_of(&member("n4", "10.0.0.4:8201")).unwrap();
         assert_eq!(found, url("https://10.0.0.4:8200"));
         let found = directory.url_of(&member("n6", "[fd00::6]:8201")).unwrap();
@@ -183,11 +194,12 @@ mod tests {
     #[test]
     fn a_standby_that_names_a_dead_leader_still_tells_where_it_was() {
         let mut directory = Directory::new(None, vec![url("http://127.0.0.1:9210")]);
-        directory.learn_leader(&LeaderWords {
+        let words = LeaderWords {
             leader_address: "http://127.0.0.1:9200".to_owned(),
             leader_cluster_address: "https://127.0.0.1:9201".to_owned(),
             ..LeaderWords::default()
-        });
+        };
+        directory.learn_leader(&words, &url("http://127.0.0.1:9210"));
         let found = directory.url_of(&member("n1", "127.0.0.1:9201")).unwrap();
         assert_eq!(found, url("http://127.0.0.1:9200"));
     }

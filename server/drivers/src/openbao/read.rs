@@ -79,7 +79,7 @@ impl Openbao {
             let more = if memory.membership.is_some() {
                 &[][..]
             } else {
-                &self.remembered
+                memory.remembered.as_slice()
             };
             let targets = memory.directory.targets(memory.membership.as_ref(), more);
             (targets, memory.answered.clone())
@@ -266,13 +266,15 @@ impl Memory {
             .into_iter()
             .cloned()
             .collect();
-        self.directory.learn_rows(rows);
+        if let Some(leader) = leading(&own) {
+            self.directory.learn_rows(rows, &leader.url);
+        }
         for node in &own {
             if let Some(id) = &node.proven {
                 self.directory.learn_proof(id, &node.url);
             }
             if let Some(words) = &node.words {
-                self.directory.learn_leader(words);
+                self.directory.learn_leader(words, &node.url);
             }
         }
         if let Some(membership) = counting_membership(&own) {

@@ -25,7 +25,8 @@ impl Openziti {
         let mut lines = Vec::new();
         let mut good = false;
         let mut denied = false;
-        for seed in &self.seeds {
+        let seeds = self.memory().directory.seeds().to_vec();
+        for seed in &seeds {
             let line = self.check_seed(seed).await;
             good |= line.ok;
             let of_identity = line.code == "sign-in-refused" || line.code == "permission-missing";

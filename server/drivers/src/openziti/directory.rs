@@ -27,10 +27,20 @@ impl Directory {
         }
     }
 
-    /// What the cluster announces. Lines without an address take nothing back: they are normal.
-    pub fn learn(&mut self, announced: &[Announced]) {
+    pub fn seeds(&self) -> &[Url] {
+        &self.seeds
+    }
+
+    /// Other seeds from now on; what was learnt stays.
+    pub fn begin_at(&mut self, seeds: &[Url]) {
+        self.seeds = seeds.to_vec();
+    }
+
+    /// What the cluster announces, by the controller at `teller`. Lines without an address take
+    /// nothing back: they are normal.
+    pub fn learn(&mut self, announced: &[Announced], teller: &Url) {
         for line in announced {
-            if let Some(url) = line.origin() {
+            if let Some(url) = line.origin().filter(|url| http::may_lead(teller, url)) {
                 self.told.insert(MemberId::from(line.id.as_str()), url);
             }
         }
@@ -119,7 +129,11 @@ mod tests {
     #[test]
     fn a_configured_pattern_wins_over_what_the_cluster_announces() {
         let mut directory = Directory::new(Some("https://{host}:1280".to_owned()), Vec::new());
-        directory.learn(&[announced("c1", "https://inside:1280/fabric/v1")]);
+        let teller = Url::parse("https://10.0.0.9:1280").unwrap();
+        directory.learn(
+            &[announced("c1", "https://inside:1280/fabric/v1")],
+            &teller,
+        );
         let found = directory
             .url_of(&member("c1", "tls:10.0.0.1:6262"))
             .unwrap();

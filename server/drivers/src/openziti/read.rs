@@ -83,7 +83,7 @@ impl Openziti {
             let more = if memory.membership.is_some() {
                 &[][..]
             } else {
-                &self.remembered
+                memory.remembered.as_slice()
             };
             memory.directory.targets(memory.membership.as_ref(), more)
         };
@@ -179,7 +179,7 @@ impl Openziti {
         let lines: Result<Wrapped<Vec<Announced>>, _> = checked(&reply);
         if let Ok(lines) = lines {
             let mut memory = self.memory();
-            memory.directory.learn(&lines.data);
+            memory.directory.learn(&lines.data, url);
             let revision = memory.membership.as_ref().map(|it| it.revision.clone());
             memory.addresses = Some((Instant::now(), revision));
         }
