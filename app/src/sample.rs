@@ -179,6 +179,8 @@ pub fn view() -> ClusterView {
         actions: vec![allowed(Verb::Snapshot), allowed(Verb::AddLearner)],
         worst_lag: Some(1_870),
         running_change: None,
+        group: None,
+        groups: None,
         thresholds: Thresholds::default(),
         read_only: false,
         tolerance_history: vec![

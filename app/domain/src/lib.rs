@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod event;
 mod findings;
 mod foreseen;
+pub mod groups;
 pub mod health;
 pub mod job;
 pub mod lag;

@@ -120,6 +120,8 @@ fn blank(state: &ClusterState) -> ClusterView {
         thresholds: *thresholds,
         read_only: *read_only,
         tolerance_history: state.memory.tolerance_history.clone(),
+        group: None,
+        groups: None,
     }
 }
 

@@ -6,10 +6,12 @@ mod clusters;
 mod etcd;
 mod figures;
 mod findings;
+mod groups;
 mod reasons;
 
 pub use changes::*;
 pub use clusters::*;
 pub use figures::*;
 pub use findings::*;
+pub use groups::*;
 pub use reasons::*;

@@ -8,6 +8,7 @@ use crate::{
     action::Verb,
     capability::Capability,
     cluster::{ClusterName, Kind, MemberId, Revision, Role, Term, Thresholds},
+    groups::GroupsView,
     health::{Finding, Override, Verdict},
     job::ChangeId,
     moment::Timestamp,
@@ -138,6 +139,12 @@ pub struct ClusterView {
     pub read_only: bool,
     /// (moment, failures tolerated) for the last 24 h, oldest first.
     pub tolerance_history: Vec<(Timestamp, i64)>,
+    /// The group this is the view of, in a program that runs many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The groups of a program that runs many; leader, quorum and members are nobody's then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupsView>,
 }
 
 /// A fleet row.

@@ -1,0 +1,509 @@
+//! All that the hosts of one program have told of its groups, kept up by what moved: a look at
+//! which nothing moved costs nothing, whatever the number of groups.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{Class, GroupRow, GroupsView, HostState, HostView, Line, Part, Word, count, judge};
+use crate::{cluster::MemberId, moment::Timestamp, observation::Answer};
+
+/// What one host told in one look.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// These are all its groups, with indexes as they are now; else only what moved.
+    pub complete: bool,
+    pub lines: Vec<(String, Line)>,
+    pub gone: Vec<String>,
+}
+
+/// A host as it answered the newest look.
+#[derive(Clone, Debug)]
+pub struct Host {
+    pub id: Arc<str>,
+    pub address: String,
+    pub answer: Answer,
+    pub heard_at: Option<Timestamp>,
+    /// Since when it has not answered.
+    pub silent_since: Option<Timestamp>,
+    /// No group needs it any more, or it goes by another name.
+    gone: bool,
+    sums: Sums,
+}
+
+/// How long a host that no group needs may be silent before it is no host of the program any more.
+const LEFT_MS: u64 = 60_000;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    groups: u32,
+    leads: u32,
+    votes: u32,
+    learns: u32,
+}
+
+impl Sums {
+    fn add(&mut self, line: &Line) {
+        self.groups += 1;
+        self.leads += u32::from(line.part == Part::Leader);
+        self.votes += u32::from(line.part.votes());
+        self.learns += u32::from(line.part == Part::Learner);
+    }
+
+    fn take(&mut self, line: &Line) {
+        let less = |from: &mut u32, holds: bool| *from = from.saturating_sub(u32::from(holds));
+        less(&mut self.groups, true);
+        less(&mut self.leads, line.part == Part::Leader);
+        less(&mut self.votes, line.part.votes());
+        less(&mut self.learns, line.part == Part::Learner);
+    }
+}
+
+#[derive(Debug)]
+struct Group {
+    /// By the host's place in the list of hosts.
+    lines: Vec<(usize, Line)>,
+    /// The leader's last index at the full reading before the newest.
+    before: Option<u64>,
+    lag: Option<u64>,
+    /// `None` until it is judged for the first time.
+    row: Option<GroupRow>,
+}
+
+/// The hosts and groups of one program.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    hosts: Vec<Host>,
+    groups: BTreeMap<Arc<str>, Group>,
+    classes: BTreeMap<Class, u32>,
+    since: BTreeMap<Class, Timestamp>,
+    /// To be judged anew.
+    touched: BTreeSet<Arc<str>>,
+    lag_warn: u64,
+}
+
+impl Fleet {
+    /// Lag counts as a problem from `lag_warn` entries on.
+    #[must_use]
+    pub fn new(lag_warn: u64) -> Self {
+        Self {
+            lag_warn,
+            ..Self::default()
+        }
+    }
+
+    /// What a host told, at `at`.
+    pub fn hear(&mut self, host: &str, address: &str, at: Timestamp, news: News) {
+        let place = self.place(host, address);
+        if let Some(known) = self.hosts.get_mut(place) {
+            known.heard_at = Some(at);
+            address.clone_into(&mut known.address);
+        }
+        self.answered(place, Answer::Answered, at);
+        let mut left: BTreeSet<Arc<str>> = BTreeSet::new();
+        if news.complete {
+            let told: BTreeSet<&str> = news.lines.iter().map(|(name, _)| name.as_str()).collect();
+            let kept = self.groups.iter().filter(|(_, group)| group.has(place));
+            let gone = kept.filter(|(name, _)| !told.contains(name.as_ref()));
+            left.extend(gone.map(|(name, _)| Arc::clone(name)));
+        }
+        left.extend(news.gone.iter().map(|name| Arc::from(name.as_str())));
+        for name in left {
+            self.drop_line(place, &name);
+        }
+        for (name, line) in news.lines {
+            self.put_line(place, &name, line);
+        }
+    }
+
+    /// A host that did not answer, or not what was asked. Its lines stay, from memory.
+    pub fn miss(&mut self, host: &str, address: &str, at: Timestamp, answer: Answer) {
+        let place = self.place(host, address);
+        self.answered(place, answer, at);
+    }
+
+    /// Ends a look: judges what moved. `full` if every host that answers told all in it.
+    pub fn settle(&mut self, full: bool, now: Timestamp) {
+        if full {
+            self.measure();
+        }
+        for name in std::mem::take(&mut self.touched) {
+            self.judge(&name);
+        }
+        if full {
+            self.part_with_who_left(now);
+        }
+        let classes = &self.classes;
+        self.since
+            .retain(|class, _| classes.get(class).is_some_and(|count| *count > 0));
+        for (class, _) in classes.iter().filter(|(_, count)| **count > 0) {
+            self.since.entry(*class).or_insert(now);
+        }
+    }
+
+    #[must_use]
+    pub fn total(&self) -> u32 {
+        count(self.groups.len())
+    }
+
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().filter(|host| !host.gone)
+    }
+
+    /// Whoever was known by its address only has told its name.
+    pub fn rename(&mut self, address: &str, name: &str) {
+        let known = self.hosts.iter().any(|host| host.id.as_ref() == name);
+        let mut hosts = self.hosts.iter_mut();
+        if let Some(host) = hosts.find(|host| host.id.as_ref() == address && address != name) {
+            if known {
+                host.gone = true;
+            } else {
+                host.id = Arc::from(name);
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn count(&self, class: Class) -> u32 {
+        self.classes.get(&class).copied().unwrap_or(0)
+    }
+
+    /// Since when there are groups of this class.
+    #[must_use]
+    pub fn since(&self, class: Class) -> Option<Timestamp> {
+        self.since.get(&class).copied()
+    }
+
+    /// The first groups of a class, to name some.
+    pub fn some(&self, class: Class) -> impl Iterator<Item = &str> {
+        let rows = self.groups.values().filter_map(|group| group.row.as_ref());
+        let of = rows.filter(move |row| row.class == class);
+        of.map(|row| row.group.as_str())
+    }
+
+    #[must_use]
+    pub fn row(&self, group: &str) -> Option<&GroupRow> {
+        self.groups.get(group)?.row.as_ref()
+    }
+
+    /// Hosts that are named as leaders and that nobody has asked yet, each with a group it leads
+    /// and who says so.
+    #[must_use]
+    pub fn strangers(&self, most: usize) -> Vec<(Arc<str>, Arc<str>)> {
+        let known: BTreeSet<&str> = self.hosts.iter().map(|host| host.id.as_ref()).collect();
+        let mut found: BTreeMap<&Arc<str>, (Arc<str>, Arc<str>)> = BTreeMap::new();
+        for (name, group) in &self.groups {
+            for (place, line) in &group.lines {
+                let Some(leader) = line.leader.as_ref() else {
+                    continue;
+                };
+                let Some(teller) = self.hosts.get(*place) else {
+                    continue;
+                };
+                if !known.contains(leader.as_ref()) {
+                    found
+                        .entry(leader)
+                        .or_insert_with(|| (Arc::clone(&teller.id), Arc::clone(name)));
+                }
+            }
+            if found.len() >= most {
+                break;
+            }
+        }
+        found.into_values().take(most).collect()
+    }
+
+    /// Some groups of a host, spread over all it has.
+    #[must_use]
+    pub fn sample(&self, host: &str, most: usize) -> Vec<Arc<str>> {
+        let Some(place) = self.hosts.iter().position(|it| it.id.as_ref() == host) else {
+            return Vec::new();
+        };
+        let held = || self.groups.iter().filter(move |(_, it)| it.has(place));
+        let step = (held().count() / most.max(1)).max(1);
+        let names = held().step_by(step).take(most);
+        names.map(|(name, _)| Arc::clone(name)).collect()
+    }
+
+    /// One page of the groups in the order of their names: those of `class` whose name or leader
+    /// has `q` in it, after the group `after`. The second is where the next page begins.
+    #[must_use]
+    pub fn page(
+        &self,
+        class: Option<Class>,
+        q: Option<&str>,
+        after: Option<&str>,
+        most: usize,
+    ) -> (Vec<GroupRow>, Option<String>) {
+        let wanted = q.map(str::to_lowercase);
+        let matches = |row: &GroupRow| {
+            let has = |text: &str, wanted: &str| text.to_lowercase().contains(wanted);
+            let found = wanted.as_deref().is_none_or(|wanted| {
+                let leader = row.leader.as_ref();
+                has(&row.group, wanted) || leader.is_some_and(|it| has(it.as_str(), wanted))
+            });
+            found && class.is_none_or(|class| row.class == class)
+        };
+        let begin = match after {
+            Some(after) => std::ops::Bound::Excluded(after),
+            None => std::ops::Bound::Unbounded,
+        };
+        let rest = self
+            .groups
+            .range::<str, _>((begin, std::ops::Bound::Unbounded));
+        let mut rows: Vec<GroupRow> = rest
+            .filter_map(|(_, group)| group.row.as_ref())
+            .filter(|row| matches(row))
+            .take(most.saturating_add(1))
+            .cloned()
+            .collect();
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let next = rows.last().filter(|_| more).map(|row| row.group.clone());
+        (rows, next)
+    }
+
+    /// The whole at a glance, as it stands at `now`.
+    #[must_use]
+    pub fn view(&self, now: Timestamp) -> GroupsView {
+        let mut hosts: Vec<HostView> = self.hosts().map(|host| host.view(now)).collect();
+        hosts.sort_by(|a, b| a.id.cmp(&b.id));
+        let classes = Class::ALL.into_iter();
+        GroupsView {
+            total: self.total(),
+            hosts,
+            classes: classes.map(|class| (class, self.count(class))).collect(),
+        }
+    }
+
+    fn place(&mut self, host: &str, address: &str) -> usize {
+        let known = self.hosts.iter().position(|it| it.id.as_ref() == host);
+        known.unwrap_or_else(|| {
+            self.hosts.push(Host {
+                id: Arc::from(host),
+                address: address.to_owned(),
+                answer: Answer::NotAsked,
+                heard_at: None,
+                silent_since: None,
+                gone: false,
+                sums: Sums::default(),
+            });
+            self.hosts.len() - 1
+        })
+    }
+
+    fn answered(&mut self, place: usize, answer: Answer, at: Timestamp) {
+        let Some(host) = self.hosts.get_mut(place) else {
+            return;
+        };
+        let (before, now) = (host.answers(), answer == Answer::Answered);
+        host.gone = host.gone && !now;
+        host.silent_since = (!now).then(|| host.silent_since.unwrap_or(at));
+        host.answer = answer;
+        if before != now {
+            let held = self.groups.iter().filter(|(_, group)| group.has(place));
+            self.touched.extend(held.map(|(name, _)| Arc::clone(name)));
+        }
+    }
+
+    fn put_line(&mut self, place: usize, name: &str, mut line: Line) {
+        let line_leader = line.leader.take();
+        line.leader = line_leader.map(|leader| self.same(leader));
+        let name = match self.groups.get_key_value(name) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(name),
+        };
+        if let Some(host) = self.hosts.get_mut(place) {
+            host.sums.add(&line);
+        }
+        let group = self
+            .groups
+            .entry(Arc::clone(&name))
+            .or_insert_with(|| Group {
+                lines: Vec::new(),
+                before: None,
+                lag: None,
+                row: None,
+            });
+        let old = group.lines.iter_mut().find(|(at, _)| *at == place);
+        let moved = match old {
+            Some((_, old)) => {
+                if let Some(host) = self.hosts.get_mut(place) {
+                    host.sums.take(old);
+                }
+                let index = old.last_index;
+                let moved = *old
+                    != Line {
+                        last_index: index,
+                        ..line.clone()
+                    };
+                *old = line;
+                moved
+            }
+            None => {
+                group.lines.push((place, line));
+                true
+            }
+        };
+        if moved {
+            self.touched.insert(name);
+        }
+    }
+
+    /// One text for all lines that name the same host.
+    fn same(&self, name: Arc<str>) -> Arc<str> {
+        let known = self.hosts.iter().find(|host| host.id == name);
+        known.map_or(name, |host| Arc::clone(&host.id))
+    }
+
+    fn drop_line(&mut self, place: usize, name: &str) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        if let Some(at) = group.lines.iter().position(|(it, _)| *it == place) {
+            let (_, line) = group.lines.swap_remove(at);
+            if let Some(host) = self.hosts.get_mut(place) {
+                host.sums.take(&line);
+            }
+        }
+        let empty = group.lines.is_empty();
+        let key = self
+            .groups
+            .get_key_value(name)
+            .map(|(key, _)| Arc::clone(key));
+        let Some(key) = key else { return };
+        if empty {
+            let row = self.groups.remove(&key).and_then(|group| group.row);
+            self.uncount(row.map(|row| row.class));
+            self.touched.remove(&key);
+        } else {
+            self.touched.insert(key);
+        }
+    }
+
+    fn uncount(&mut self, class: Option<Class>) {
+        if let Some(count) = class.and_then(|class| self.classes.get_mut(&class)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Hosts are read one after the other, so a replica counts as behind by what it lacks of what
+    /// the leader had at the reading before: what it cannot have missed by being asked earlier.
+    fn measure(&mut self) {
+        for (name, group) in &mut self.groups {
+            let leading = group.lines.iter().find(|(_, line)| line.claims);
+            let last = leading.and_then(|(_, line)| line.last_index);
+            let others = group.lines.iter().filter(|(place, line)| {
+                let answers = self.hosts.get(*place).is_some_and(Host::answers);
+                answers && line.part != Part::Absent && !line.claims
+            });
+            let least = others.filter_map(|(_, line)| line.last_index).min();
+            let lag = match (group.before, least) {
+                (Some(before), Some(least)) => Some(before.saturating_sub(least)),
+                (Some(_), None) => Some(0),
+                (None, _) => None,
+            };
+            group.before = last;
+            if lag != group.lag {
+                group.lag = lag;
+                self.touched.insert(Arc::clone(name));
+            }
+        }
+    }
+
+    /// A host that was taken out of all its groups and then stopped is no missing host. What it
+    /// told is kept for a while: it may have left no group, and only be restarting.
+    fn part_with_who_left(&mut self, now: Timestamp) {
+        for place in 0..self.hosts.len() {
+            let silent = self.hosts.get(place).and_then(|host| host.silent_since);
+            let long = silent.is_some_and(|since| now.since(since) >= LEFT_MS);
+            let mut held = self.groups.values().filter(|group| group.has(place));
+            if !long || held.clone().next().is_none() || held.any(|it| it.misses_one(&self.hosts)) {
+                continue;
+            }
+            let held: Vec<Arc<str>> = self
+                .groups
+                .iter()
+                .filter(|(_, group)| group.has(place))
+                .map(|(name, _)| Arc::clone(name))
+                .collect();
+            for name in &held {
+                self.drop_line(place, name);
+            }
+            for name in std::mem::take(&mut self.touched) {
+                self.judge(&name);
+            }
+            if let Some(host) = self.hosts.get_mut(place) {
+                host.gone = true;
+            }
+        }
+    }
+
+    fn judge(&mut self, name: &Arc<str>) {
+        let Some(group) = self.groups.get_mut(name) else {
+            return;
+        };
+        let words: Vec<Word<'_>> = group
+            .lines
+            .iter()
+            .filter_map(|(place, line)| {
+                let host = self.hosts.get(*place)?;
+                Some(Word {
+                    host: &host.id,
+                    answers: host.answers(),
+                    line,
+                })
+            })
+            .collect();
+        let row = judge(name, &words, group.lag, self.lag_warn);
+        let class = row.class;
+        let before = group.row.replace(row);
+        self.uncount(before.map(|row| row.class));
+        *self.classes.entry(class).or_default() += 1;
+    }
+}
+
+impl Group {
+    /// A member of it does not report, by the words of those that do.
+    fn misses_one(&self, hosts: &[Host]) -> bool {
+        let Some(row) = &self.row else { return true };
+        let learners = self.lines.iter().filter(|(place, line)| {
+            line.part == Part::Learner && hosts.get(*place).is_some_and(Host::answers)
+        });
+        row.voters != Some(row.answering) || row.learners != Some(count(learners.count()))
+    }
+
+    fn has(&self, place: usize) -> bool {
+        self.lines.iter().any(|(at, _)| *at == place)
+    }
+}
+
+impl Host {
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.answer == Answer::Answered
+    }
+
+    fn view(&self, now: Timestamp) -> HostView {
+        let (state, text) = match &self.answer {
+            Answer::Answered | Answer::Sealed | Answer::NotStarted => (HostState::Answering, None),
+            Answer::Silent(why) => (HostState::Unreachable, Some(why.clone())),
+            Answer::Misread(why) => (HostState::Misread, Some(why.clone())),
+            Answer::Denied(why) => (HostState::Denied, Some(why.clone())),
+            Answer::NotAsked => (HostState::Unreachable, None),
+        };
+        let known = |sum: u32| self.answers().then_some(sum);
+        HostView {
+            id: MemberId::from(self.id.as_ref()),
+            address: self.address.clone(),
+            state,
+            text,
+            groups: self.sums.groups,
+            leads: known(self.sums.leads),
+            votes: known(self.sums.votes),
+            learns: known(self.sums.learns),
+            age_ms: self.heard_at.map(|at| now.since(at)),
+        }
+    }
+}
