@@ -7,20 +7,27 @@
 mod answers;
 mod ask;
 mod book;
+mod bulk;
 mod change;
 mod diagnose;
 mod follow;
+mod many;
 mod picture;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use quorate_domain::{cluster::Kind, observation::Observation, plan::Step};
+use quorate_domain::{
+    cluster::{Kind, Thresholds},
+    groups::Fleet,
+    observation::Observation,
+    plan::Step,
+};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -32,9 +39,10 @@ use crate::{
     http::{Client, Wire, origin},
     patience::Patience,
 };
-use ask::Asked;
+use ask::{Asked, GROUP};
 use book::Book;
 use follow::Followers;
+use many::Many;
 
 /// The driver for one cluster of agents.
 pub struct Agent {
@@ -43,6 +51,10 @@ pub struct Agent {
     book: Mutex<Book>,
     patience: Patience,
     followers: Followers,
+    /// The group it looks at; of a program of many, where that is a single one's own driver.
+    group: String,
+    /// For a program's own driver.
+    many: Option<Many>,
 }
 
 impl Agent {
@@ -69,6 +81,8 @@ impl Agent {
             ),
             client,
             connection,
+            group: GROUP.to_owned(),
+            many: Some(Many::new(Thresholds::default().lag_warn)),
         }))
     }
 
@@ -109,6 +123,7 @@ impl Agent {
             &self.client,
             self.connection.token.as_ref(),
             url.clone(),
+            &self.group,
             wait,
         );
         // The calls bound themselves; this holds even if one of them did not.
@@ -130,13 +145,27 @@ impl Driver for Agent {
     }
 
     async fn observe(&self, deadline: Duration) -> Observation {
-        let asked = self.ask_all(deadline).await;
+        let asked = match &self.many {
+            None => self.ask_all(deadline).await,
+            Some(many) if many.found() => return many.observe(self, deadline).await,
+            Some(many) => {
+                let wait = self.connection.status_timeout.min(deadline);
+                let (asked, found) = tokio::join!(self.ask_all(deadline), many.probe(self, wait));
+                if found {
+                    return many.observe(self, deadline).await;
+                }
+                asked
+            }
+        };
         let (observation, follow) = {
             let mut book = self.book();
             let observation = picture::picture(&mut book, &asked);
             (observation, book.to_follow())
         };
-        self.followers.follow(follow);
+        // A group's own driver is short-lived; the program's hears for all groups.
+        if self.many.is_some() {
+            self.followers.follow(follow);
+        }
         observation
     }
 
@@ -145,7 +174,30 @@ impl Driver for Agent {
     }
 
     fn pushes(&self) -> Option<watch::Receiver<u64>> {
-        Some(self.followers.pushes())
+        self.many.as_ref().map(|_| self.followers.pushes())
+    }
+
+    fn groups(&self) -> Option<Arc<RwLock<Fleet>>> {
+        self.many.as_ref()?.fleet()
+    }
+
+    fn group(&self, group: &str) -> Option<Arc<dyn Driver>> {
+        let many = self.many.as_ref()?;
+        let mut seeds = self.book().addresses();
+        seeds.extend(many.places());
+        Some(Arc::new(Self {
+            connection: self.connection.clone(),
+            client: self.client.clone(),
+            book: Mutex::new(Book::new(seeds.into_iter().collect(), Vec::new())),
+            patience: Patience::default(),
+            followers: Followers::new(
+                self.client.clone(),
+                self.connection.token.clone(),
+                self.connection.status_timeout,
+            ),
+            group: group.to_owned(),
+            many: None,
+        }))
     }
 
     fn begin_at(&self, seeds: &[Url]) {

@@ -68,6 +68,16 @@ pub(super) fn at(origin: &Url, path: &str) -> Url {
     url
 }
 
+/// `{origin}/quorate/agent/v1/groups/{group}` and what follows it. A group's name is the
+/// program's own, and may hold anything.
+pub(super) fn group_at(origin: &Url, group: &str, tail: Option<&str>) -> Url {
+    let mut url = at(origin, "groups");
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.push(group).extend(tail);
+    }
+    url
+}
+
 pub(super) fn with_token(call: Call, token: Option<&Secret>) -> Call {
     match token {
         Some(token) => call.bearer(token),
@@ -97,9 +107,10 @@ pub(super) async fn ask(
     client: &Client,
     token: Option<&Secret>,
     url: Url,
+    group: &str,
     wait: Duration,
 ) -> Asked {
-    let group = at(&url, &format!("groups/{GROUP}"));
+    let group = group_at(&url, group, None);
     let view = async {
         let call = client.get(&group).within(wait);
         let view: Result<View, Wire> = with_token(call, token).json().await;
@@ -112,7 +123,7 @@ pub(super) async fn ask(
     }
 }
 
-fn read(url: Url, at: Timestamp, identity: Identity, view: View) -> Asked {
+pub(super) fn read(url: Url, at: Timestamp, identity: Identity, view: View) -> Asked {
     if view.member.is_empty() || identity.member != view.member {
         let why = Wire::Shape("it gives itself no name, or two".to_owned());
         return Asked::silent(url, &why);

@@ -7,7 +7,8 @@ use url::Url;
 use super::{
     Agent,
     answers::{Mark, Problem, Receipt as Words},
-    ask::{GROUP, at, with_token},
+    ask::{group_at, with_token},
+    many::Many,
 };
 use crate::{
     Applied, Exchange, Receipt, SnapshotReceipt,
@@ -19,6 +20,13 @@ use crate::{
 const DETOURS: u32 = 2;
 
 pub(super) async fn apply(agent: &Agent, step: &Step) -> Applied {
+    if agent.many.as_ref().is_some_and(Many::found) {
+        return refused(
+            Exchange::default(),
+            "no-group",
+            "The program runs many groups, and none is named.",
+        );
+    }
     let Some(leader) = step.leader.clone() else {
         return refused(
             Exchange::default(),
@@ -69,7 +77,7 @@ fn body(step: &Step) -> Value {
 }
 
 async fn send(agent: &Agent, url: &Url, body: &Value) -> Sent {
-    let to = at(url, &format!("groups/{GROUP}/changes"));
+    let to = group_at(url, &agent.group, Some("changes"));
     let call = agent
         .client
         .post(&to, body)
@@ -78,8 +86,8 @@ async fn send(agent: &Agent, url: &Url, body: &Value) -> Sent {
         .send()
         .await
     {
-        Ok(reply) => answered(url, body, &reply),
-        Err(why) => Sent::Done(unanswered(url, body, &why)),
+        Ok(reply) => answered(&to, body, &reply),
+        Err(why) => Sent::Done(unanswered(&to, body, &why)),
     }
 }
 
@@ -156,8 +164,9 @@ fn kept(member: Option<String>, mark: Option<&Mark>) -> SnapshotReceipt {
     }
 }
 
+/// `url` is where the change was sent, path and all.
 fn exchange(url: &Url, body: &Value, received: Value) -> Exchange {
-    let path = format!("/quorate/agent/v1/groups/{GROUP}/changes");
+    let path = url.path();
     let sent = json!({
         "to": address_of(url),
         "request": format!("POST {path}"),

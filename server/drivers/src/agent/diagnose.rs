@@ -8,6 +8,7 @@ use super::{
     answers::Identity,
     answers::View,
     ask::{GROUP, at, identity, with_token},
+    bulk::bulk,
 };
 use crate::{
     Diagnosis,
@@ -33,7 +34,8 @@ pub(super) async fn diagnose(agent: &Agent) -> Vec<Diagnosis> {
     lines
 }
 
-type Found = Result<(Identity, View), Wire>;
+/// Who answers, and its view of its one group; a program of many need have none of that name.
+type Found = Result<(Identity, Option<View>), Wire>;
 
 async fn ask(agent: &Agent, seed: &Url) -> Found {
     let (token, wait) = (
@@ -45,8 +47,14 @@ async fn ask(agent: &Agent, seed: &Url) -> Found {
         .client
         .get(&at(seed, &format!("groups/{GROUP}")))
         .within(wait);
-    let view = with_token(call, token).json().await?;
-    Ok((identity, view))
+    match with_token(call, token).json().await {
+        Ok(view) => Ok((identity, Some(view))),
+        Err(Wire::Status { status: 404, .. }) => {
+            bulk(&agent.client, token, seed, None, wait).await?;
+            Ok((identity, None))
+        }
+        Err(why) => Err(why),
+    }
 }
 
 fn lines(seed: &Url, found: &Found) -> Vec<Diagnosis> {
@@ -66,7 +74,7 @@ fn lines(seed: &Url, found: &Found) -> Vec<Diagnosis> {
                 hint: None,
             });
             lines.extend(missing_right(&address, identity));
-            lines.extend(state(&address, view));
+            lines.extend(view.as_ref().and_then(|view| state(&address, view)));
         }
         Err(Wire::Status { status: 404, .. }) => lines.push(bad(
             "not-an-agent",
