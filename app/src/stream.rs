@@ -32,6 +32,20 @@ const PATIENCE_MS: u64 = 8_000;
 /// How long to wait before asking a console again that refused the stream.
 const RETRY: Duration = Duration::from_secs(2);
 
+thread_local! {
+    /// The page's one follower.
+    static FOLLOWING: RefCell<Option<Rc<Follower>>> = const { RefCell::new(None) };
+}
+
+/// Something else than the console seems to have answered a request: looks whether a sign-on proxy
+/// asks for a sign-in.
+pub fn doubt() {
+    let following = FOLLOWING.with_borrow(Clone::clone);
+    if let Some(follower) = following {
+        follower.ask_why();
+    }
+}
+
 /// Follows the page that is shown; call once, in the layout.
 pub fn follow() {
     if use_session().is_none() {
@@ -45,6 +59,7 @@ pub fn follow() {
         stream: RefCell::new(None),
         clock: RefCell::new(Clock::starting(use_live().now.get_untracked())),
     });
+    FOLLOWING.set(Some(Rc::clone(&follower)));
     let topic = memo(move || Topic::of_path(base.strip(&path.get())));
     let ticking = Rc::clone(&follower);
     // The layout lives as long as the page, so the interval does too.
@@ -223,7 +238,11 @@ impl Follower {
         let address = format!("{}?{}", self.base.path("/events"), topic.query());
         let follower = Rc::clone(self);
         leptos::task::spawn_local(async move {
-            match probe::why(&address).await {
+            let why = probe::why(&address).await;
+            // It came back by itself meanwhile.
+            let live = follower.live.connection.get_untracked() == Connection::Live;
+            match why {
+                probe::Why::Unreachable | probe::Why::Answered if live => {}
                 probe::Why::SignedOut => follower.signed_out(),
                 probe::Why::Refused(problem) => {
                     follower.live.problem.set(Some(*problem));
@@ -251,9 +270,11 @@ impl Follower {
         }
     }
 
-    fn tick(&self) {
-        let clock = self.clock.borrow();
-        let waited = clock.since_received();
+    fn tick(self: &Rc<Self>) {
+        let (waited, now) = {
+            let clock = self.clock.borrow();
+            (clock.since_received(), clock.now())
+        };
         let live = self.live;
         let connection = live.connection.get_untracked();
         let told_of = live.state.with_untracked(|state| !state.fleet.is_empty());
@@ -262,11 +283,12 @@ impl Follower {
         }
         if connection == Connection::Reconnecting && waited > PATIENCE_MS {
             live.connection.set(Connection::Unreachable);
+            // A browser tries for ever where a sign-on proxy leads to another host.
+            self.ask_why();
         }
         if connection != Connection::Still {
             live.elapsed_ms.set(waited);
         }
-        let now = clock.now();
         if now.unix_ms() / 1_000 != live.now.get_untracked().unix_ms() / 1_000 {
             live.now.set(now);
         }

@@ -25,11 +25,12 @@ use url::Url;
 use crate::{
     assets,
     configuration::Listen,
+    events,
     guards::peer::{Peer, Prompt},
     health,
-    identity::Identity,
+    identity::{Identity, Peers},
     router, sessions,
-    state::Console,
+    state::{Console, Front},
 };
 
 /// In the data directory: the address people open, for commands beside the console.
@@ -47,6 +48,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub read_only: bool,
     pub identity: Identity,
+    /// Proxies whose word on where a request began is believed.
+    pub trusted_proxies: Option<Peers>,
+    /// How long a page stays live on one word of a sign-on proxy.
+    pub streams_renewed: Duration,
     pub clusters: Vec<ClusterSetup>,
     /// Where checkpoints of the audit log are copied to.
     pub copies: Vec<Arc<dyn Outside>>,
@@ -64,6 +69,8 @@ impl Settings {
             data_dir,
             read_only: false,
             identity: Identity::Local,
+            trusted_proxies: None,
+            streams_renewed: events::RENEWED_EVERY,
             clusters: Vec::new(),
             copies: Vec::new(),
             session_idle: sessions::IDLE,
@@ -110,7 +117,18 @@ impl Application {
         .context("cannot open the console's data directory")?;
         control.audit_copies(settings.copies).await?;
         let identity = settings.identity;
-        let console = Console::new(control, identity, &external, assets::names(), metrics);
+        let front = Front {
+            proxies: settings.trusted_proxies,
+            streams_renewed: settings.streams_renewed,
+        };
+        let console = Console::new(
+            control,
+            identity,
+            front,
+            &external,
+            assets::names(),
+            metrics,
+        );
         // Without it `quorate user link` prints a path instead of an address.
         if let Err(error) = std::fs::write(data_dir.join(ADDRESS_FILE), external.as_str()) {
             tracing::warn!("cannot note the console's address: {error}");

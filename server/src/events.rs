@@ -22,8 +22,8 @@ use crate::{
     visitor::{self, Carried},
 };
 
-/// How long a stream stays open on one word of a sign-on proxy.
-const RENEWED_EVERY: Duration = Duration::from_secs(60);
+/// How long a stream stays open on one word of a sign-on proxy, unless configured.
+pub const RENEWED_EVERY: Duration = Duration::from_secs(60);
 
 pub async fn page(
     State(console): State<Console>,
@@ -46,7 +46,7 @@ pub async fn page(
     let watched = console.clone();
     let source = who.source;
     // An asserted stream's reader comes back through the proxy, which may say otherwise by then.
-    let ends = Instant::now() + RENEWED_EVERY;
+    let ends = Instant::now() + console.streams_renewed;
     let render = Box::new(move || {
         let (console, carried) = (watched.clone(), carried.clone());
         let (source, topic) = (source.clone(), topic.clone());

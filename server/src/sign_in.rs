@@ -163,8 +163,9 @@ pub async fn open(
         .insert(sessions::MEANS, means)
         .await
         .map_err(unusable)?;
+    let address = Some(source.address().to_owned()).filter(|it| !it.is_empty());
     let texts = [
-        (sessions::PEER, &source.peer),
+        (sessions::PEER, &address),
         (sessions::USER_AGENT, &source.user_agent),
     ];
     for (key, text) in texts {

@@ -1,6 +1,6 @@
 //! What every route of one console shares.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use quorate_app::{assets::Assets, base::BasePath};
@@ -9,10 +9,16 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, Peers};
 
 /// Pages and programs that may follow live at once. Each costs a rendering twice a second.
 pub const STREAMS: usize = 256;
+
+/// What stands between browsers and the console.
+pub struct Front {
+    pub proxies: Option<Peers>,
+    pub streams_renewed: Duration,
+}
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +28,8 @@ pub struct Shared {
     pub control: Control,
     /// Who says who somebody is.
     pub identity: Identity,
+    /// Whose word on where a request began is believed; `None`: nobody's.
+    pub proxies: Option<Peers>,
     pub base: BasePath,
     /// `https://raft.example`: scheme, host and port of the configured external address.
     pub origin: String,
@@ -29,6 +37,8 @@ pub struct Shared {
     pub secure: bool,
     pub assets: Assets,
     pub streams: Arc<Semaphore>,
+    /// How long one stays open on one word of a sign-on proxy.
+    pub streams_renewed: Duration,
     /// Cancelled when the console stops: streams end.
     pub closing: CancellationToken,
     pub metrics: PrometheusHandle,
@@ -38,6 +48,7 @@ impl Console {
     pub fn new(
         control: Control,
         identity: Identity,
+        front: Front,
         external: &Url,
         assets: Assets,
         metrics: PrometheusHandle,
@@ -45,11 +56,13 @@ impl Console {
         Self(Arc::new(Shared {
             control,
             identity,
+            proxies: front.proxies,
             base: BasePath(external.path().trim_end_matches('/').to_owned()),
             origin: external.origin().ascii_serialization(),
             secure: external.scheme() == "https",
             assets,
             streams: Arc::new(Semaphore::new(STREAMS)),
+            streams_renewed: front.streams_renewed,
             closing: CancellationToken::new(),
             metrics,
         }))

@@ -93,7 +93,12 @@ pub struct Actor {
 /// Where a request came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
+    /// The other end of the connection: the last proxy, where there is one.
     pub peer: Option<String>,
+    /// Where the request began, as the trusted proxies on its way say; absent where that is
+    /// `peer` itself or nobody trusted says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
     /// SHA-256 prefix of the session id, never the id.
@@ -128,6 +133,16 @@ pub enum Origin {
     Console,
     /// A request without a believable identity.
     Nobody,
+}
+
+impl Source {
+    /// The address that answers for the request: the client's where it is known, else the peer's;
+    /// empty where there is none.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        let known = self.client.as_ref().or(self.peer.as_ref());
+        known.map_or("", String::as_str)
+    }
 }
 
 /// One entry. Its exact bytes are stored; `seq` is gapless from 1.

@@ -17,6 +17,8 @@ pub struct Failure(pub Problem);
 
 /// The code of a request that brought no answer: whether the console got it is not known.
 pub const CONSOLE_UNREACHABLE: &str = "console-unreachable";
+/// The code of an answer that is no answer of this console's: a sign-on proxy's page, perhaps.
+const ANSWER_NOT_UNDERSTOOD: &str = "answer-not-understood";
 /// The code of a request without a session.
 pub const NOT_SIGNED_IN: &str = "not-signed-in";
 
@@ -66,7 +68,7 @@ impl FromServerFnError for Failure {
                 (400, "malformed", words::MALFORMED)
             }
             ServerFnErrorErr::Deserialization(_) => {
-                (502, "answer-not-understood", words::ANSWER_NOT_UNDERSTOOD)
+                (502, ANSWER_NOT_UNDERSTOOD, words::ANSWER_NOT_UNDERSTOOD)
             }
             ServerFnErrorErr::Registration(_)
             | ServerFnErrorErr::UnsupportedRequestMethod(_)
@@ -75,6 +77,10 @@ impl FromServerFnError for Failure {
             | ServerFnErrorErr::Serialization(_)
             | ServerFnErrorErr::Response(_) => (500, "internal", words::INTERNAL),
         };
+        #[cfg(feature = "hydrate")]
+        if matches!(code, CONSOLE_UNREACHABLE | ANSWER_NOT_UNDERSTOOD) {
+            crate::stream::doubt();
+        }
         let failure = Self(Problem::new(status, code, title, hint));
         #[cfg(feature = "ssr")]
         let failure = super::caller::answered(failure);

@@ -69,13 +69,19 @@ pub fn OutOfDate(
 /// Loads the page anew, as it stands in the address.
 #[component]
 pub fn Reload() -> impl IntoView {
+    let to = here();
+    view! { <a class="button" href=move || to() rel="external">{words::RELOAD}</a> }
+}
+
+/// The address as it stands now, with its query.
+pub fn here() -> impl Fn() -> String + Copy {
     let location = use_location();
-    let to = move || {
-        let path = location.pathname.get();
-        match location.search.get() {
+    let (pathname, search) = (location.pathname, location.search);
+    move || {
+        let path = pathname.get();
+        match search.get() {
             search if search.is_empty() => path,
             search => format!("{path}?{search}"),
         }
-    };
-    view! { <a class="button" href=move || to() rel="external">{words::RELOAD}</a> }
+    }
 }

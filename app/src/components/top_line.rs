@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use crate::{
-    base::{BasePath, path},
+    base::BasePath,
+    components::states::here,
     live::{Connection, use_live},
     title,
     words::{self, figures},
@@ -55,8 +56,7 @@ fn crumbs(path: &str) -> (Option<(&'static str, &'static str)>, String) {
 #[component]
 fn LiveState() -> impl IntoView {
     let live = use_live();
-    let location = use_location();
-    let sign_in = path("/sign-in");
+    let here = here();
     let class = move || match live.connection.get() {
         Connection::Live => "live live-ok",
         Connection::Still | Connection::Opening => "live live-still",
@@ -78,8 +78,9 @@ fn LiveState() -> impl IntoView {
         Connection::Unreachable => words::last_seen(words::CONSOLE_UNREACHABLE, &age.get()),
     };
     let way_back = move || match live.connection.get() {
-        Connection::Still => Some((location.pathname.get(), words::RELOAD)),
-        Connection::SignedOut => Some((sign_in.clone(), words::SIGN_IN_AGAIN)),
+        Connection::Still => Some((here(), words::RELOAD)),
+        // The console or its proxy asks for the sign-in and leads back to here.
+        Connection::SignedOut => Some((here(), words::SIGN_IN_AGAIN)),
         _ => None,
     };
     view! {

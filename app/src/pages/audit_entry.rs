@@ -141,6 +141,7 @@ fn who_and_why(row: &Row, entry: &Entry) -> AnyView {
                 entry.actor.issuer, entry.actor.subject
             ))),
         ),
+        (words::CLIENT, code(&source.client)),
         (words::PEER, code(&source.peer)),
         (words::USER_AGENT, plain(source.user_agent.clone())),
         (words::REQUEST_ID, code(&source.request_id)),

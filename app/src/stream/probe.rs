@@ -4,7 +4,7 @@ use leptos::prelude::window;
 use quorate_domain::problem::Problem;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, RequestInit, Response};
+use web_sys::{AbortController, RequestInit, RequestRedirect, Response};
 
 pub enum Why {
     SignedOut,
@@ -27,18 +27,25 @@ async fn ask(address: &str) -> Result<Why, JsValue> {
     let abort = AbortController::new()?;
     let options = RequestInit::new();
     options.set_signal(Some(&abort.signal()));
+    options.set_redirect(RequestRedirect::Manual);
     let answer = JsFuture::from(window().fetch_with_str_and_init(address, &options)).await?;
     let answer: Response = answer.dyn_into()?;
     let why = match answer.status() {
-        // A sign-in page in place of the stream is a session that ended, ours or a proxy's.
-        401 | 403 => Why::SignedOut,
-        200..300 if answer.redirected() => Why::SignedOut,
+        // The console neither leads elsewhere (0: where to is not told) nor answers with a page: a
+        // sign-on proxy does, once its session has ended.
+        0 | 401 | 403 => Why::SignedOut,
+        200..300 if !is_stream(&answer) => Why::SignedOut,
         200..300 => Why::Answered,
         400..500 => refused(&answer).await?,
         _ => Why::Unreachable,
     };
     abort.abort();
     Ok(why)
+}
+
+fn is_stream(answer: &Response) -> bool {
+    let kind = answer.headers().get("content-type").ok().flatten();
+    kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
 }
 
 async fn refused(answer: &Response) -> Result<Why, JsValue> {

@@ -20,8 +20,8 @@ pub const MALFORMED: (&str, &str) = (
     "Reload the page: it may be older than the console. Nothing was done.",
 );
 pub const ANSWER_NOT_UNDERSTOOD: (&str, &str) = (
-    "This page did not understand the console's answer.",
-    "Reload the page: it may be older than the console. If you had asked for a change, look under Changes first.",
+    "This page did not understand the answer.",
+    "Reload the page: you may have been signed out, or it is older than the console. If you had asked for a change, look under Changes first.",
 );
 pub const INTERNAL: (&str, &str) = (
     "The console failed to answer.",

@@ -124,6 +124,7 @@ pub const REASON: &str = "Reason";
 pub const IDENTIFIED_BY: &str = "Identified by";
 pub const SUBJECT: &str = "Account or token id";
 pub const PEER: &str = "From address";
+pub const CLIENT: &str = "From address, before the proxies";
 pub const USER_AGENT: &str = "Program";
 pub const REQUEST_ID: &str = "Request";
 pub const SESSION: &str = "Session (hash)";

@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub const HEADER: &str = "seq,time,kind,action,outcome,issuer,subject,name,means,peer,user_agent,\
-request_id,session,cluster,member,change,intent_seq,reason,ticket,text,seen,sent,received\r\n";
+request_id,session,cluster,member,change,intent_seq,reason,ticket,text,seen,sent,received,\
+client\r\n";
 
 /// One line of the table, with its line end.
 #[must_use]
@@ -63,6 +64,7 @@ pub fn row(entry: &Entry) -> String {
     for value in [&entry.seen, &entry.sent, &entry.received] {
         cell(&mut row, &json(value));
     }
+    cell(&mut row, source.client.as_deref().unwrap_or_default());
     row.push_str("\r\n");
     row
 }
@@ -140,6 +142,7 @@ mod tests {
                 user_agent: some(),
                 request_id: some(),
                 session: some(),
+                client: some(),
             },
             cluster: some().map(|it| it.as_str().into()),
             member: some().map(|it| it.as_str().into()),
@@ -212,8 +215,8 @@ mod tests {
 
     fn check(payload: &str) {
         let cells = cells(&row(&entry(payload)));
-        // Text cells: action, issuer, subject, name, peer to session, cluster, member, reason, ticket, text.
-        for at in [3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 17, 18, 19] {
+        // Text cells: action, issuer, subject, name, peer to session, cluster, member, reason, ticket, text, client.
+        for at in [3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 17, 18, 19, 23] {
             let cell = cells.get(at).unwrap();
             assert!(
                 !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0', '\u{ff1d}']),

@@ -162,6 +162,7 @@ fn peer(number: u32) -> Source {
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) bench".to_owned()),
         request_id: Some(format!("01930f2a-7c1e-7d3a-9f00-{number:012}")),
         session: Some("5f2c9d0e1b7a4c33".to_owned()),
+        ..Source::default()
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn actor(actor: Actor) -> Actor {
 pub(crate) fn source(source: Source) -> Source {
     Source {
         peer: source.peer.map(|peer| text(&peer, NAME_MOST)),
+        client: source.client.map(|client| text(&client, NAME_MOST)),
         user_agent: source.user_agent.map(|agent| text(&agent, USER_AGENT_MOST)),
         request_id: source.request_id.map(|id| text(&id, NAME_MOST)),
         session: source.session.map(|session| text(&session, NAME_MOST)),

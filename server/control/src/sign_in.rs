@@ -28,8 +28,8 @@ impl Control {
         // A one-time link is how an administrator lets somebody in who has forgotten it.
         let forgotten = who.actor.means == Means::SignInLink;
         if let Some(password) = stored.password.filter(|_| !forgotten) {
-            let peer = who.source.peer.clone().unwrap_or_default();
-            self.throttled(&account.name, &peer)?;
+            let address = who.source.address().to_owned();
+            self.throttled(&account.name, &address)?;
             let given = current.ok_or(ControlError::SignInFailed)?;
             if !self
                 .inner
@@ -45,7 +45,7 @@ impl Control {
                 self.refused(draft).await;
                 return Err(ControlError::SignInFailed);
             }
-            self.inner.throttle.succeeded(&account.name, &peer);
+            self.inner.throttle.succeeded(&account.name, &address);
         }
         passwords::acceptable(&new, &account.name)?;
         let hash = self.inner.passwords.hash(new).await?;
@@ -72,7 +72,7 @@ impl Control {
         Ok(self.own_account(who).await?.account.has_password)
     }
 
-    /// Throttled per account and peer; the same work and answer for unknown names.
+    /// Throttled per account and address; the same work and answer for unknown names.
     ///
     /// # Errors
     /// `SignInFailed`, `Throttled`, `AuditUnavailable`.
@@ -83,8 +83,8 @@ impl Control {
         source: &Source,
     ) -> Result<Account, ControlError> {
         let name: String = name.trim().chars().take(NAME_LONGEST + 1).collect();
-        let peer = source.peer.clone().unwrap_or_default();
-        if let Err(error) = self.throttled(&name, &peer) {
+        let address = source.address();
+        if let Err(error) = self.throttled(&name, address) {
             self.sign_in_failed(&name, "too many attempts", source)
                 .await;
             return Err(error);
@@ -104,7 +104,7 @@ impl Control {
                 .password_rehashed(&stored.account.id, &old, &new)
                 .await?;
         }
-        self.inner.throttle.succeeded(&name, &peer);
+        self.inner.throttle.succeeded(&name, address);
         self.signed_in(stored.account, Means::Password, source)
             .await
     }
@@ -118,8 +118,8 @@ impl Control {
         secret: Secret,
         source: &Source,
     ) -> Result<Account, ControlError> {
-        let peer = source.peer.clone().unwrap_or_default();
-        self.throttled("(link)", &peer)?;
+        let address = source.address();
+        self.throttled("(link)", address)?;
         let hash = secrets::digest(secret.reveal());
         let found = self.inner.store.link_account(&hash, self.now()).await?;
         let used = match &found {
@@ -135,7 +135,7 @@ impl Control {
             .await;
             return Err(ControlError::SignInFailed);
         };
-        self.inner.throttle.succeeded("(link)", &peer);
+        self.inner.throttle.succeeded("(link)", address);
         self.signed_in(stored.account, Means::SignInLink, source)
             .await
     }
@@ -204,11 +204,7 @@ impl Control {
 
     async fn sign_in_failed(&self, name: &str, why: &str, source: &Source) {
         metrics::counter!("quorate_sign_in_failures_total").increment(1);
-        if !self
-            .inner
-            .flood
-            .admits("sign_in", source.peer.as_deref().unwrap_or_default())
-        {
+        if !self.inner.flood.admits("sign_in", source.address()) {
             metrics::counter!("quorate_audit_suppressed_total").increment(1);
             return;
         }
@@ -229,10 +225,10 @@ impl Control {
         self.refused(draft).await;
     }
 
-    fn throttled(&self, account: &str, peer: &str) -> Result<(), ControlError> {
+    fn throttled(&self, account: &str, address: &str) -> Result<(), ControlError> {
         self.inner
             .throttle
-            .take(account, peer, self.now())
+            .take(account, address, self.now())
             .map_err(|seconds| ControlError::Throttled { seconds })
     }
 

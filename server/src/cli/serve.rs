@@ -53,6 +53,8 @@ async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
     settings.external_url = configuration.external_url;
     settings.read_only = configuration.read_only;
     settings.identity = identity;
+    settings.trusted_proxies = configuration.trusted_proxies;
+    settings.streams_renewed = configuration.streams_renewed;
     settings.clusters = clusters;
     settings.copies = places;
     let application = Application::build(settings).await?;

@@ -12,12 +12,14 @@ mod schema;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use quorate_drivers::Connection;
 use toml::{Table, Value};
 use url::Url;
 
+use crate::{events::RENEWED_EVERY, identity::Peers};
 pub use audit::Copies;
 pub use clusters::Cluster;
 pub use identity::{By, Mode};
@@ -61,6 +63,10 @@ pub struct Configuration {
     /// Scheme, host, port and base path as browsers see them. `None`: from the listener.
     pub external_url: Option<Url>,
     pub data_dir: PathBuf,
+    /// Proxies whose word on where a request began is believed.
+    pub trusted_proxies: Option<Peers>,
+    /// How long a page stays live on one word of a sign-on proxy.
+    pub streams_renewed: Duration,
     pub identity: Mode,
     pub copies: Copies,
     pub clusters: Vec<Cluster>,
@@ -108,6 +114,8 @@ impl Configuration {
             .text("external_url")
             .and_then(|text| external_url(text, &mut problems));
         let data_dir = PathBuf::from(server.text("data_dir").unwrap_or(keys::DATA_DIR));
+        let trusted_proxies = proxies(server, &mut problems);
+        let streams_renewed = streams_renewed(server, &mut problems);
         let identity = identity::read(table, &mut problems);
         let copies = audit::read(table, &mut problems);
         let clusters = clusters::read(table, &mut problems);
@@ -120,6 +128,8 @@ impl Configuration {
                 listen,
                 external_url,
                 data_dir,
+                trusted_proxies,
+                streams_renewed,
                 identity,
                 copies,
                 clusters,
@@ -161,6 +171,12 @@ impl<'a> Section<'a> {
         Self(table.get(name).and_then(Value::as_table))
     }
 
+    fn texts(self, key: &str) -> Vec<String> {
+        let list = self.0.and_then(|table| table.get(key)?.as_array());
+        let texts = list.into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).collect()
+    }
+
     fn text(self, key: &str) -> Option<&'a str> {
         self.0?.get(key)?.as_str()
     }
@@ -179,6 +195,31 @@ fn listen(text: &str, problems: &mut Vec<String>) -> Option<Listen> {
          \"unix:/run/quorate.sock\"; found \"{text}\""
     ));
     None
+}
+
+/// Nobody where the list is empty.
+fn proxies(server: Section<'_>, problems: &mut Vec<String>) -> Option<Peers> {
+    let texts = server.texts("trusted_proxies");
+    if texts.is_empty() {
+        return None;
+    }
+    Peers::parse(&texts)
+        .map_err(|problem| problems.push(format!("server.trusted_proxies: {problem}")))
+        .ok()
+}
+
+fn streams_renewed(server: Section<'_>, problems: &mut Vec<String>) -> Duration {
+    let given = server.0.and_then(|table| table.get("stream_renewal_ms"));
+    let Some(given) = given.and_then(Value::as_integer) else {
+        return RENEWED_EVERY;
+    };
+    match u64::try_from(given) {
+        Ok(given @ 5_000..=600_000) => Duration::from_millis(given),
+        _ => {
+            problems.push("server.stream_renewal_ms: expected 5000 to 600000".to_owned());
+            RENEWED_EVERY
+        }
+    }
 }
 
 fn external_url(text: &str, problems: &mut Vec<String>) -> Option<Url> {

@@ -16,7 +16,7 @@ use futures::FutureExt as _;
 use quorate_domain::audit::Source;
 use rand::RngCore as _;
 
-use super::{peer::Peer, problems::Fault};
+use super::{client, peer::Peer, problems::Fault};
 use crate::state::Console;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,7 +28,7 @@ const USER_AGENT_LIMIT: usize = 256;
 /// Gives the request its [`Source`], takes what claims an identity out of it, and answers for
 /// panics.
 pub async fn receive(State(console): State<Console>, mut request: Request, next: Next) -> Response {
-    let source = source(&request);
+    let source = source(&console, &request);
     let presented = console.identity.take(request.headers_mut());
     request.extensions_mut().insert(presented);
     let method = request.method().clone();
@@ -94,14 +94,18 @@ fn timed_out() -> Response {
     .into_response()
 }
 
-fn source(request: &Request) -> Source {
+fn source(console: &Console, request: &Request) -> Source {
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let peer = peer.map(|ConnectInfo(Peer(peer))| peer.clone());
+    let proxies = peer.as_deref().zip(console.proxies.as_ref());
+    let client = proxies.and_then(|(peer, all)| client::address(request.headers(), peer, all));
     let agent = request
         .headers()
         .get(header::USER_AGENT)
         .and_then(|agent| agent.to_str().ok());
     Source {
-        peer: peer.map(|ConnectInfo(Peer(peer))| peer.clone()),
+        peer,
+        client,
         user_agent: agent.map(|agent| agent.chars().take(USER_AGENT_LIMIT).collect()),
         request_id: Some(new_id()),
         session: None,

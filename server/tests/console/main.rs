@@ -12,6 +12,7 @@ mod audit_killed;
 mod audit_log;
 mod base_path;
 mod caddy;
+mod client_address;
 mod command_line;
 mod configuration;
 mod cross_site;

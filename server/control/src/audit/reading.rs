@@ -124,8 +124,7 @@ impl Control {
         text: &str,
         source: &Source,
     ) -> Result<(), ControlError> {
-        let peer = source.peer.as_deref().unwrap_or_default();
-        if !self.inner.flood.admits(action, peer) {
+        if !self.inner.flood.admits(action, source.address()) {
             metrics::counter!("quorate_audit_suppressed_total").increment(1);
             return Ok(());
         }
