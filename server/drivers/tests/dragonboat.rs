@@ -7,8 +7,12 @@
 mod checks;
 #[path = "agent_conformance/checks.rs"]
 mod conformance;
+#[path = "dragonboat/groups.rs"]
+mod groups;
 #[path = "dragonboat/hosts.rs"]
 mod hosts;
+#[path = "dragonboat/made_up.rs"]
+mod made_up;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,8 +30,14 @@ use quorate_domain::{
 use quorate_drivers::{Connection, Driver, Secret, connect};
 use rustix::process::Signal;
 
+/// The driver of the only group, or of the first of many.
 fn driver(hosts: &Hosts, seed: &str) -> Arc<dyn Driver> {
-    driver_of(vec![hosts.origin(seed)])
+    let driver = driver_of(vec![hosts.origin(seed)]);
+    if hosts.groups == 1 {
+        driver
+    } else {
+        driver.group("default").unwrap()
+    }
 }
 
 fn driver_of(seeds: Vec<String>) -> Arc<dyn Driver> {

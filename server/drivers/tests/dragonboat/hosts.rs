@@ -41,6 +41,8 @@ struct Host {
 
 pub struct Hosts {
     pub dir: TempDir,
+    /// How many groups they run.
+    pub groups: u32,
     hosts: BTreeMap<String, Host>,
     pub http: reqwest::Client,
     child: Child,
@@ -67,6 +69,7 @@ impl Hosts {
         assert_eq!(hosts.len(), 4, "the hosts did not start");
         Self {
             dir,
+            groups,
             hosts,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stdin: child.stdin.take(),
