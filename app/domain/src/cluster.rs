@@ -71,6 +71,7 @@ pub enum Kind {
     Vault,
     Etcd,
     Openziti,
+    Raftadmin,
     Simulated,
 }
 
@@ -84,6 +85,7 @@ impl Kind {
             Self::Vault => "Vault",
             Self::Etcd => "etcd",
             Self::Openziti => "OpenZiti",
+            Self::Raftadmin => "raftadmin",
             Self::Simulated => "Simulated",
         }
     }

@@ -64,6 +64,7 @@ pub enum FindingCode {
     BackendUnhealthy,
     BackendAlarm,
     PlainHttp,
+    NoAuthentication,
     MissingPermission,
     CredentialExpires,
     TwoClusters,
@@ -100,6 +101,7 @@ impl FindingCode {
             Self::BackendUnhealthy => "backend-unhealthy",
             Self::BackendAlarm => "backend-alarm",
             Self::PlainHttp => "plain-http",
+            Self::NoAuthentication => "no-authentication",
             Self::MissingPermission => "missing-permission",
             Self::CredentialExpires => "credential-expires",
             Self::TwoClusters => "two-clusters",
@@ -117,6 +119,7 @@ impl FindingCode {
         !matches!(
             self,
             Self::PlainHttp
+                | Self::NoAuthentication
                 | Self::MissingPermission
                 | Self::CredentialExpires
                 | Self::SourceFailed

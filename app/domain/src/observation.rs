@@ -110,7 +110,8 @@ pub struct SelfReport {
     pub version: Option<String>,
 }
 
-/// What the leader says of one member.
+/// What the leader says of one member; where it tells nothing, the member itself of its contact
+/// with the leader.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     pub last_index: Option<u64>,
@@ -125,6 +126,8 @@ pub struct Progress {
 pub enum Note {
     /// Reached by plain HTTP beyond loopback.
     PlainHttp { address: String },
+    /// The program asks nobody who they are: whoever reaches it may change it, or end it.
+    NoAuthentication,
     /// Not in the membership, still running.
     RemovedStillRunning { member: MemberId, address: String },
     /// These nodes hold another membership than the leader.

@@ -63,6 +63,7 @@ pub enum ReasonCode {
     TargetLagging,
     TargetJustRestarted,
     NoOtherVoter,
+    IdNotGiven,
     // Warnings.
     ToleranceFalls,
     NoTolerance,
@@ -76,6 +77,7 @@ pub enum ReasonCode {
     RemovedThenAdded,
     SnapshotAtFollower,
     LeaderLast,
+    LearnerLimit,
     // What was checked and holds.
     LeaderAgreed,
     NoOtherChange,

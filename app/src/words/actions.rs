@@ -118,9 +118,9 @@ pub fn counted(used: usize, limit: usize) -> String {
     format!("{used} of {limit} characters")
 }
 pub const ADDRESS: &str = "Address of the newcomer";
-pub const ADDRESS_HINT: &str = "Where it answers: its API address on OpenBao, its peer address on etcd, its agent address elsewhere.";
+pub const ADDRESS_HINT: &str = "Where it answers: its API address on OpenBao, its peer address on etcd, host:port of its Raft with raftadmin, its agent address elsewhere.";
 pub const EXPECTED_ID: &str = "Its id (optional)";
-pub const EXPECTED_ID_HINT: &str = "Checked if given, where the backend tells the id itself.";
+pub const EXPECTED_ID_HINT: &str = "Checked if given, where the backend tells the id itself; raftadmin needs it.";
 pub const SHOW_WHAT_HAPPENS: &str = "Show what it would do";
 pub const TARGET: &str = "New leader";
 pub const TARGET_BY_BACKEND: &str = "Chosen by the cluster";

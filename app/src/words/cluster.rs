@@ -202,6 +202,7 @@ pub const fn reason(code: ReasonCode) -> &'static str {
         ReasonCode::TargetCannotBeChosen => "target cannot be chosen",
         ReasonCode::TargetJustRestarted => "just restarted",
         ReasonCode::NoOtherVoter => "no other voter",
+        ReasonCode::IdNotGiven => "id not given",
         _ => "refused",
     }
 }

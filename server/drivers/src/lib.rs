@@ -21,6 +21,7 @@ pub mod http;
 pub mod openbao;
 pub mod openziti;
 mod patience;
+pub mod raftadmin;
 pub mod secret;
 pub mod simulated;
 pub mod snapshot;
@@ -208,5 +209,6 @@ fn reach(connection: Connection) -> Result<Arc<dyn Driver>, ConnectError> {
         Kind::Openbao | Kind::Vault => Ok(Arc::new(openbao::Openbao::new(connection)?)),
         Kind::Openziti => Ok(Arc::new(openziti::Openziti::new(connection)?)),
         Kind::Etcd => Ok(Arc::new(etcd::Etcd::new(connection)?)),
+        Kind::Raftadmin => Ok(Arc::new(raftadmin::Raftadmin::new(connection)?)),
     }
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, de::Error};
 /// The most bytes of an id, a name, an address or a version.
 const LONGEST: usize = 512;
 
-fn is_word(text: &str) -> bool {
+/// Whether `text` can stand on a page.
+pub(crate) fn is_word(text: &str) -> bool {
     let steers = |character: char| {
         character.is_control()
             || matches!(character,

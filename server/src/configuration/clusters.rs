@@ -1,12 +1,12 @@
 //! `[[clusters]]`: what is registered, and how each cluster is reached.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use quorate_domain::{
     cluster::{ClusterName, Kind, Thresholds},
     health::Registration,
 };
-use quorate_drivers::{Connection, Login, Secret};
+use quorate_drivers::{Connection, Login, Lookups, Secret, discovery::Seed};
 use toml::{Table, Value};
 
 const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -20,6 +20,9 @@ pub struct Cluster {
     pub join_allowed: Vec<String>,
     seeds: Vec<String>,
     token_file: Option<String>,
+    consul_token_file: Option<String>,
+    /// The DNS server of `server.resolver`.
+    resolver: Option<SocketAddr>,
     username: Option<String>,
     password_file: Option<String>,
     cert_file: Option<String>,
@@ -56,7 +59,14 @@ impl Cluster {
             client_pem: self.client_pem()?,
             api_address_pattern: self.api_address_pattern.clone(),
             remembered: Vec::new(),
-            lookups: quorate_drivers::Lookups::default(),
+            lookups: Lookups {
+                resolver: self.resolver,
+                consul_token: self
+                    .consul_token_file
+                    .as_deref()
+                    .map(|path| self.secret("consul_token_file", path))
+                    .transpose()?,
+            },
             status_timeout: STATUS_TIMEOUT,
             change_timeout: CHANGE_TIMEOUT,
         })
@@ -115,6 +125,7 @@ impl Cluster {
 
 /// All clusters of the file.
 pub fn read(table: &Table, problems: &mut Vec<String>) -> Vec<Cluster> {
+    let resolver = resolver(table, problems);
     let blocks = table
         .get("clusters")
         .and_then(Value::as_array)
@@ -122,7 +133,8 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Vec<Cluster> {
     let mut clusters: Vec<Cluster> = Vec::new();
     for (index, block) in blocks.iter().filter_map(Value::as_table).enumerate() {
         let path = format!("clusters[{index}]");
-        if let Some(cluster) = one(block, &path, problems) {
+        if let Some(mut cluster) = one(block, &path, problems) {
+            cluster.resolver = resolver;
             if clusters.iter().any(|other| other.name() == cluster.name()) {
                 problems.push(format!(
                     "{path}.name: \"{}\" is there twice",
@@ -133,6 +145,20 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Vec<Cluster> {
         }
     }
     clusters
+}
+
+/// The one DNS server to ask, where one is named.
+fn resolver(table: &Table, problems: &mut Vec<String>) -> Option<SocketAddr> {
+    let given = text(table.get("server")?.as_table()?, "resolver")?;
+    let with_port = given.parse().ok();
+    let server = with_port.or_else(|| given.parse().ok().map(|ip| SocketAddr::new(ip, 53)));
+    if server.is_none() {
+        problems.push(format!(
+            "server.resolver: expected a number with or without port, like \"10.0.0.53\" or \
+             \"127.0.0.1:8600\"; found \"{given}\""
+        ));
+    }
+    server
 }
 
 fn one(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Cluster> {
@@ -172,6 +198,8 @@ fn one(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Cluster>
         join_allowed: texts(block, "join_allowed"),
         seeds,
         token_file: text(block, "token_file"),
+        consul_token_file: text(block, "consul_token_file"),
+        resolver: None,
         username: text(block, "username"),
         password_file: text(block, "password_file"),
         cert_file: text(block, "cert_file"),
@@ -210,17 +238,11 @@ fn kind(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Kind> {
         Some("openziti") => Some(Kind::Openziti),
         Some("agent") => Some(Kind::Agent),
         Some("simulated") => Some(Kind::Simulated),
-        Some(kind @ "raftadmin") => {
-            problems.push(format!(
-                "{path}.kind \"{kind}\": {}",
-                crate::NOT_IN_THIS_VERSION
-            ));
-            None
-        }
+        Some("raftadmin") => Some(Kind::Raftadmin),
         found => {
             let found = found.map_or("nothing".to_owned(), |kind| format!("\"{kind}\""));
             problems.push(format!(
-                "{path}.kind: expected openbao, vault, etcd, openziti, agent or simulated; found {found}"
+                "{path}.kind: expected openbao, vault, etcd, openziti, agent, raftadmin or simulated; found {found}"
             ));
             None
         }
@@ -233,12 +255,13 @@ fn check_seeds(seeds: &[String], kind: Option<Kind>, path: &str, problems: &mut 
             "{path}.seeds: missing; name at least one address to begin with"
         ));
     }
-    for seed in seeds {
-        if seed.starts_with("srv:") || seed.starts_with("consul:") {
+    for seed in seeds.iter().filter(|seed| Seed::is_source(seed)) {
+        if kind == Some(Kind::Simulated) {
             problems.push(format!(
-                "{path}.seeds \"{seed}\": {}",
-                crate::NOT_IN_THIS_VERSION
+                "{path}.seeds: a simulated cluster is found by nobody"
             ));
+        } else if let Err(error) = Seed::parse(seed) {
+            problems.push(format!("{path}.seeds: {error}"));
         }
     }
 }

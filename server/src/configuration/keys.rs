@@ -134,6 +134,13 @@ const SERVER: &[Key] = &[
         "Store, audit log and snapshots; created if it is not there.",
     ),
     key(
+        "resolver",
+        Holds::Text,
+        None,
+        "\"127.0.0.1:8600\"",
+        "DNS server for \"srv:\" seeds and for the hosts of the clusters' addresses, by number; without it the system's.",
+    ),
+    key(
         "trusted_proxies",
         Holds::Texts,
         Some("[]"),
@@ -188,7 +195,7 @@ const IDENTITY: &[Key] = &[
         Holds::Text,
         Some("\"local\""),
         "",
-        "\"local\": accounts of this console, made by `quorate user add`; \"trusted-header\" or \"jwt-header\": a sign-on proxy in front says who it is.",
+        "\"local\": accounts of this console, made by `quorate user add`; \"trusted-header\" or \"jwt-header\": a sign-on proxy in front says who it is; \"oidc\": sign-in at an OpenID provider.",
     ),
     key(
         "user_header",
@@ -265,7 +272,7 @@ const IDENTITY: &[Key] = &[
         Holds::Text,
         None,
         "\"raft.example\"",
-        "jwt-header: the issuer it must name.",
+        "jwt-header: the issuer it must name; oidc: the provider's address, exactly as it names itself.",
     ),
     key(
         "audience",
@@ -300,14 +307,49 @@ const IDENTITY: &[Key] = &[
         Holds::Text,
         None,
         "\"groups\"",
-        "jwt-header: the claim with the groups, or a path like \"/realm_access/roles\".",
+        "jwt-header, oidc: the claim with the groups, or a path like \"/realm_access/roles\".",
     ),
     key(
         "leeway_ms",
         Holds::Number,
         None,
         "30000",
-        "jwt-header: how far clocks may differ, at most 120000 milliseconds.",
+        "jwt-header, oidc: how far clocks may differ, at most 120000 milliseconds.",
+    ),
+    key(
+        "client_id",
+        Holds::Text,
+        None,
+        "\"quorate\"",
+        "oidc: the client as which the provider knows this console.",
+    ),
+    key(
+        "client_secret_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/oidc\"",
+        "oidc: file with the client's secret.",
+    ),
+    key(
+        "public_client",
+        Holds::YesNo,
+        None,
+        "true",
+        "oidc: the client has no secret; the provider must then demand PKCE of it.",
+    ),
+    key(
+        "scopes",
+        Holds::Texts,
+        None,
+        "[\"openid\", \"profile\", \"email\", \"groups\"]",
+        "oidc: what is asked for; without it \"openid\", \"profile\" and \"email\".",
+    ),
+    key(
+        "provider_name",
+        Holds::Text,
+        None,
+        "\"Example Corp\"",
+        "oidc: what the sign-in button calls the provider; without it the issuer's host.",
     ),
     key(
         "sign_out_path",
@@ -335,10 +377,8 @@ const IDENTITY: &[Key] = &[
         Holds::Tables(GRANT),
         None,
         "",
-        "Roles behind a sign-on proxy; whoever is in none of these groups may do nothing.",
+        "Roles in every mode but local; whoever is in none of these groups may do nothing.",
     ),
-    later("client_id"),
-    later("client_secret_file"),
 ];
 
 const GRANT: &[Key] = &[
@@ -392,14 +432,14 @@ pub const CLUSTER: &[Key] = &[
         Holds::Text,
         None,
         "\"openbao\"",
-        "openbao, vault, etcd, openziti, agent or simulated.",
+        "openbao, vault, etcd, openziti, agent, raftadmin or simulated.",
     ),
     key(
         "seeds",
         Holds::Texts,
         None,
         "[\"https://bao-eu1-a.example:8200\"]",
-        "Where to begin; the other members are learned from the cluster.",
+        "Where to begin; the other members are learned from the cluster. Addresses, \"srv:_raft._tcp.example\", \"consul:https://consul.example:8501/vault\".",
     ),
     key(
         "token_file",
@@ -407,6 +447,13 @@ pub const CLUSTER: &[Key] = &[
         None,
         "\"/run/secrets/bao\"",
         "File with the backend's token.",
+    ),
+    key(
+        "consul_token_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/consul\"",
+        "File with the token for Consul's catalogue, for \"consul:\" seeds; members are never sent it.",
     ),
     key(
         "username",

@@ -22,7 +22,7 @@ use url::Url;
 use crate::{events::RENEWED_EVERY, identity::Peers};
 pub use audit::Copies;
 pub use clusters::Cluster;
-pub use identity::{By, Mode};
+pub use identity::{By, Client, Mode};
 pub use print::printed;
 
 /// What is wrong with a configuration, one line each.
@@ -117,6 +117,9 @@ impl Configuration {
         let trusted_proxies = proxies(server, &mut problems);
         let streams_renewed = streams_renewed(server, &mut problems);
         let identity = identity::read(table, &mut problems);
+        if matches!(identity, Mode::Oidc { .. }) {
+            identity::check_address(external_url.as_ref(), listen.as_ref(), &mut problems);
+        }
         let copies = audit::read(table, &mut problems);
         let clusters = clusters::read(table, &mut problems);
         match listen {

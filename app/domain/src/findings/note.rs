@@ -22,6 +22,11 @@ pub(super) fn note_findings(standing: &Standing<'_>, note: &Note, found: &mut Ve
             Severity::Warn,
             text::plain_http(address),
         ),
+        Note::NoAuthentication => about(
+            FindingCode::NoAuthentication,
+            Severity::Warn,
+            text::no_authentication(standing.observation.kind),
+        ),
         Note::RemovedStillRunning { member, address } => {
             let mut one = about(
                 FindingCode::RemovedStillRunning,

@@ -344,8 +344,8 @@ fn a_wish_that_waits_a_minute_is_worth_a_warning() {
 #[test]
 fn notes_become_findings() {
     use FindingCode::{
-        BackendAlarm, CredentialExpires, MemberMisread, MissingPermission, PlainHttp,
-        RemovedStillRunning, SourceFailed, TwoClusters,
+        BackendAlarm, CredentialExpires, MemberMisread, MissingPermission, NoAuthentication,
+        PlainHttp, RemovedStillRunning, SourceFailed, TwoClusters,
     };
     let text = || "x".to_owned();
     let table = [
@@ -362,6 +362,7 @@ fn notes_become_findings() {
             PlainHttp,
             Severity::Warn,
         ),
+        (Note::NoAuthentication, NoAuthentication, Severity::Warn),
         (
             Note::MissingPermission { what: text() },
             MissingPermission,

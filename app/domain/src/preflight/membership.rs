@@ -38,6 +38,15 @@ impl Checks<'_> {
             };
             self.refuse(ReasonCode::AlreadyMember, text::already_member(what));
         }
+        if self.view.kind == Kind::Raftadmin && id.is_none() {
+            let text = text::id_not_given(self.view.backend());
+            self.refuse(ReasonCode::IdNotGiven, text);
+        }
+        let mut learners = self.view.members.iter().filter(|member| !member.votes());
+        if let Some(learner) = learners.next().filter(|_| self.view.kind == Kind::Etcd) {
+            let text = text::learner_limit(&learner.name);
+            self.warn(ReasonCode::LearnerLimit, text);
+        }
         self.allow(
             ReasonCode::MajorityHolds,
             text::majority_untouched(&self.view.quorum),

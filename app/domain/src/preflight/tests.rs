@@ -500,3 +500,20 @@ fn a_member_is_defragmented_while_the_majority_holds_without_it_and_the_leader_l
     allowed(&offered(three().silent("n2")), &defragment("n4"));
     refused(&three().view(), &defragment("n2"), ReasonCode::NotSupported);
 }
+
+#[test]
+fn etcd_warns_of_a_second_learner_before_it_is_asked() {
+    let add = Action::AddLearner {
+        address: "http://10.0.0.9:2380".to_owned(),
+        member: None,
+    };
+    let on = |kind: Kind, stage: Stage| {
+        let mut view = stage.view();
+        view.kind = kind;
+        view
+    };
+    let two = || Stage::voters(3).learner("n4");
+    warned(&on(Kind::Etcd, two()), &add, ReasonCode::LearnerLimit);
+    allowed(&on(Kind::Etcd, Stage::voters(3)), &add);
+    allowed(&on(Kind::Openbao, two()), &add);
+}

@@ -171,7 +171,7 @@ fn duration_in_seconds(milliseconds: u64) -> String {
 
 /// Programs with an agent keep their snapshots themselves; only OpenBao hands its own over.
 const fn kept_by_backend(view: &ClusterView) -> bool {
-    matches!(view.kind, Kind::Agent | Kind::Openziti)
+    matches!(view.kind, Kind::Agent | Kind::Openziti | Kind::Raftadmin)
 }
 
 /// What is checked at the end, after "Check".

@@ -394,6 +394,18 @@ pub fn plain_http(address: &str) -> Statement {
     )
 }
 
+/// A program that lets everybody do everything.
+#[must_use]
+pub fn no_authentication(kind: Kind) -> Statement {
+    say(
+        format!(
+            "{} asks nobody who they are: whoever reaches a member's port may change the membership, write to the log and shut members down.",
+            kind.title()
+        ),
+        "Let it listen on loopback only, or ask for client certificates and deny ApplyLog and Shutdown by an interceptor.",
+    )
+}
+
 #[must_use]
 pub fn missing_permission(what: &str) -> Statement {
     say(

@@ -41,6 +41,7 @@ pub const fn reason(code: ReasonCode) -> &'static str {
         ReasonCode::TargetLagging => "the target is behind",
         ReasonCode::TargetJustRestarted => "the target has just restarted",
         ReasonCode::NoOtherVoter => "no other voter answers",
+        ReasonCode::IdNotGiven => "the newcomer's id is not given",
         ReasonCode::ToleranceFalls => "fewer failures are tolerated",
         ReasonCode::NoTolerance => "no failure is tolerated",
         ReasonCode::EvenVoters => "an even number of voters",
@@ -51,6 +52,7 @@ pub const fn reason(code: ReasonCode) -> &'static str {
         ReasonCode::RemovesSilentMember => "the member does not answer",
         ReasonCode::BackendUnhealthy => "the backend holds itself unhealthy",
         ReasonCode::LeaderLast => "it leads",
+        ReasonCode::LearnerLimit => "another learner is there",
         ReasonCode::RemovedThenAdded => "it is removed, then added again",
         ReasonCode::SnapshotAtFollower => "the snapshot is not the leader's",
         ReasonCode::LeaderAgreed => "the leader is agreed",
@@ -87,6 +89,13 @@ pub fn majority_holds_meanwhile(quorum: &Quorum) -> String {
     format!(
         "While it runs {} of {} voters answer; the majority is {}.",
         quorum.answering, quorum.voters, quorum.majority
+    )
+}
+
+#[must_use]
+pub fn learner_limit(learner: &str) -> String {
+    format!(
+        "{learner} is a learner already, and etcd takes one at a time unless it is started with another limit: it will refuse this one. Promote or remove {learner} first."
     )
 }
 
@@ -428,6 +437,11 @@ pub fn role_missing(needed: &[&str], held: &[&str], cluster: Option<&str>) -> St
 #[must_use]
 pub fn names_of<'a>(view: &'a ClusterView, ids: &'a [crate::cluster::MemberId]) -> Vec<&'a str> {
     ids.iter().map(|id| view.name_of(id)).collect()
+}
+
+#[must_use]
+pub fn id_not_given(backend: &str) -> String {
+    format!("{backend} does not know a newcomer's id: give the one its own program has.")
 }
 
 #[must_use]

@@ -31,6 +31,8 @@ pub enum Wire {
     Broken,
     #[error("what came is not HTTP")]
     NotHttp,
+    #[error("what answers there does not speak gRPC")]
+    NotGrpc,
     #[error("the answer is not JSON")]
     NotJson,
     #[error("the answer has another shape than expected: {0}")]
@@ -90,6 +92,7 @@ impl Wire {
             | Self::NeedsTls
             | Self::Handshake(_)
             | Self::NotHttp
+            | Self::NotGrpc
             | Self::NotJson
             | Self::Shape(_)
             | Self::TooLarge(_)
@@ -112,6 +115,7 @@ impl Wire {
             Self::Handshake(_) => "tls-failed",
             Self::Broken => "connection-broken",
             Self::NotHttp => "not-http",
+            Self::NotGrpc => "not-grpc",
             Self::NotJson => "not-json",
             Self::Shape(_) => "unexpected-shape",
             Self::TooLarge(_) => "too-large",
@@ -140,7 +144,7 @@ impl Wire {
             Self::Handshake(_) => {
                 "Check whether it asks for a client certificate (`cert_file`, `key_file`)."
             }
-            Self::NotHttp | Self::NotJson | Self::Shape(_) | Self::TooLarge(_) => {
+            Self::NotHttp | Self::NotGrpc | Self::NotJson | Self::Shape(_) | Self::TooLarge(_) => {
                 "Check that the address leads to the API of the kind that is configured."
             }
             Self::Redirected(_) => "Give the member's own address, not that of a load balancer.",
@@ -151,7 +155,7 @@ impl Wire {
     }
 
     /// The error of a call that failed below HTTP.
-    pub(super) fn of(error: &reqwest::Error, wait: Duration) -> Self {
+    pub(crate) fn of(error: &reqwest::Error, wait: Duration) -> Self {
         if let Some(found) = chain(error).find_map(by_source) {
             return found;
         }
@@ -172,7 +176,7 @@ impl Wire {
     }
 
     /// The error an HTTP status stands for; `None` for success.
-    pub(super) fn of_status(
+    pub(crate) fn of_status(
         status: StatusCode,
         location: Option<&str>,
         body: &[u8],

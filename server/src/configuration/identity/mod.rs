@@ -2,19 +2,22 @@
 //! beside it are refused, since somebody would believe that they hold.
 
 mod grants;
+mod oidc;
 
 use std::path::PathBuf;
 
 use axum::http::HeaderName;
 use quorate_drivers::Secret;
 use toml::{Table, Value};
-use url::{Host, Url};
+use url::Url;
 
 use super::Section;
 use crate::identity::{
     Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rules, Source,
-    TrustedHeaders, Word,
+    TrustedHeaders, Word, protected,
 };
+
+pub use oidc::{Client, check_address};
 
 const HEADER_KEYS: [&str; 8] = [
     "user_header",
@@ -51,6 +54,10 @@ pub enum Mode {
         rules: Rules,
         sign_out: Option<String>,
     },
+    Oidc {
+        client: Box<Client>,
+        rules: Rules,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,19 +79,19 @@ impl Mode {
     /// # Errors
     /// The file that cannot be used, in words.
     pub fn identity(&self) -> Result<Identity, String> {
-        let Self::Proxied {
-            by,
-            rules,
-            sign_out,
-        } = self
-        else {
-            return Ok(Identity::Local);
-        };
-        Ok(Identity::Proxied(Box::new(Proxied {
-            word: by.word()?,
-            rules: rules.clone(),
-            sign_out: sign_out.clone(),
-        })))
+        match self {
+            Self::Local => Ok(Identity::Local),
+            Self::Proxied {
+                by,
+                rules,
+                sign_out,
+            } => Ok(Identity::Proxied(Box::new(Proxied {
+                word: by.word()?,
+                rules: rules.clone(),
+                sign_out: sign_out.clone(),
+            }))),
+            Self::Oidc { client, rules } => Ok(Identity::Oidc(Box::new(client.oidc(rules)?))),
+        }
     }
 
     #[must_use]
@@ -134,29 +141,26 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Mode {
     let section = Section::of(table, "identity");
     let mut reader = Reader { section, problems };
     let mode = section.text("mode").unwrap_or("local");
+    if matches!(mode, "trusted-header" | "jwt-header") {
+        reader.no_others(mode, &oidc::KEYS);
+    }
     let (by, other) = match mode {
         "local" => return Mode::Local,
+        "oidc" => return reader.oidc(),
         "trusted-header" => (reader.headers(), &JWT_KEYS[..]),
         "jwt-header" => (reader.assertion(), &HEADER_KEYS[..]),
-        "oidc" => {
-            reader.wrong("mode \"oidc\"", crate::NOT_IN_THIS_VERSION);
-            return Mode::Local;
-        }
         other => {
             reader.wrong(
                 "mode",
                 &format!(
-                    "expected \"local\", \"trusted-header\" or \"jwt-header\"; found \"{other}\""
+                    "expected \"local\", \"trusted-header\", \"jwt-header\" or \"oidc\"; \
+                     found \"{other}\""
                 ),
             );
             return Mode::Local;
         }
     };
-    for key in other {
-        if section.0.is_some_and(|table| table.contains_key(*key)) {
-            reader.wrong(key, &format!("does not belong to the mode \"{mode}\""));
-        }
-    }
+    reader.no_others(mode, other);
     let rules = reader.rules();
     let sign_out = reader.sign_out();
     match by {
@@ -181,6 +185,39 @@ impl<'a> Reader<'a, '_> {
 
     fn texts(&self, key: &str) -> Vec<String> {
         texts(self.section.0, key)
+    }
+
+    fn no_others(&mut self, mode: &str, keys: &[&str]) {
+        for key in keys {
+            if self.section.0.is_some_and(|table| table.contains_key(*key)) {
+                self.wrong(key, &format!("does not belong to the mode \"{mode}\""));
+            }
+        }
+    }
+
+    fn oidc(&mut self) -> Mode {
+        let signed: Vec<&str> = JWT_KEYS
+            .into_iter()
+            .chain(["sign_out_path"])
+            .filter(|key| !oidc::SHARED.contains(key))
+            .collect();
+        self.no_others("oidc", &HEADER_KEYS);
+        self.no_others("oidc", &signed);
+        let client = self.client();
+        let rules = self.rules();
+        if rules.given.is_empty() {
+            self.wrong(
+                "grants",
+                "missing; without them nobody who signs in may do anything",
+            );
+        }
+        match client {
+            Some(client) => Mode::Oidc {
+                client: Box::new(client),
+                rules,
+            },
+            None => Mode::Local,
+        }
     }
 
     fn header(&mut self, key: &str) -> Option<String> {
@@ -390,16 +427,4 @@ fn texts(table: Option<&Table>, key: &str) -> Vec<String> {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect()
-}
-
-fn protected(url: &Url) -> bool {
-    let here = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    (url.scheme() == "https" || url.scheme() == "http" && here)
-        && url.username().is_empty()
-        && url.password().is_none()
 }
