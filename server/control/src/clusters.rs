@@ -154,7 +154,7 @@ pub(crate) async fn watched(
         let rules = rules.collect::<Result<Vec<_>, _>>()?;
         let known = store.remembered(&name).await?;
         let wire = Wire::new(setup.driver);
-        let watched = Watched::new(registration, wire, rules, known.membership, known.seen);
+        let watched = Watched::new(registration, wire, rules, known);
         watched.load_overrides(store).await?;
         if clusters.insert(name.clone(), Arc::new(watched)).is_some() {
             return Err(ControlError::invalid(

@@ -25,12 +25,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Inner, clusters::JoinRule, wire::Wire, wording};
+use crate::{Inner, clusters::JoinRule, store::events::Remembered, wire::Wire, wording};
 
 mod keeping;
+mod places;
 mod seen;
 mod showing;
 
+pub(crate) use places::KeptPlaces;
 pub(crate) use seen::Seen;
 
 /// The whole of one look, status calls included.
@@ -60,6 +62,7 @@ pub(crate) struct Watched {
     pub(crate) state: RwLock<ClusterState>,
     seen: Mutex<Option<Seen>>,
     remembered: Mutex<Option<Membership>>,
+    whereabouts: places::Whereabouts,
     keeping: keeping::Keeping,
     tick: watch::Sender<u64>,
     /// When the newest finished look began.
@@ -73,13 +76,17 @@ impl Watched {
         registration: Registration,
         wire: Wire,
         join_allowed: Vec<JoinRule>,
-        remembered: Option<Membership>,
-        seen: Option<Seen>,
+        known: Remembered,
     ) -> Self {
+        let whereabouts = places::Whereabouts::of(wire.seeds(), known.places);
+        let memory = Memory {
+            membership_told_at: whereabouts.told_at(),
+            ..Memory::default()
+        };
         let state = ClusterState {
             registration: registration.clone(),
             observation: None,
-            memory: Memory::default(),
+            memory,
             overrides: Vec::new(),
             running_change: None,
         };
@@ -90,8 +97,9 @@ impl Watched {
             deciding: tokio::sync::Mutex::new(()),
             snapshotting: Mutex::new(None),
             state: RwLock::new(state),
-            seen: Mutex::new(seen),
-            remembered: Mutex::new(remembered),
+            seen: Mutex::new(known.seen),
+            remembered: Mutex::new(known.membership),
+            whereabouts,
             keeping: keeping::Keeping::new(),
             tick: watch::Sender::new(0),
             looked: watch::Sender::new(None),
@@ -262,6 +270,12 @@ async fn look(inner: &Arc<Inner>, watched: &Arc<Watched>, began: Instant) {
     if let Some(mut observation) = observed {
         let now = inner.clock.now();
         on_our_clock(&mut observation, began_at, now);
+        if let Some(places) = watched.whereabouts.recalled(&observation) {
+            let count = places.len();
+            tracing::info!(cluster = %watched.name(), count, "no seed tells who the members are; asking where they were");
+            watched.wire.recall(&places);
+            watched.nudge.notify_one();
+        }
         fold(inner, watched, observation, now);
         watched.looked.send_replace(Some(began));
     }
@@ -285,6 +299,7 @@ fn on_our_clock(observation: &mut Observation, began: Timestamp, now: Timestamp)
 }
 
 fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Timestamp) {
+    let elsewhere = watched.whereabouts.learn(&seen, now);
     let membership = match seen.membership.clone() {
         Some(membership) if !seen.membership_remembered => Some(membership),
         told => {
@@ -317,7 +332,7 @@ fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Times
         render(&state, now)
     };
     gauges(&view);
-    tell(inner, watched, &view, membership, now);
+    tell(inner, watched, &view, membership, elsewhere, now);
 }
 
 /// Takes out what was set by hand and is over: its time, or its member. One who joins later under
@@ -339,6 +354,7 @@ fn tell(
     watched: &Watched,
     view: &ClusterView,
     membership: Option<Membership>,
+    elsewhere: bool,
     now: Timestamp,
 ) {
     let mut happened = Vec::new();
@@ -362,7 +378,7 @@ fn tell(
     } else {
         happened.extend(Seen::default().until(&seen));
     }
-    if before.as_ref() == Some(&seen) && !moved {
+    if before.as_ref() == Some(&seen) && !moved && !elsewhere {
         return;
     }
     *watched.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen.clone());
@@ -373,7 +389,8 @@ fn tell(
             .unwrap_or_else(PoisonError::into_inner) = Some(new.clone());
     }
     inner.events.add(watched.name(), now, happened);
-    watched.keeping.keep(watched.membership(), seen);
+    let places = watched.whereabouts.keep(now);
+    watched.keeping.keep(watched.membership(), seen, places);
 }
 
 fn gauges(view: &ClusterView) {

@@ -36,6 +36,16 @@ impl Wire {
         }
     }
 
+    /// The seeds as they are configured.
+    pub(crate) fn seeds(&self) -> Vec<String> {
+        self.driver.seeds()
+    }
+
+    /// Asks at these places too, for as long as nobody tells who the members are.
+    pub(crate) fn recall(&self, places: &[url::Url]) {
+        self.driver.recall(places);
+    }
+
     pub(crate) fn pushes(&self) -> Option<watch::Receiver<u64>> {
         self.driver.pushes()
     }

@@ -13,7 +13,7 @@ mod service;
 mod source;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use quorate_domain::{
     cluster::Kind,
+    groups::Fleet,
     observation::{Note, Observation},
     plan::Step,
 };
@@ -261,6 +262,14 @@ impl Driver for Discovered {
 
     fn pushes(&self) -> Option<watch::Receiver<u64>> {
         self.shared.driver.pushes()
+    }
+
+    fn groups(&self) -> Option<Arc<RwLock<Fleet>>> {
+        self.shared.driver.groups()
+    }
+
+    fn group(&self, group: &str) -> Option<Arc<dyn Driver>> {
+        self.shared.driver.group(group)
     }
 
     /// What each source tells now, then what is found where that leads.

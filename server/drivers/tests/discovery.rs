@@ -24,7 +24,7 @@ use quorate_domain::{
     observation::{Note, Observation},
 };
 use quorate_drivers::{Connection, Diagnosis, Driver, Lookups, Secret, connect, discovery::Places};
-use relay::Relay;
+use relay::{Relay, tls_file};
 use url::Url;
 
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -258,6 +258,25 @@ async fn the_check_names_the_cause_for_each_source_in_one_line() {
     let lines = dead.diagnose().await;
     assert_eq!(lines.len(), 1);
     assert!(!lines[0].ok && lines[0].hint.is_some(), "{lines:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consul_is_believed_by_the_clusters_own_authorities() {
+    let consul = Consul::start("raft").await;
+    consul.register("127.0.0.1", "", 1, "api");
+    let relay = Relay::by_tls(consul.address).await;
+    let seed = format!("consul:https://127.0.0.1:{}/raft", relay.port);
+    let mut reached = connection(std::slice::from_ref(&seed), with_token(catalogue::TOKEN));
+    let lines = connect(reached.clone()).unwrap().diagnose().await;
+    assert_eq!(codes(&lines), ["certificate-not-trusted"], "{lines:?}");
+    assert!(
+        consul.heard().is_empty(),
+        "the token went to who knows whom"
+    );
+    reached.ca_pem = Some(std::fs::read(tls_file("ca.pem")).unwrap());
+    let lines = connect(reached).unwrap().diagnose().await;
+    assert_eq!(lines[0].code, "source-answers", "{lines:?}");
+    assert!(lines[0].text.contains("https://127.0.0.1:1 "), "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,13 +6,17 @@ use quorate_domain::{
 };
 
 use super::{Store, from_json, signed, to_json};
-use crate::{ControlError, watch::Seen};
+use crate::{
+    ControlError,
+    watch::{KeptPlaces, Seen},
+};
 
 /// What was known of a cluster when the console last looked.
 #[derive(Default)]
 pub(crate) struct Remembered {
     pub(crate) membership: Option<Membership>,
     pub(crate) seen: Option<Seen>,
+    pub(crate) places: Option<KeptPlaces>,
 }
 
 impl Store {
@@ -84,17 +88,18 @@ impl Store {
         cluster: &ClusterName,
     ) -> Result<Remembered, ControlError> {
         let read = async {
-            let row: Option<(Option<String>, Option<String>)> =
-                sqlx::query_as("SELECT membership, seen FROM watched WHERE cluster = ?")
+            let row: Option<(Option<String>, Option<String>, Option<String>)> =
+                sqlx::query_as("SELECT membership, seen, places FROM watched WHERE cluster = ?")
                     .bind(cluster.as_str())
                     .fetch_optional(&self.read)
                     .await?;
-            let Some((membership, seen)) = row else {
+            let Some((membership, seen, places)) = row else {
                 return Ok(Remembered::default());
             };
             Ok(Remembered {
                 membership: membership.as_deref().map(from_json).transpose()?,
                 seen: seen.as_deref().map(from_json).transpose()?,
+                places: places.as_deref().map(from_json).transpose()?,
             })
         };
         read.await.map_err(ControlError::store(
@@ -107,17 +112,20 @@ impl Store {
         cluster: &ClusterName,
         membership: Option<&Membership>,
         seen: Option<&Seen>,
+        places: Option<&KeptPlaces>,
     ) -> Result<(), ControlError> {
         let write = async {
             sqlx::query(
-                "INSERT INTO watched (cluster, membership, seen) VALUES (?, ?, ?)
+                "INSERT INTO watched (cluster, membership, seen, places) VALUES (?, ?, ?, ?)
                  ON CONFLICT DO UPDATE SET
                      membership = COALESCE(excluded.membership, membership),
-                     seen = COALESCE(excluded.seen, seen)",
+                     seen = COALESCE(excluded.seen, seen),
+                     places = COALESCE(excluded.places, places)",
             )
             .bind(cluster.as_str())
             .bind(membership.map(to_json).transpose()?)
             .bind(seen.map(to_json).transpose()?)
+            .bind(places.map(to_json).transpose()?)
             .execute(&self.write)
             .await
         };

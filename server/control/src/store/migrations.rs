@@ -96,6 +96,8 @@ pub(crate) const STORE: &[&str] = &[
      ) STRICT, WITHOUT ROWID;",
     // How a session began is the session's own: an account may have several.
     "ALTER TABLE accounts DROP COLUMN last_means;",
+    // Where members answered last, for the time when no seed answers.
+    "ALTER TABLE watched ADD COLUMN places TEXT;",
 ];
 
 /// Of `quorate-audit.db`. Entries are inserted, with the next number, and nothing else.

@@ -5,7 +5,7 @@ use quorate_domain::{cluster::Membership, health::Override};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Seen, Watched};
+use super::{KeptPlaces, Seen, Watched};
 use crate::{ControlError, store::Store};
 
 /// What the store is to hold of a cluster.
@@ -13,6 +13,7 @@ use crate::{ControlError, store::Store};
 struct Kept {
     membership: Option<Membership>,
     seen: Seen,
+    places: Option<KeptPlaces>,
 }
 
 /// The newest that was seen, until it is written.
@@ -30,8 +31,17 @@ impl Keeping {
         }
     }
 
-    pub(super) fn keep(&self, membership: Option<Membership>, seen: Seen) {
-        self.newest.send_replace(Some(Kept { membership, seen }));
+    pub(super) fn keep(
+        &self,
+        membership: Option<Membership>,
+        seen: Seen,
+        places: Option<KeptPlaces>,
+    ) {
+        self.newest.send_replace(Some(Kept {
+            membership,
+            seen,
+            places,
+        }));
     }
 
     pub(super) fn drop_overrides(&self, over: Vec<Override>) {
@@ -76,9 +86,14 @@ async fn write(
     kept: Option<Kept>,
     gone: &[Override],
 ) -> Result<(), ControlError> {
-    if let Some(Kept { membership, seen }) = kept {
+    if let Some(kept) = kept {
         store
-            .remember(watched.name(), membership.as_ref(), Some(&seen))
+            .remember(
+                watched.name(),
+                kept.membership.as_ref(),
+                Some(&kept.seen),
+                kept.places.as_ref(),
+            )
             .await?;
     }
     for over in gone {

@@ -8,6 +8,7 @@ mod audit_signed;
 mod changes;
 mod overrides;
 mod people;
+mod places;
 mod restart;
 mod seeing;
 mod stage;
