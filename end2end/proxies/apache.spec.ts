@@ -1,0 +1,4 @@
+import { journeys } from "./journeys.ts";
+import { apache } from "./kinds.ts";
+
+journeys(apache);

@@ -1,0 +1,4 @@
+import { journeys } from "./journeys.ts";
+import { caddy } from "./kinds.ts";
+
+journeys(caddy);

@@ -1,0 +1,4 @@
+import { journeys } from "./journeys.ts";
+import { nginx } from "./kinds.ts";
+
+journeys(nginx);

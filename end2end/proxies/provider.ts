@@ -1,0 +1,84 @@
+// A real OpenID provider: the npm package `oidc-provider`, with three people in it. Any password is
+// right; whoever has signed in once is known until their browser forgets it.
+
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import Provider from "oidc-provider";
+
+/** Groups by person. Who is in none may do nothing. */
+export const PEOPLE: Record<string, string[]> = {
+  anna: ["raft-ops", "everybody"],
+  wim: ["raft-watch"],
+  eve: ["everybody"],
+};
+
+export const CLIENT = { id: "quorate", secret: "a-client-secret-of-the-tests-only" };
+
+export class OpenId {
+  /** Seconds the tokens of sign-ins from now on hold. */
+  tokenLife = 3_600;
+
+  private constructor(private readonly server: Server, readonly issuer: string) {}
+
+  /** @param redirects where the one client may be led back to */
+  static async start(redirects: string[]): Promise<OpenId> {
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => {
+      server.on("error", reject);
+      server.listen(0, "127.0.0.1", resolve);
+    });
+    const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const openId = new OpenId(server, issuer);
+    server.on("request", openId.provider(redirects).callback());
+    return openId;
+  }
+
+  private provider(redirects: string[]): any {
+    const provider = new Provider(this.issuer, {
+      clients: [
+        {
+          client_id: CLIENT.id,
+          client_secret: CLIENT.secret,
+          redirect_uris: redirects,
+          grant_types: ["authorization_code"],
+          response_types: ["code"],
+        },
+      ],
+      findAccount: (_: unknown, id: string) => ({
+        accountId: id,
+        claims: () => ({ sub: id, preferred_username: id, groups: PEOPLE[id] ?? [] }),
+      }),
+      claims: { openid: ["sub"], profile: ["preferred_username"], groups: ["groups"] },
+      scopes: ["openid", "profile", "groups"],
+      // Who may see what is not asked again.
+      loadExistingGrant: async (context: any) => {
+        const { oidc } = context;
+        const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId });
+        grant.addOIDCScope("openid profile groups");
+        await grant.save();
+        return grant;
+      },
+      // Proxies pass the token on; what it does not say they do not know.
+      conformIdTokenClaims: false,
+      pkce: { required: () => false },
+      features: { rpInitiatedLogout: { enabled: false } },
+      ttl: {
+        IdToken: () => this.tokenLife,
+        AccessToken: 3_600,
+        AuthorizationCode: 60,
+        Grant: 3_600,
+        Interaction: 600,
+        Session: 3_600,
+      },
+      cookies: { keys: ["a-key-of-the-tests-only"] },
+    });
+    // Every person of these tests reaches it by plain HTTP on loopback.
+    provider.proxy = false;
+    return provider;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}

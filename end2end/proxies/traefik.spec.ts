@@ -1,0 +1,4 @@
+import { journeys } from "./journeys.ts";
+import { traefik } from "./kinds.ts";
+
+journeys(traefik);
