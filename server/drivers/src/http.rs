@@ -110,6 +110,7 @@ pub(crate) struct Http2 {
 
 /// How long what was sent may go unheard below HTTP, before a connection is given up. Calls of
 /// HTTP/2 share one; without this a peer that was cut off would be called on the old one for long.
+#[cfg(target_os = "linux")]
 const UNHEARD: Duration = Duration::from_secs(2);
 
 impl Http2 {
@@ -122,14 +123,18 @@ impl Http2 {
             source,
         };
         let connect = CONNECT_WAIT.min(connection.change_timeout / 2);
-        let second = || {
+        let reads = || {
             let builder = bounded().http2_prior_knowledge();
             #[cfg(target_os = "linux")]
             let builder = builder.tcp_user_timeout(UNHEARD);
-            builder
+            builder.connect_timeout(CONNECT_WAIT)
         };
-        let reads = || second().connect_timeout(CONNECT_WAIT);
-        let changes = || second().connect_timeout(connect).pool_max_idle_per_host(0);
+        let changes = || {
+            bounded()
+                .http2_prior_knowledge()
+                .connect_timeout(connect)
+                .pool_max_idle_per_host(0)
+        };
         Ok(Self {
             reads: trusting(reads, connection).map_err(failed)?,
             changes: trusting(changes, connection).map_err(failed)?,

@@ -517,3 +517,15 @@ fn etcd_warns_of_a_second_learner_before_it_is_asked() {
     allowed(&on(Kind::Etcd, Stage::voters(3)), &add);
     allowed(&on(Kind::Openbao, two()), &add);
 }
+
+#[test]
+fn raftadmin_takes_a_newcomer_only_by_its_id() {
+    let view = {
+        let mut view = roomy().view();
+        view.kind = Kind::Raftadmin;
+        view
+    };
+    refused(&view, &add("10.0.0.9:7000", None), ReasonCode::IdNotGiven);
+    allowed(&view, &add("10.0.0.9:7000", Some("n9")));
+    allowed(&roomy().view(), &add("10.0.0.9:7000", None));
+}

@@ -41,6 +41,9 @@ const SNAPSHOT: Duration = Duration::from_secs(570);
 /// An index that no configuration has.
 const NO_INDEX: u64 = u64::MAX;
 
+const NOT_LOOKED_UP: &str =
+    "The leader did not tell the index of its configuration; nothing was changed.";
+
 /// Why a step is not sent.
 struct Refusal {
     code: &'static str,
@@ -166,16 +169,19 @@ impl Raftadmin {
         let method = Method::DemoteVoter;
         let asked = operate(&self.clients.changes, url, method, nobody, self.limits()).await;
         let index = match &asked {
-            Outcome::Said(words) => latest_index(words),
-            Outcome::Done { .. } | Outcome::Lost(_) => None,
+            Outcome::Said(words) if words.starts_with("configuration changed since") => {
+                latest_index(words).unwrap_or(0)
+            }
+            Outcome::Done { .. } => 0,
+            Outcome::Said(_) | Outcome::Lost(_) => {
+                return Err(match meaning(&asked) {
+                    Some(Meaning::NotDone { code, text }) => refusal(code, text),
+                    _ => refusal("leader-not-heard", NOT_LOOKED_UP),
+                });
+            }
         };
-        if index.is_none()
-            && let Some(Meaning::NotDone { code, text }) = meaning(&asked)
-        {
-            return Err(refusal(code, text));
-        }
         self.leaders_membership(step, url, leader).await?;
-        Ok(index.unwrap_or(0))
+        Ok(index)
     }
 
     async fn sent(&self, url: &Url, call: &Call, previous_index: u64) -> Outcome {
@@ -369,6 +375,10 @@ fn exchange(url: &Url, call: &Call, index: u64, outcome: &Outcome) -> Exchange {
         "address": given(&call.address),
         // Null: the library compared nothing.
         "previous_index": (index > 0).then_some(index),
+        // What told that index, and changed nothing.
+        "index_asked_by": call.compared.then(|| {
+            json!({ "call": Method::DemoteVoter.path(), "previous_index": NO_INDEX.to_string() })
+        }),
     });
     let received: Value = match outcome {
         Outcome::Done { index } => json!({ "index": (*index > 0).then_some(*index) }),

@@ -22,9 +22,16 @@ use tempfile::TempDir;
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let module =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../drivers/tests/raftadmin_cluster");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("raftadmin-cluster");
+        // The drivers' own tests run it, and the console's; maybe both at once.
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let own = here.join("tests/raftadmin_cluster");
+        let module = if own.is_dir() {
+            own
+        } else {
+            here.join("drivers/tests/raftadmin_cluster")
+        };
+        let name = concat!("raftadmin-cluster-", env!("CARGO_CRATE_NAME"));
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let built = Command::new("go")
             .args(["build", "-o"])
             .arg(&target)
