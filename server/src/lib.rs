@@ -10,6 +10,8 @@ mod copies;
 mod downloads;
 mod events;
 pub mod exit;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod guards;
 mod health;
 pub mod identity;

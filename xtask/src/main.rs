@@ -11,6 +11,7 @@ mod compile;
 mod demo;
 mod dev;
 mod etcd;
+mod fuzz;
 mod glue;
 mod golang;
 mod node;
@@ -40,6 +41,8 @@ usage: cargo xtask COMMAND
   check           format, lints for server and browser, size of what the browser downloads
   test [--all]    check, all tests, build, journeys in a browser; --all adds the slow rounds
   bench           build, then measure and print: bytes, change to pixel, memory, reads a second
+  fuzz [TARGET]   what reads texts from outside, under coverage-guided fuzzing
+                  (--seconds 60 of each target)
 
 Whatever is missing is fetched into target/tools, and said first.";
 
@@ -70,6 +73,7 @@ fn run(command: &str, rest: &[String]) -> anyhow::Result<ExitCode> {
         ("test", ["--all"]) => test::run(&workspace, test::Extent::All),
         ("bench", _) => bench::run(&workspace, rest),
         ("" | "help" | "--help" | "-h", []) => {
+        ("fuzz", words) => fuzz::run(&workspace, words),
             eprintln!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }

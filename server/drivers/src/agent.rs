@@ -13,6 +13,8 @@ mod diagnose;
 mod follow;
 mod many;
 mod picture;
+#[doc(hidden)]
+pub mod rehearsal;
 
 use std::{
     collections::BTreeMap,

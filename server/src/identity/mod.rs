@@ -13,6 +13,8 @@ mod presets;
 mod trusted_header;
 
 use axum::http::{HeaderMap, StatusCode};
+#[doc(hidden)]
+pub mod rehearsal;
 use quorate_domain::{
     audit::{Actor, Means},
     permission::Grant,
