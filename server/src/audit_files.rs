@@ -9,7 +9,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use quorate_app::{pages::audit::query::Query, session::Visitor};
-use quorate_control::{Export, Format};
+use quorate_control::{Export, Format, Language};
 use tokio_util::io::ReaderStream;
 
 use crate::{guards::problems::Fault, state::Console};
@@ -32,9 +32,13 @@ pub async fn export_by_form(
     let filter = Query::read(field).filter(console.control.now());
     let format = field("format").and_then(|format| Format::parse(&format));
     let format = format.ok_or_else(unknown_format)?;
+    let language = field("language").and_then(|it| Language::parse(&it));
+    // Left empty in the form: up to now.
+    let size = field("size").filter(|size| !size.trim().is_empty());
+    let size = size.map(|size| number(size.trim())).transpose()?;
     let export = console
         .control
-        .audit_export(&who, format, &filter, None)
+        .audit_export_in(&who, language.unwrap_or_default(), format, &filter, size)
         .await?;
     Ok(attachment(format, export))
 }
@@ -58,7 +62,10 @@ pub fn number(seq: &str) -> Result<u64, Fault> {
 }
 
 pub fn unknown_format() -> Fault {
-    Fault::malformed("`format` is not understood.", "Give bundle, jsonl or csv.")
+    Fault::malformed(
+        "`format` is not understood.",
+        "Give bundle, jsonl, csv, pdf or ocsf.",
+    )
 }
 
 /// An export, streamed from the disk.

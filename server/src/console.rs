@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::{
     assets,
-    configuration::Listen,
+    configuration::{Listen, Reports},
     events,
     guards::peer::{Peer, Prompt},
     health,
@@ -55,6 +55,8 @@ pub struct Settings {
     pub clusters: Vec<ClusterSetup>,
     /// Where checkpoints of the audit log are copied to.
     pub copies: Vec<Arc<dyn Outside>>,
+    /// Reports of the audit log that are made by a schedule.
+    pub reports: Reports,
     pub session_idle: Duration,
     pub session_absolute: Duration,
 }
@@ -73,6 +75,7 @@ impl Settings {
             streams_renewed: events::RENEWED_EVERY,
             clusters: Vec::new(),
             copies: Vec::new(),
+            reports: Reports::default(),
             session_idle: sessions::IDLE,
             session_absolute: sessions::ABSOLUTE,
         }
@@ -116,6 +119,8 @@ impl Application {
         .await
         .context("cannot open the console's data directory")?;
         control.audit_copies(settings.copies).await?;
+        let reports = settings.reports;
+        control.audit_reports(reports.plans, reports.keeping);
         let identity = settings.identity;
         let front = Front {
             proxies: settings.trusted_proxies,

@@ -60,6 +60,25 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    pub const ALL: [Self; 4] = [Self::Succeeded, Self::Failed, Self::Refused, Self::Unknown];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+}
+
 /// How somebody was identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,32 +96,6 @@ pub enum Means {
     Console,
     /// Nobody was identified (a failed sign-in).
     Nobody,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Actor {
-    /// `local` for accounts of this console.
-    pub issuer: String,
-    /// Stable id: the account's or the token's.
-    pub subject: String,
-    /// What people call them.
-    pub name: String,
-    pub means: Means,
-}
-
-/// Where a request came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// The other end of the connection: the last proxy, where there is one.
-    pub peer: Option<String>,
-    /// Where the request began, as the trusted proxies on its way say; absent where that is
-    /// `peer` itself or nobody trusted says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-    pub user_agent: Option<String>,
-    pub request_id: Option<String>,
-    /// SHA-256 prefix of the session id, never the id.
-    pub session: Option<String>,
 }
 
 impl Means {
@@ -133,6 +126,32 @@ pub enum Origin {
     Console,
     /// A request without a believable identity.
     Nobody,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// `local` for accounts of this console.
+    pub issuer: String,
+    /// Stable id: the account's or the token's.
+    pub subject: String,
+    /// What people call them.
+    pub name: String,
+    pub means: Means,
+}
+
+/// Where a request came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The other end of the connection: the last proxy, where there is one.
+    pub peer: Option<String>,
+    /// Where the request began, as the trusted proxies on its way say; absent where that is
+    /// `peer` itself or nobody trusted says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    pub user_agent: Option<String>,
+    pub request_id: Option<String>,
+    /// SHA-256 prefix of the session id, never the id.
+    pub session: Option<String>,
 }
 
 impl Source {
@@ -182,6 +201,16 @@ pub struct Entry {
     /// What came back.
     #[serde(default)]
     pub received: Value,
+    // Entries of earlier versions have none of these, and are written back as they were.
+    /// What made it come about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// What the actor was allowed when it was written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
+    /// Milliseconds since the console's start, by a clock that nobody can set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_ms: Option<u64>,
 }
 
 /// One row of the audit page: an intent (or a single event) with its latest outcome.
@@ -218,18 +247,25 @@ pub struct Standing {
     pub keys: Vec<String>,
     /// Copies of checkpoints outside of the console.
     pub copies: Vec<CopyStanding>,
-    // Entries of earlier versions have none of these, and are written back as they were.
-    /// What made it come about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
-    /// What the actor was allowed when it was written.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub grants: Vec<Grant>,
-    /// Milliseconds since the console's start, by a clock that nobody can set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub running_ms: Option<u64>,
+    /// Reports that the console makes by itself.
+    #[serde(default)]
+    pub reports: Vec<ReportStanding>,
     /// Why the log takes no entries, so that nothing is sent to any cluster.
     pub trouble: Option<String>,
+}
+
+/// How one report stands that is made by a schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportStanding {
+    pub name: String,
+    /// When it is made next.
+    pub next: Timestamp,
+    /// The time the newest one was due at, if one was ever made.
+    pub last: Option<Timestamp>,
+    /// The newest one's file.
+    pub file: Option<String>,
+    /// Why one that is due could not be made; it is tried again.
+    pub error: Option<String>,
 }
 
 /// How far one copy outside reaches.

@@ -1,6 +1,6 @@
 //! The words of the audit log's pages.
 
-use quorate_domain::audit::{CopyStanding, EntryKind, Outcome, Standing};
+use quorate_domain::audit::{CopyStanding, EntryKind, Outcome, ReportStanding, Standing};
 
 use super::figures;
 use crate::pages::audit::query::{Range, Sort};
@@ -150,11 +150,34 @@ pub const ALL_OF_CHANGE: &str = "Open the change";
 
 // How far it is signed and copied, and files.
 /// File formats and what their buttons say.
-pub const FILES: [(&str, &str); 3] = [
+pub const FILES: [(&str, &str); 5] = [
     ("bundle", "Download to verify"),
+    ("pdf", "Download report (PDF)"),
     ("csv", "Download as table"),
     ("jsonl", "Download as JSON lines"),
+    ("ocsf", "Download as OCSF events"),
 ];
+pub const FILE_OPTIONS: &str = "More about files";
+pub const REPORT_LANGUAGE: &str = "Language of the report";
+/// Values as in REST, each language by its own name.
+pub const LANGUAGES: [(&str, &str); 2] = [("en", "English"), ("zh", "中文")];
+pub const UP_TO: &str = "Up to this signed entry (empty: now)";
+pub const UP_TO_HINT: &str = "A report names the bundle that goes with it and the entry it is signed \
+    up to; with that number here, the download to verify is that bundle.";
+pub const REPORTS: &str = "Reports by schedule";
+#[must_use]
+pub fn report(report: &ReportStanding) -> String {
+    let next = format!("next at {}", report.next.in_words());
+    match (&report.error, &report.file, report.last) {
+        (Some(error), _, _) => format!("Report {}: fails: {error}; {next}", report.name),
+        (None, Some(file), Some(last)) => format!(
+            "Report {}: {file} delivered for {}; {next}",
+            report.name,
+            last.in_words()
+        ),
+        _ => format!("Report {}: {next}", report.name),
+    }
+}
 pub const PROOF: &str = "Download the proof that it is in the log";
 pub const NO_COPIES: &str = "No checkpoint is copied outside: nobody could tell if the newest \
     entries were cut off by somebody who holds this machine.";

@@ -80,7 +80,8 @@ impl Control {
         let (control, added) = (self.clone(), account.clone());
         let hash = secrets::digest(secret.reveal());
         let expires_at = now.plus_ms(LINK_LIFE_MS);
-        self.recorded(Draft::access(who, "account_created", text), async move {
+        let draft = Draft::access(who, "account_created", text).of_account(name);
+        self.recorded(draft, async move {
             control
                 .inner
                 .store
@@ -109,7 +110,8 @@ impl Control {
         let expires_at = self.now().plus_ms(LINK_LIFE_MS);
         let text = format!("A one-time sign-in link for {name} was made.");
         let control = self.clone();
-        self.recorded(Draft::access(who, "link_created", text), async move {
+        let draft = Draft::access(who, "link_created", text).of_account(name);
+        self.recorded(draft, async move {
             control
                 .inner
                 .store
@@ -150,7 +152,8 @@ impl Control {
         };
         let text = format!("Account {name} was {state}.");
         let control = self.clone();
-        self.recorded(Draft::access(who, action, text), async move {
+        let draft = Draft::access(who, action, text).of_account(name);
+        self.recorded(draft, async move {
             control
                 .inner
                 .store
@@ -182,7 +185,8 @@ impl Control {
             wording::grants(&stored.account.grants)
         );
         let control = self.clone();
-        self.recorded(Draft::access(who, "account_grants", text), async move {
+        let draft = Draft::access(who, "account_grants", text).of_account(name);
+        self.recorded(draft, async move {
             control
                 .inner
                 .store

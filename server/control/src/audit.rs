@@ -40,6 +40,7 @@ mod keys;
 mod late;
 mod proofs;
 mod reading;
+mod reports;
 mod rotation;
 mod settling;
 mod shared;
@@ -50,6 +51,7 @@ mod writer;
 
 pub use copies::{Outside, OutsideFile};
 pub use export::{Export, Format};
+pub use reports::{Every, Keeping, ReportPlan};
 pub use verification::verify_log;
 
 use keys::KeyFile;
@@ -131,6 +133,12 @@ impl Draft {
         draft.outcome = Some(Outcome::Succeeded);
         draft.grants.clone_from(&who.grants);
         draft
+    }
+
+    /// Whose account it is about.
+    pub(crate) fn of_account(mut self, name: &str) -> Self {
+        self.sent = serde_json::json!({ "account": name });
+        self
     }
 
     /// Something `who` asked for and was not given.
@@ -246,6 +254,8 @@ pub(crate) struct Audit {
     read: SqlitePool,
     keys: KeyFile,
     shared: Arc<Shared>,
+    /// How the reports stand that are made by a schedule.
+    reports: reports::Shown,
 }
 
 impl Audit {
@@ -304,6 +314,7 @@ impl Audit {
             read,
             keys,
             shared,
+            reports: reports::Shown::default(),
         })
     }
 
@@ -409,6 +420,11 @@ impl Audit {
             signed_at: newest.map(|stored| stored.time),
             keys,
             copies: self.shared.copies(size, now, ALARM_AFTER_MS),
+            reports: self
+                .reports
+                .lock()
+                .map(|shown| shown.clone())
+                .unwrap_or_default(),
             trouble: self.shared.why(),
         })
     }

@@ -48,9 +48,12 @@ mod wire;
 mod wording;
 
 pub use asserted::key;
-pub use audit::{Export, Format, Outside, OutsideFile, verify_log};
+pub use audit::{
+    Every, Export, Format, Keeping, Outside, OutsideFile, ReportPlan, verify_log,
+};
 pub use clusters::is_join_rule;
 pub use error::ControlError;
+pub use quorate_report::Language;
 
 /// Who asks, and what they may do. Made only by this crate (sign-in, token, session) or by the
 /// command line on the console's own machine.

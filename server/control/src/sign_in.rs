@@ -54,7 +54,8 @@ impl Control {
             account.name
         );
         let (control, keep) = (self.clone(), who.session.clone());
-        self.recorded(Draft::access(who, "password_set", text), async move {
+        let draft = Draft::access(who, "password_set", text).of_account(&account.name);
+        self.recorded(draft, async move {
             control
                 .inner
                 .store

@@ -16,9 +16,9 @@ use quorate_audit::{
     tlog_proof::{self, TlogProof},
     verify::{self, Known},
 };
-use quorate_control::{Control, Format};
+use quorate_control::{Control, Format, Language};
 use quorate_domain::{
-    audit::{EntryKind, Filter},
+    audit::{EntryKind, Filter, Outcome},
     moment::Timestamp,
 };
 
@@ -59,9 +59,12 @@ struct Export {
     /// Where to write it; exports of tables and lines get their manifest beside them
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// bundle, jsonl or csv
+    /// bundle, jsonl, csv, ocsf, or pdf: a report, with the bundle it speaks of beside it
     #[arg(long, default_value = "bundle", value_parser = format)]
     format: Format,
+    /// The language of a report: en or zh
+    #[arg(long, default_value = "en", value_parser = language)]
+    language: Language,
     /// Entries from this time on, like 2026-11-21T14:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<Timestamp>,
@@ -77,6 +80,12 @@ struct Export {
     /// intent, outcome, refusal, access or console; may be given several times
     #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
     kinds: Vec<EntryKind>,
+    /// succeeded, failed, refused or unknown
+    #[arg(long, value_parser = outcome)]
+    outcome: Option<Outcome>,
+    /// Entries of this change
+    #[arg(long, value_name = "ID")]
+    change: Option<String>,
     /// Up to the checkpoint of this size, for the same bytes as an earlier export
     #[arg(long, value_name = "ENTRIES")]
     size: Option<u64>,
@@ -171,28 +180,55 @@ impl Export {
             cluster: self.cluster,
             actor: self.actor,
             kinds: self.kinds,
-            ..Filter::default()
+            outcome: self.outcome,
+            change: self.change,
         };
         let who = control.command_line_operator();
         let mut export = control
-            .audit_export(&who, self.format, &filter, self.size)
+            .audit_export_in(&who, self.language, self.format, &filter, self.size)
             .await?;
-        let mut out = new_file(&self.out)?;
-        std::io::copy(&mut export.content, &mut out)
-            .and_then(|_| out.sync_all())
-            .with_context(|| format!("cannot write {}", self.out.display()))?;
+        let bundle = export.bundle.take();
+        write_export(&self.out, &mut export)?;
         if self.format != Format::Bundle {
             write_new(&beside(&self.out, "manifest"), export.manifest.as_bytes())?;
         }
-        output::say(format!(
-            "{}: {} of {} entries, sha256 {}",
-            self.out.display(),
-            export.entries,
-            export.size,
-            hex(&export.sha256)
-        ));
+        if let Some(mut bundle) = bundle {
+            // The report names it so.
+            let path = self.out.with_file_name(&bundle.name);
+            if same(&path, &bundle) {
+                output::say(format!("{} is there already", path.display()));
+            } else {
+                write_export(&path, &mut bundle)?;
+            }
+        }
         Ok(Exit::Done)
     }
+}
+
+fn write_export(path: &Path, export: &mut quorate_control::Export) -> anyhow::Result<()> {
+    let mut out = new_file(path)?;
+    std::io::copy(&mut export.content, &mut out)
+        .and_then(|_| out.sync_all())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    output::say(format!(
+        "{}: {} of {} entries, sha256 {}",
+        path.display(),
+        export.entries,
+        export.size,
+        hex(&export.sha256)
+    ));
+    Ok(())
+}
+
+/// Whether this very file is there: two reports may speak of one bundle.
+fn same(path: &Path, export: &quorate_control::Export) -> bool {
+    let digest = || {
+        let mut file = std::fs::File::open(path)?;
+        let mut digest = Digesting::new(std::io::sink());
+        std::io::copy(&mut file, &mut digest)?;
+        std::io::Result::Ok(digest.take("").sha256)
+    };
+    digest().is_ok_and(|found| found == export.sha256)
 }
 
 impl Verify {
@@ -369,10 +405,15 @@ fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    match text {
-        "pdf" => Err(format!("pdf: {}", crate::NOT_IN_THIS_VERSION)),
-        text => Format::parse(text).ok_or_else(|| "expected bundle, jsonl or csv".to_owned()),
-    }
+    Format::parse(text).ok_or_else(|| "expected bundle, jsonl, csv, pdf or ocsf".to_owned())
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    Language::parse(text).ok_or_else(|| "expected en or zh".to_owned())
+}
+
+fn outcome(text: &str) -> Result<Outcome, String> {
+    Outcome::parse(text).ok_or_else(|| "expected succeeded, failed, refused or unknown".to_owned())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

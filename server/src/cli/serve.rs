@@ -57,6 +57,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
     settings.streams_renewed = configuration.streams_renewed;
     settings.clusters = clusters;
     settings.copies = places;
+    settings.reports = configuration.reports;
     let application = Application::build(settings).await?;
     tracing::info!(address = application.address(), "listening");
     application.run_until_stopped(stop).await?;

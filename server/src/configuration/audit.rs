@@ -1,7 +1,9 @@
-//! Where checkpoints of the audit log are copied to.
+//! Where checkpoints of the audit log are copied to, and which reports are made of it when.
 
 use std::path::PathBuf;
 
+use quorate_control::{Every, Format, Keeping, Language, ReportPlan};
+use quorate_domain::audit::{EntryKind, Filter};
 use toml::{Table, Value};
 use url::{Host, Url};
 
@@ -37,6 +39,85 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Copies {
             .collect(),
         token_file: audit.text("copy_token_file").map(PathBuf::from),
     }
+}
+
+/// Reports by schedule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    pub plans: Vec<ReportPlan>,
+    pub keeping: Keeping,
+}
+
+pub fn reports(table: &Table, problems: &mut Vec<String>) -> Reports {
+    let audit = Section::of(table, "audit");
+    let number = |key: &str| {
+        let value = audit.0.and_then(|table| table.get(key)?.as_integer());
+        value.and_then(|value| u64::try_from(value).ok())
+    };
+    let list = audit.0.and_then(|table| table.get("reports")?.as_array());
+    let tables = list.into_iter().flatten().filter_map(Value::as_table);
+    let mut plans: Vec<ReportPlan> = Vec::new();
+    for report in tables {
+        match plan(Section(Some(report))) {
+            Ok(plan) if plans.iter().any(|it| it.name == plan.name) => {
+                problems.push(format!("audit.reports: \"{}\" is there twice", plan.name));
+            }
+            Ok(plan) => plans.push(plan),
+            Err(problem) => problems.push(format!("audit.reports: {problem}")),
+        }
+    }
+    let usual = Keeping::default();
+    Reports {
+        plans,
+        keeping: Keeping {
+            days: number("reports_keep_days").unwrap_or(usual.days),
+            bytes: number("reports_keep_mb").map_or(usual.bytes, |megabytes| {
+                megabytes.saturating_mul(1024 * 1024)
+            }),
+        },
+    }
+}
+
+/// One block; what is wrong with it in words.
+fn plan(report: Section<'_>) -> Result<ReportPlan, String> {
+    let name = report.text("name").unwrap_or_default();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.is_empty() || name.len() > 60 || !name.chars().all(is_plain) {
+        return Err("name: expected letters, digits, - and _, like \"monthly\"".to_owned());
+    }
+    let wrong = |key: &str, expected: &str| format!("{name}: {key}: expected {expected}");
+    let every = report.text("every").and_then(Every::parse);
+    let folder = report.text("folder").filter(|folder| !folder.is_empty());
+    let kind = |text: &String| EntryKind::parse(text);
+    let kinds: Option<Vec<EntryKind>> = report.texts("kinds").iter().map(kind).collect();
+    Ok(ReportPlan {
+        name: name.to_owned(),
+        every: every.ok_or_else(|| wrong("every", "\"day\", \"week\" or \"month\""))?,
+        minute: minute(report.text("at").unwrap_or("00:00"))
+            .ok_or_else(|| wrong("at", "a time like \"06:00\""))?,
+        format: Format::parse(report.text("format").unwrap_or("pdf"))
+            .ok_or_else(|| wrong("format", "pdf, bundle, csv, jsonl or ocsf"))?,
+        language: Language::parse(report.text("language").unwrap_or("en"))
+            .ok_or_else(|| wrong("language", "\"en\" or \"zh\""))?,
+        filter: Filter {
+            cluster: report.text("cluster").map(str::to_owned),
+            actor: report.text("actor").map(str::to_owned),
+            kinds: kinds
+                .ok_or_else(|| wrong("kinds", "intent, outcome, refusal, access or console"))?,
+            ..Filter::default()
+        },
+        folder: folder
+            .map(PathBuf::from)
+            .ok_or_else(|| wrong("folder", "a folder like \"/mnt/reports\""))?,
+    })
+}
+
+/// Minutes after midnight, of `06:00`.
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':').filter(|_| text.len() == 5)?;
+    let hour: u16 = hour.parse().ok().filter(|hour| *hour < 24)?;
+    let minute: u16 = minute.parse().ok().filter(|minute| *minute < 60)?;
+    Some(hour * 60 + minute)
 }
 
 /// Only over TLS, or on this machine: who can change a copy on its way makes it worthless.

@@ -20,7 +20,7 @@ use toml::{Table, Value};
 use url::Url;
 
 use crate::{events::RENEWED_EVERY, identity::Peers};
-pub use audit::Copies;
+pub use audit::{Copies, Reports};
 pub use clusters::Cluster;
 pub use identity::{By, Client, Mode};
 pub use print::printed;
@@ -69,6 +69,7 @@ pub struct Configuration {
     pub streams_renewed: Duration,
     pub identity: Mode,
     pub copies: Copies,
+    pub reports: Reports,
     pub clusters: Vec<Cluster>,
 }
 
@@ -121,6 +122,7 @@ impl Configuration {
             identity::check_address(external_url.as_ref(), listen.as_ref(), &mut problems);
         }
         let copies = audit::read(table, &mut problems);
+        let reports = audit::reports(table, &mut problems);
         let clusters = clusters::read(table, &mut problems);
         match listen {
             Some(listen) if problems.is_empty() => Ok(Self {
@@ -135,6 +137,7 @@ impl Configuration {
                 streams_renewed,
                 identity,
                 copies,
+                reports,
                 clusters,
             }),
             _ => Err(ConfigurationError { problems }),

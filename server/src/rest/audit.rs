@@ -6,9 +6,9 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use quorate_control::{Format, Operator};
+use quorate_control::{Format, Language, Operator};
 use quorate_domain::{
-    audit::{EntryKind, Filter},
+    audit::{EntryKind, Filter, Outcome},
     moment::Timestamp,
 };
 
@@ -90,7 +90,9 @@ pub async fn proof(
     Ok(audit_files::proof_of(seq, proof))
 }
 
-const FIELDS: &[&str] = &["format", "from", "to", "cluster", "actor", "kind", "size"];
+const FIELDS: &[&str] = &[
+    "format", "language", "from", "to", "cluster", "actor", "kind", "outcome", "change", "size",
+];
 
 pub async fn export(
     State(console): State<Console>,
@@ -102,19 +104,26 @@ pub async fn export(
         None => Format::Bundle,
         Some(format) => Format::parse(&format).ok_or_else(audit_files::unknown_format)?,
     };
+    let language = match fields.text("language")? {
+        None => Language::default(),
+        Some(language) => {
+            Language::parse(&language).ok_or_else(|| unknown("language", "Give en or zh."))?
+        }
+    };
     let filter = Filter {
         from: time(&mut fields, "from")?,
         to: time(&mut fields, "to")?,
         cluster: fields.text("cluster")?,
         actor: fields.text("actor")?,
         kinds: kind(&mut fields)?.into_iter().collect(),
-        ..Filter::default()
+        outcome: outcome(&mut fields)?,
+        change: fields.text("change")?,
     };
     let size = fields.number("size")?;
     fields.end(FIELDS)?;
     let export = console
         .control
-        .audit_export(&who, format, &filter, size)
+        .audit_export_in(&who, language, format, &filter, size)
         .await?;
     Ok(audit_files::attachment(format, export))
 }
@@ -133,12 +142,20 @@ fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>, Fault> {
 
 fn kind(fields: &mut Fields) -> Result<Option<EntryKind>, Fault> {
     let understood = |text: String| {
-        EntryKind::parse(&text).ok_or_else(|| {
-            Fault::malformed(
-                "`kind` is not understood.",
-                "Give intent, outcome, refusal, access or console.",
-            )
-        })
+        EntryKind::parse(&text)
+            .ok_or_else(|| unknown("kind", "Give intent, outcome, refusal, access or console."))
     };
     fields.text("kind")?.map(understood).transpose()
+}
+
+fn outcome(fields: &mut Fields) -> Result<Option<Outcome>, Fault> {
+    let understood = |text: String| {
+        Outcome::parse(&text)
+            .ok_or_else(|| unknown("outcome", "Give succeeded, failed, refused or unknown."))
+    };
+    fields.text("outcome")?.map(understood).transpose()
+}
+
+fn unknown(field: &str, hint: &'static str) -> Fault {
+    Fault::malformed(format!("`{field}` is not understood."), hint)
 }

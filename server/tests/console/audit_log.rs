@@ -12,6 +12,9 @@ use serde_json::json;
 
 use crate::support::Running;
 
+#[path = "../../report/src/tests/reading.rs"]
+mod reading;
+
 fn quorate(arguments: &[&str]) -> (Output, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_quorate"))
         .args(arguments)
@@ -148,7 +151,7 @@ async fn the_page_gives_files_by_its_form() {
     let manifest = Manifest::of(&note).unwrap();
     assert_eq!(manifest.filter, "{\"kinds\":[\"console\"]}");
     assert_eq!(manifest.files[0].bytes, u64::try_from(csv.len()).unwrap());
-    assert_eq!(post("format=pdf").await.unwrap().status(), 400);
+    assert_eq!(post("format=odt").await.unwrap().status(), 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,4 +247,94 @@ async fn the_page_says_how_far_a_copy_outside_reaches() {
             .unwrap()
             .is_empty()
     );
+}
+
+/// A person at a desk types a line of the report.
+fn typed(line: &str, desk: &std::path::Path) -> (Output, String) {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_quorate"));
+    let path = format!(
+        "{}:{}",
+        program.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .env("PATH", path)
+        .current_dir(desk)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    (output, text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_auditor_with_report_bundle_and_public_key_checks_all_of_it_by_the_report_alone() {
+    let console = Running::start().await;
+    let data = console.data.path().join("data").display().to_string();
+    let desk = tempfile::tempdir().unwrap();
+    let at = |name: &str| path(desk.path(), name);
+    let (done, key) = quorate(&["audit", "key", "list", "--data", &data]);
+    assert_eq!(done.status.code(), Some(0), "{key}");
+    std::fs::write(at("keys.txt"), &key).unwrap();
+    let export = [
+        "audit", "export", "--data", &data, "--format", "pdf", "--out",
+    ];
+    let (done, said) = quorate(&[&export[..], &[&at("report.pdf")]].concat());
+    assert_eq!(done.status.code(), Some(0), "{said}");
+
+    let report = std::fs::read(at("report.pdf")).unwrap();
+    let text = reading::File::read(&report).text();
+    let said_in_report = |begin: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with(begin));
+        lines.map(str::to_owned).collect()
+    };
+    // The two commands of its last page, as they stand there.
+    let [digest] = said_in_report("sha256sum ").try_into().unwrap();
+    let (done, printed) = typed(&digest, desk.path());
+    assert_eq!(done.status.code(), Some(0), "{printed}");
+    let printed = printed.split(' ').next().unwrap();
+    assert!(
+        text.lines().any(|line| line == printed),
+        "{printed}\n{text}"
+    );
+    let [verify] = said_in_report("quorate audit verify ").try_into().unwrap();
+    let (done, proved) = typed(&verify, desk.path());
+    assert_eq!(done.status.code(), Some(0), "{proved}");
+    assert!(proved.contains("proved     entries 1 to "), "{proved}");
+    // What the report says of the tree is what was verified.
+    let root = proved
+        .lines()
+        .find_map(|line| line.strip_prefix("root       "));
+    let root = root.unwrap().split(' ').next().unwrap();
+    assert!(text.contains(root), "{root}\n{text}");
+
+    // Its checkpoint, typed off, is a checkpoint: any tool for signed notes reads it.
+    let at_note = text.find(&format!("\n{root}\n\n\u{2014} ")).unwrap();
+    let before: Vec<&str> = text[..at_note].lines().rev().take(2).collect();
+    let signature: String = text[at_note..].lines().nth(3).unwrap().to_owned();
+    let note = format!("{}\n{}\n{root}\n\n{signature}\n", before[1], before[0]);
+    std::fs::write(at("checkpoint"), note).unwrap();
+    let (done, held) = typed(&format!("{verify} --checkpoint checkpoint"), desk.path());
+    assert_eq!(done.status.code(), Some(0), "{held}");
+    assert!(held.contains("kept elsewhere agree"), "{held}");
+
+    // Whoever runs the console makes the same bundle again.
+    let [again] = said_in_report("quorate audit export ").try_into().unwrap();
+    let again = again
+        .replace("DIR", &data)
+        .replace("--out ", "--out again-");
+    let (done, said) = typed(&again, desk.path());
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    assert!(said.contains(printed), "{said}");
+
+    // The report itself is signed too; a changed one is not what was signed.
+    let manifest = format!(
+        "quorate audit verify {} --key keys.txt",
+        "report.pdf.manifest"
+    );
+    let (done, said) = typed(&manifest, desk.path());
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    std::fs::write(at("report.pdf"), &report[..report.len() - 1]).unwrap();
+    assert_eq!(typed(&manifest, desk.path()).0.status.code(), Some(1));
 }

@@ -288,6 +288,46 @@ fn a_file_without_a_certificate_is_no_authority() {
 }
 
 #[test]
+fn reports_by_schedule_are_read_and_each_mistake_is_named() {
+    let text = r#"
+        [audit]
+        reports_keep_days = 30
+        [[audit.reports]]
+        name = "board"
+        every = "month"
+        at = "06:30"
+        language = "zh"
+        folder = "/mnt/reports"
+        kinds = ["intent", "outcome"]
+        [[audit.reports]]
+        name = "daily"
+        every = "day"
+        format = "ocsf"
+        folder = "/mnt/siem"
+    "#;
+    let reports = Configuration::parse(text, []).unwrap().reports;
+    assert_eq!(reports.keeping.days, 30);
+    assert_eq!(reports.keeping.bytes, 2_048 * 1_024 * 1_024);
+    let [board, daily] = reports.plans.try_into().unwrap();
+    assert_eq!((board.minute, board.format.as_str()), (390, "pdf"));
+    assert_eq!(board.filter.kinds.len(), 2);
+    assert_eq!((daily.minute, daily.format.as_str()), (0, "ocsf"));
+    for (was, is, said) in [
+        ("\"06:30\"", "\"24:00\"", "board: at: expected a time"),
+        ("\"month\"", "\"year\"", "board: every: expected"),
+        ("\"zh\"", "\"fr\"", "board: language: expected"),
+        ("\"daily\"", "\"board\"", "\"board\" is there twice"),
+        ("\"daily\"", "\"a/b\"", "name: expected letters"),
+        ("\"ocsf\"", "\"odt\"", "daily: format: expected"),
+        ("\"/mnt/siem\"", "\"\"", "daily: folder: expected"),
+        ("\"outcome\"", "\"outcomes\"", "board: kinds: expected"),
+    ] {
+        let error = Configuration::parse(&text.replace(was, is), []).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[test]
 fn copies_of_the_audit_log_go_to_files_and_over_tls_or_to_this_machine_only() {
     let text = "[audit]\ncopy_files = [\"/mnt/keeper/checkpoints\"]\n\
                 copy_webhooks = [\"https://keeper.example/q\", \"http://127.0.0.1:9/q\"]";

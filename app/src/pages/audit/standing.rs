@@ -23,6 +23,7 @@ pub fn standing(base: &str, query: &Query, now: &Standing) -> AnyView {
             <div>
                 <p class="audit-signed">{words::signed(now)}</p>
                 {copies}
+                {reports(now)}
             </div>
             {files(base, query)}
         </div>
@@ -39,6 +40,25 @@ fn copy(copy: &CopyStanding) -> AnyView {
     view! { <li class=class>{words::copy(copy)}</li> }.into_any()
 }
 
+/// Reports that are made by a schedule; nothing where there are none.
+fn reports(now: &Standing) -> Option<AnyView> {
+    if now.reports.is_empty() {
+        return None;
+    }
+    let all: Vec<AnyView> = now
+        .reports
+        .iter()
+        .map(|report| {
+            let class = match report.error {
+                Some(_) => "audit-copy audit-alarm",
+                None => "audit-copy",
+            };
+            view! { <li class=class>{words::report(report)}</li> }.into_any()
+        })
+        .collect();
+    Some(view! { <ul class="audit-copies" aria-label=words::REPORTS>{all}</ul> }.into_any())
+}
+
 /// The conditions of the list travel as hidden fields.
 fn files(base: &str, query: &Query) -> AnyView {
     let hidden: Vec<AnyView> = query
@@ -53,10 +73,32 @@ fn files(base: &str, query: &Query) -> AnyView {
                 .into_any()
         })
         .collect();
+    let languages: Vec<AnyView> = words::LANGUAGES
+        .into_iter()
+        .map(|(value, name)| view! { <option value=value>{name}</option> }.into_any())
+        .collect();
     view! {
         <form class="audit-files" method="post" action=format!("{base}/audit/exports")>
             {hidden}
             {buttons}
+            <details class="audit-more">
+                <summary>{words::FILE_OPTIONS}</summary>
+                <div class="audit-form">
+                    <div class="field">
+                        <label class="field-label" for="export-language">
+                            {words::REPORT_LANGUAGE}
+                        </label>
+                        <select class="input" id="export-language" name="language">
+                            {languages}
+                        </select>
+                    </div>
+                    <div class="field">
+                        <label class="field-label" for="export-size">{words::UP_TO}</label>
+                        <input class="input" id="export-size" name="size" inputmode="numeric"/>
+                    </div>
+                </div>
+                <p class="field-hint">{words::UP_TO_HINT}</p>
+            </details>
         </form>
     }
     .into_any()

@@ -1,7 +1,7 @@
 //! The audit list's HTML.
 
 use quorate_domain::{
-    audit::{CopyStanding, Entry, EntryKind, Outcome, Row, Source, Standing},
+    audit::{CopyStanding, Entry, EntryKind, Outcome, ReportStanding, Row, Source, Standing},
     job::ChangeId,
 };
 use serde_json::Value;
@@ -59,6 +59,7 @@ fn signed() -> Standing {
         signed_at: Some(at(100)),
         keys: vec!["quorate-audit/test+c74f20a3".to_owned()],
         copies: Vec::new(),
+        reports: Vec::new(),
         trouble: None,
     }
 }
@@ -161,4 +162,34 @@ fn a_log_that_cannot_be_written_and_a_copy_that_is_behind_are_said() {
     assert!(html.contains("The disk with the audit log is full."));
     assert!(html.contains("reaches entry 300; 110 behind"), "{html}");
     assert!(html.contains("audit-alarm"));
+}
+
+#[test]
+fn reports_by_schedule_say_what_came_what_comes_and_what_fails() {
+    let report = |name: &str, error: Option<&str>| ReportStanding {
+        name: name.to_owned(),
+        next: at(86_400),
+        last: Some(at(60)),
+        file: Some(format!("{name}-2026-11-21.pdf")),
+        error: error.map(str::to_owned),
+    };
+    let html = shown(&Standing {
+        reports: vec![
+            report("daily", None),
+            report("board", Some("the folder is full")),
+        ],
+        ..signed()
+    });
+    assert!(
+        html.contains("daily-2026-11-21.pdf delivered for"),
+        "{html}"
+    );
+    assert!(
+        html.contains("Report board: fails: the folder is full; next at"),
+        "{html}"
+    );
+    assert!(
+        html.contains("name=\"language\"") && html.contains("value=\"pdf\""),
+        "{html}"
+    );
 }

@@ -2,7 +2,7 @@
 //! entries were cut off by somebody who holds both disk and key.
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -83,12 +83,42 @@ fn append(path: &Path, note: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// How much of a file's end is read first; a note is much shorter.
+const TAIL: u64 = 64 * 1024;
+
 /// The text of the last whole note; what a crash cut off behind it is left out.
 fn last_note(path: &Path) -> std::io::Result<Option<String>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    let mut file = match std::fs::File::open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    let mut tail = TAIL;
+    loop {
+        let from = length.saturating_sub(tail);
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        (&mut file).take(tail).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let found = last_of(&text, from > 0);
+        if found.is_some() || from == 0 {
+            return Ok(found);
+        }
+        tail = tail.saturating_mul(8);
+    }
+}
+
+/// The last whole note of a text. If its beginning was cut off, so may be its first note.
+fn last_of(text: &str, cut: bool) -> Option<String> {
+    let text = match (cut, text.find("\n\n\u{2014}")) {
+        (false, _) => text,
+        // From the end of the first signatures on.
+        (true, Some(at)) => {
+            let rest = text.get(at + 2..)?;
+            rest.get(rest.find("\n\n")? + 2..)?
+        }
+        (true, None) => return None,
     };
     let mut notes = String::new();
     let mut newest = None;
@@ -99,7 +129,7 @@ fn last_note(path: &Path) -> std::io::Result<Option<String>> {
             notes.clear();
         }
     }
-    Ok(newest)
+    newest
 }
 
 impl Control {
@@ -264,5 +294,42 @@ async fn told(audit: &Audit, place: &Arc<dyn Outside>, failing: &mut bool, error
     *failing = error.is_some();
     if let Err(error) = audit.append(draft).await {
         tracing::error!(%error, "a failing copy could not be recorded");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn note(size: u32) -> String {
+        format!("example.com/log\n{size}\nroot{size}\n\n\u{2014} example.com/log key{size}\n")
+    }
+
+    #[test]
+    fn the_last_whole_note_is_found_at_the_end_of_a_long_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("checkpoints");
+        assert_eq!(last_note(&path).unwrap(), None);
+        let all: String = (0..5_000).map(|size| note(size) + "\n").collect();
+        assert!(all.len() > 4 * usize::try_from(TAIL).unwrap());
+        // Wherever the tail begins, and whatever a crash left behind it.
+        for (more, cut) in [
+            (0, ""),
+            (1, "example.com/log\n77\nro"),
+            (37, "exam"),
+            (41, "\n"),
+        ] {
+            let text = "x".repeat(more) + "\n" + &all + cut;
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(last_note(&path).unwrap(), Some(note(4_999)));
+        }
+        std::fs::write(&path, note(1) + "\n").unwrap();
+        assert_eq!(last_note(&path).unwrap(), Some(note(1)));
+        for text in ["", "example.com/log\n1\n", &"y".repeat(300_000)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(last_note(&path).unwrap(), None);
+        }
     }
 }

@@ -4,24 +4,16 @@
 //! before the first byte is given out. The same log up to the same checkpoint with the same
 //! filter always makes the same bytes.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{BufWriter, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::fs::File;
 
-use quorate_audit::{
-    bundle::{Bundle, BundleError, Ending},
-    checkpoint::Signed,
-    manifest::{Digesting, Manifest, hex},
-    note::{SigningKey, VerifierKey, verifier_keys},
-    table,
-};
-use quorate_domain::audit::{Entry, Filter};
+use quorate_audit::{checkpoint::Signed, manifest::hex, note::verifier_keys};
+use quorate_domain::audit::Filter;
+use quorate_report::Language;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
+use self::writing::Plan;
 use super::{Draft, reading, trouble::Trouble};
 use crate::{
     Control, ControlError, Operator,
@@ -30,6 +22,8 @@ use crate::{
         entries,
     },
 };
+
+mod writing;
 
 /// Entries read at once.
 const RUN: u32 = 1_000;
@@ -45,10 +39,14 @@ pub enum Format {
     Jsonl,
     /// A table for spreadsheets.
     Csv,
+    /// A report for people, and beside it the bundle it speaks of.
+    Pdf,
+    /// Events of the Open Cybersecurity Schema Framework, one a line.
+    Ocsf,
 }
 
 impl Format {
-    pub const ALL: [Self; 3] = [Self::Bundle, Self::Jsonl, Self::Csv];
+    pub const ALL: [Self; 5] = [Self::Bundle, Self::Jsonl, Self::Csv, Self::Pdf, Self::Ocsf];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -56,6 +54,8 @@ impl Format {
             Self::Bundle => "bundle",
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
+            Self::Pdf => "pdf",
+            Self::Ocsf => "ocsf",
         }
     }
 
@@ -71,15 +71,24 @@ impl Format {
             Self::Bundle => "application/x-tar",
             Self::Jsonl => "application/jsonl",
             Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Pdf => "application/pdf",
+            Self::Ocsf => "application/jsonl",
         }
     }
 
-    const fn extension(self) -> &'static str {
+    pub(super) const fn extension(self) -> &'static str {
         match self {
             Self::Bundle => "tar",
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
+            Self::Pdf => "pdf",
+            Self::Ocsf => "ocsf.jsonl",
         }
+    }
+
+    /// Whether entries that do not meet the conditions are looked at too.
+    const fn looks_at_all(self) -> bool {
+        matches!(self, Self::Bundle | Self::Pdf)
     }
 }
 
@@ -101,14 +110,15 @@ pub struct Export {
     pub manifest: String,
     /// The signed checkpoint it is made up to, as a note.
     pub checkpoint: String,
+    /// The bundle that a report accompanies.
+    pub bundle: Option<Box<Self>>,
 }
 
 impl Control {
     /// The entries that meet `filter`, up to the checkpoint of size `upto`, or up to now.
     ///
     /// # Errors
-    /// `NotFound` if nothing was signed at that size, `Invalid` for an empty log, `NotAllowed` as
-    /// [`Control::audit`], `AuditUnavailable` if the log is not what was signed.
+    /// As [`Control::audit_export_in`].
     pub async fn audit_export(
         &self,
         who: &Operator,
@@ -116,26 +126,34 @@ impl Control {
         filter: &Filter,
         upto: Option<u64>,
     ) -> Result<Export, ControlError> {
+        self.audit_export_in(who, Language::English, format, filter, upto)
+            .await
+    }
+
+    /// The same, a report in this language.
+    ///
+    /// # Errors
+    /// `NotFound` if nothing was signed at that size, `Invalid` for an empty log, `NotAllowed` as
+    /// [`Control::audit`], `AuditUnavailable` if the log is not what was signed, or takes no
+    /// record of this export: what cannot be recorded is not given out.
+    pub async fn audit_export_in(
+        &self,
+        who: &Operator,
+        language: Language,
+        format: Format,
+        filter: &Filter,
+        upto: Option<u64>,
+    ) -> Result<Export, ControlError> {
         self.may_read_audit(who, filter.cluster.as_deref()).await?;
         let stored = self.checkpoint_for(upto).await?;
-        let export = self.export(format, filter, &stored).await?;
+        let export = self.export(language, format, filter, &stored).await?;
         let mut draft = Draft::access(who, "audit_exported", exported(format, filter, &export));
-        draft.sent = json!({
-            "format": format.as_str(),
-            "filter": filter_value(filter),
-            "size": export.size,
-            "entries": export.entries,
-            "bytes": export.bytes,
-            "sha256": hex(&export.sha256),
-        });
-        if let Err(error) = self.inner.audit.append(draft).await {
-            // Reading goes on when nothing can be recorded; the console's own log has this.
-            tracing::error!(%error, "an export of the audit log could not be recorded");
-        }
+        draft.sent = sent(format, filter, &export);
+        self.inner.audit.append(draft).await?;
         Ok(export)
     }
 
-    async fn checkpoint_for(&self, upto: Option<u64>) -> Result<Stored, ControlError> {
+    pub(super) async fn checkpoint_for(&self, upto: Option<u64>) -> Result<Stored, ControlError> {
         let audit = &self.inner.audit;
         let Some(size) = upto else {
             let signed = match audit.checkpoint().await {
@@ -153,8 +171,10 @@ impl Control {
             .ok_or_else(|| ControlError::not_found("checkpoint", &size.to_string()))
     }
 
-    async fn export(
+    /// Makes it, without permission and record: those are the caller's.
+    pub(super) async fn export(
         &self,
+        language: Language,
         format: Format,
         filter: &Filter,
         stored: &Stored,
@@ -163,10 +183,13 @@ impl Control {
         let failed = |_| ControlError::from(Trouble::Changed { size: stored.size });
         let signed = Signed::parse(&stored.note).map_err(failed)?;
         let own = checkpoints::keys(read).await.map_err(reading)?.join("\n");
+        let conditions = filter_value(filter).to_string();
         let plan = Plan {
             format,
-            name: format!("quorate-audit-{}.{}", stored.size, format.extension()),
-            filter: filter_value(filter).to_string(),
+            language,
+            stem: stem(stored.size, &conditions),
+            filter: filter.clone(),
+            conditions,
             signed,
             note: stored.note.clone(),
             earlier: checkpoints::successions(read, stored.size)
@@ -179,7 +202,7 @@ impl Control {
         let (runs, waiting) = mpsc::channel(RUNS_WAITING);
         let size = stored.size;
         let writing = tokio::task::spawn_blocking(move || plan.write(&directory, waiting));
-        let only = format != Format::Bundle;
+        let only = !format.looks_at_all();
         let mut after = 0;
         loop {
             let run = entries::run_matched(read, (filter, only), after, size, RUN).await;
@@ -237,137 +260,29 @@ pub(super) fn filter_value(filter: &Filter) -> Value {
     Value::Object(set)
 }
 
-/// Number, exact bytes, and whether the entry meets the filter.
-type Run = Vec<(u64, Vec<u8>, bool)>;
-
-/// Everything the writing thread needs.
-struct Plan {
-    format: Format,
-    name: String,
-    filter: String,
-    signed: Signed,
-    note: String,
-    earlier: Vec<String>,
-    own: Vec<VerifierKey>,
-    keys: Vec<SigningKey>,
+/// What a record tells of an export.
+pub(super) fn sent(format: Format, filter: &Filter, export: &Export) -> Value {
+    let mut sent = json!({
+        "format": format.as_str(),
+        "filter": filter_value(filter),
+        "size": export.size,
+        "entries": export.entries,
+        "bytes": export.bytes,
+        "sha256": hex(&export.sha256),
+    });
+    if let (Some(bundle), Some(fields)) = (&export.bundle, sent.as_object_mut()) {
+        fields.insert("bundle_sha256".to_owned(), json!(hex(&bundle.sha256)));
+    }
+    sent
 }
 
-impl Plan {
-    fn write(self, directory: &Path, runs: mpsc::Receiver<Run>) -> Result<Export, ControlError> {
-        let written = match self.format {
-            Format::Bundle => self.bundle(directory, runs),
-            Format::Jsonl | Format::Csv => self.lines(directory, runs),
-        };
-        written.map_err(|error| match error {
-            BundleError::Write(error) => ControlError::file(directory)(error),
-            BundleError::Sign(_) => Trouble::KeyGone.into(),
-            BundleError::Inconsistent => Trouble::Changed {
-                size: self.signed.checkpoint.size,
-            }
-            .into(),
-        })
+/// The name of files without its ending; parts of the log have the beginning of a digest of their
+/// conditions in it, so that two of them can lie in one folder.
+fn stem(size: u64, conditions: &str) -> String {
+    if conditions == "{}" {
+        return format!("quorate-audit-{size}");
     }
-
-    fn bundle(
-        &self,
-        directory: &Path,
-        mut runs: mpsc::Receiver<Run>,
-    ) -> Result<Export, BundleError> {
-        let out = BufWriter::with_capacity(256 * 1024, nameless(directory)?);
-        let mut bundle = Bundle::begin(out, nameless(directory)?)?;
-        while let Some(run) = runs.blocking_recv() {
-            for (_, bytes, shown) in run {
-                bundle.entry(&bytes, shown)?;
-            }
-        }
-        let (out, manifest) = bundle.finish(&Ending {
-            checkpoint: &self.signed.checkpoint,
-            note: &self.note,
-            earlier: &self.earlier,
-            keys: &self.own,
-            filter: &self.filter,
-            signing: &self.keys,
-        })?;
-        let mut content = out
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)?;
-        content.seek(SeekFrom::Start(0))?;
-        let mut hasher = Digesting::new(std::io::sink());
-        std::io::copy(&mut content, &mut hasher)?;
-        let whole = hasher.take("");
-        self.export(content, whole.bytes, whole.sha256, &manifest)
-    }
-
-    fn lines(
-        &self,
-        directory: &Path,
-        mut runs: mpsc::Receiver<Run>,
-    ) -> Result<Export, BundleError> {
-        let file = BufWriter::with_capacity(256 * 1024, nameless(directory)?);
-        let mut out = Digesting::new(file);
-        let mut entries = 0;
-        if self.format == Format::Csv {
-            out.write_all(table::HEADER.as_bytes())?;
-        }
-        while let Some(run) = runs.blocking_recv() {
-            for (_, bytes, _) in run {
-                entries += 1;
-                if self.format == Format::Csv {
-                    let entry: Entry = serde_json::from_slice(&bytes)
-                        .map_err(|error| BundleError::Write(error.into()))?;
-                    out.write_all(table::row(&entry).as_bytes())?;
-                } else {
-                    out.write_all(&bytes)?;
-                    out.write_all(b"\n")?;
-                }
-            }
-        }
-        let file = out.take(&self.name);
-        let (bytes, sha256) = (file.bytes, file.sha256);
-        let checkpoint = &self.signed.checkpoint;
-        let manifest = Manifest {
-            origin: checkpoint.origin.clone(),
-            filter: self.filter.clone(),
-            size: checkpoint.size,
-            root: checkpoint.root,
-            entries,
-            files: vec![file],
-        };
-        let content = out.into_inner().into_inner();
-        let content = content.map_err(std::io::IntoInnerError::into_error)?;
-        self.export(content, bytes, sha256, &manifest)
-    }
-
-    fn export(
-        &self,
-        mut content: File,
-        bytes: u64,
-        sha256: [u8; 32],
-        manifest: &Manifest,
-    ) -> Result<Export, BundleError> {
-        content.seek(SeekFrom::Start(0))?;
-        Ok(Export {
-            name: self.name.clone(),
-            content,
-            bytes,
-            sha256,
-            entries: manifest.entries,
-            size: manifest.size,
-            manifest: manifest.sign(&self.keys)?,
-            checkpoint: self.note.clone(),
-        })
-    }
-}
-
-/// A file without a name, for the console's user alone; it is gone when it is closed.
-fn nameless(directory: &Path) -> std::io::Result<File> {
-    let path = directory.join(format!("export-{}.part", uuid::Uuid::now_v7()));
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
+    let digest: [u8; 32] = Sha256::digest(conditions.as_bytes()).into();
+    let digest: String = hex(&digest).chars().take(6).collect();
+    format!("quorate-audit-{size}-part-{digest}")
 }

@@ -35,6 +35,7 @@ const MAKES_NONE: &[&str] = &[
     "audit_signers",
     "audit_signed",
     "audit_copies",
+    "audit_reports",
     "snapshots",
     "accounts",
     "has_password",
@@ -81,6 +82,7 @@ const COVERED: &[&str] = &[
     "audit_entry",
     "audit_proof",
     "audit_export",
+    "audit_export_in",
     "audit_key_add",
     "audit_key_retire",
     "audit_key_renew",
@@ -209,6 +211,15 @@ async fn every_change_makes_exactly_its_entries() {
     let exported = stage
         .control
         .audit_export(&stage.ada, bundle, &everything, None);
+    exported.await.unwrap();
+    ledger.made(&[("audit_exported", EntryKind::Access)]).await;
+    let (chinese, report) = (
+        quorate_control::Language::Chinese,
+        quorate_control::Format::Pdf,
+    );
+    let exported = stage
+        .control
+        .audit_export_in(&stage.ada, chinese, report, &everything, None);
     exported.await.unwrap();
     ledger.made(&[("audit_exported", EntryKind::Access)]).await;
     let exported = stage.control.audit_export(&vera, bundle, &everything, None);

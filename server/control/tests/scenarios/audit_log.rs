@@ -13,7 +13,7 @@ use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use crate::stage::{CLUSTER, Stage, assert_ended, demote, granted, person, promote, source, until};
 
 /// A real "database or disk is full" from SQLite, for long entries and then for short ones.
-async fn fill_up(stage: &Stage) {
+pub async fn fill_up(stage: &Stage) {
     stage.control.rehearse_full_audit(1).await.unwrap();
     for length in [1_500, 1] {
         let mut full = false;

@@ -4,6 +4,7 @@
 mod accidents;
 mod audit_coverage;
 mod audit_log;
+mod audit_reports;
 mod audit_signed;
 mod changes;
 mod overrides;

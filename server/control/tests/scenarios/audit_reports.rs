@@ -1,0 +1,197 @@
+//! Reports of the audit log: made when asked for, and when their time has come.
+
+use std::{io::Read as _, path::Path};
+
+use quorate_audit::{
+    manifest::hex,
+    note::verifier_keys,
+    verify::{self, Known},
+};
+use quorate_control::{ControlError, Every, Export, Format, Keeping, Language, ReportPlan};
+use quorate_domain::{
+    audit::{Entry, Filter, ReportStanding},
+    moment::Timestamp,
+};
+use serde_json::{Value, json};
+
+use crate::stage::{CLUSTER, Stage, promote, until};
+
+fn bytes(export: &mut Export) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    export.content.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+async fn report(stage: &Stage, language: Language, filter: &Filter, upto: Option<u64>) -> Export {
+    let control = &stage.control;
+    let made = control.audit_export_in(&stage.ada, language, Format::Pdf, filter, upto);
+    made.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_report_comes_with_its_bundle_and_is_the_same_every_time() {
+    let stage = Stage::small().await;
+    stage.done(&promote("n4")).await;
+    let filter = Filter {
+        cluster: Some(CLUSTER.to_owned()),
+        ..Filter::default()
+    };
+    let mut first = report(&stage, Language::English, &filter, None).await;
+    let size = first.size;
+    let pdf = bytes(&mut first);
+    assert!(pdf.starts_with(b"%PDF-1.7"));
+    let mut bundle = first.bundle.take().unwrap();
+    let recorded = stage.entries().await.pop().unwrap();
+    assert_eq!(recorded.action, "audit_exported");
+    assert_eq!(recorded.sent["sha256"], hex(&first.sha256));
+    assert_eq!(recorded.sent["bundle_sha256"], hex(&bundle.sha256));
+
+    let who = stage.control.command_line_operator();
+    let keys = stage.control.audit_signers(&who).await.unwrap().join("\n");
+    let keys = verifier_keys(&keys).unwrap();
+    let content = bytes(&mut bundle);
+    let known = Known {
+        keys: &keys,
+        outside: &[],
+    };
+    let verified = verify::bundle(std::io::Cursor::new(&content), known).unwrap();
+    assert!(verified.holds(), "{verified}");
+    assert_eq!((verified.size, verified.shown), (size, 2));
+
+    // The log has grown since; up to the same entry nothing is different.
+    let mut again = report(&stage, Language::English, &filter, Some(size)).await;
+    assert!(bytes(&mut again) == pdf);
+    let mut chinese = report(&stage, Language::Chinese, &filter, Some(size)).await;
+    assert!(bytes(&mut chinese) != pdf);
+    assert_ne!(chinese.name, first.name);
+    assert_eq!(chinese.bundle.unwrap().sha256, bundle.sha256);
+    // A bundle of its own is the one that the report names.
+    let (control, ada) = (&stage.control, &stage.ada);
+    let alone = control.audit_export(ada, Format::Bundle, &filter, Some(size));
+    let alone = alone.await.unwrap();
+    assert_eq!((alone.sha256, alone.name), (bundle.sha256, bundle.name));
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_given_out() {
+    let stage = Stage::small().await;
+    // Something is signed already; what is missing is the room for a record.
+    let who = stage.control.command_line_operator();
+    stage.control.audit_signed(&who).await.unwrap();
+    crate::audit_log::fill_up(&stage).await;
+    let everything = Filter::default();
+    for format in Format::ALL {
+        let export = stage
+            .control
+            .audit_export(&stage.ada, format, &everything, None);
+        let refused = export.await;
+        assert!(
+            matches!(refused, Err(ControlError::AuditUnavailable { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn events_for_other_systems_are_one_a_line() {
+    let stage = Stage::small().await;
+    stage.done(&promote("n4")).await;
+    let everything = Filter::default();
+    let (control, ada) = (&stage.control, &stage.ada);
+    let export = control.audit_export(ada, Format::Ocsf, &everything, None);
+    let mut export = export.await.unwrap();
+    let lines = String::from_utf8(bytes(&mut export)).unwrap();
+    let events: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(u64::try_from(events.len()).unwrap(), export.entries);
+    let promotion = events.iter().find(|it| it["api"]["operation"] == "promote");
+    let promotion = promotion.unwrap();
+    assert_eq!(promotion["class_uid"], 6003);
+    // The record itself travels along, to the byte.
+    let seq = promotion["metadata"]["sequence"].as_u64().unwrap();
+    let stored: Entry = serde_json::from_str(promotion["raw_data"].as_str().unwrap()).unwrap();
+    assert_eq!(stored.seq, seq);
+}
+
+/// A report of every day, due twelve hours ago, whose newest one was made `days` before that.
+fn plan(stage: &Stage, folder: &Path, days: u64) -> ReportPlan {
+    const MINUTE: u64 = 60_000;
+    const DAY: u64 = 1_440 * MINUTE;
+    let epoch = Timestamp::from_unix_ms(0);
+    let minutes = stage.control.now().minus_ms(DAY / 2).since(epoch) / MINUTE;
+    let made = epoch.plus_ms(minutes * MINUTE - days * DAY);
+    let memory = json!({ "daily": { "up_to": made, "files": [] } });
+    let file = stage.directory.path().join("audit-reports.json");
+    std::fs::write(file, memory.to_string()).unwrap();
+    ReportPlan {
+        name: "daily".to_owned(),
+        every: Every::Day,
+        minute: u16::try_from(minutes % 1_440).unwrap(),
+        format: Format::Pdf,
+        language: Language::English,
+        filter: Filter::default(),
+        folder: folder.to_path_buf(),
+    }
+}
+
+async fn standing(stage: &Stage, what: &str, is: fn(&ReportStanding) -> bool) -> ReportStanding {
+    until(what, || async {
+        let standing = stage.control.audit_standing(&stage.ada).await.unwrap();
+        standing.reports.into_iter().next().filter(is)
+    })
+    .await
+}
+
+async fn made(stage: &Stage, action: &str) -> Vec<Entry> {
+    let mut entries = stage.entries().await;
+    entries.retain(|entry| entry.action == action);
+    entries
+}
+
+#[tokio::test]
+async fn what_a_stopped_console_missed_is_made_up_once() {
+    let stage = Stage::small().await;
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&stage, folder.path(), 3);
+    stage.control.audit_reports(vec![plan], Keeping::default());
+    let shown = standing(&stage, "the report is delivered", |it| it.file.is_some()).await;
+    assert_eq!(shown.error, None);
+    assert!(shown.next > stage.control.now());
+    let file = shown.file.unwrap();
+    assert!(
+        file.starts_with("daily-") && file.ends_with(".pdf"),
+        "{file}"
+    );
+    let pdf = std::fs::read(folder.path().join(&file)).unwrap();
+    assert!(pdf.starts_with(b"%PDF"));
+    let names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|it| it.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(names.contains(&format!("{file}.manifest")), "{names:?}");
+    assert!(names.iter().any(|name| name.ends_with(".tar")), "{names:?}");
+
+    let entries = made(&stage, "audit_report_made").await;
+    assert_eq!(entries.len(), 1, "one over all three days");
+    let sent = &entries[0].sent;
+    let time = |name: &str| Timestamp::parse(sent["filter"][name].as_str().unwrap()).unwrap();
+    assert_eq!(time("to").since(time("from")), 3 * 86_400_000);
+    assert_eq!(sent["file"], file.as_str());
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_delivered_is_told_once_and_shown() {
+    let stage = Stage::small().await;
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("not mounted");
+    let plan = plan(&stage, &missing, 1);
+    stage.control.audit_reports(vec![plan], Keeping::default());
+    let shown = standing(&stage, "the failure is shown", |it| it.error.is_some()).await;
+    assert_eq!(shown.file, None);
+    assert!(shown.error.unwrap().contains("not mounted"));
+    assert_eq!(made(&stage, "audit_report_failed").await.len(), 1);
+    assert_eq!(made(&stage, "audit_report_made").await.len(), 0);
+}
