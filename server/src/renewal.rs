@@ -2,14 +2,15 @@
 //! cluster's driver is made again when that has happened; what is under way ends with the old one.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use quorate_domain::{cluster::Kind, observation::Observation, plan::Step};
-use quorate_drivers::{Applied, Connection, Diagnosis, Driver, SnapshotPlace};
+use quorate_domain::{cluster::Kind, groups::Fleet, observation::Observation, plan::Step};
+use quorate_drivers::{Applied, Connection, Diagnosis, Driver, SnapshotPlace, discovery::Places};
 use tokio::sync::watch;
+use url::Url;
 
 /// How often the files are read. They are small and local.
 const EVERY: Duration = Duration::from_secs(5);
@@ -21,7 +22,29 @@ type Connect = fn(Connection) -> Result<Arc<dyn Driver>, quorate_drivers::Connec
 /// The driver that is in use now.
 pub struct Renewed {
     current: RwLock<Arc<dyn Driver>>,
+    /// As configured.
+    seeds: Vec<String>,
+    /// Where members are, for the driver that comes after this one: no seed need answer it.
+    known: Mutex<Known>,
     pushed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Where members answered last.
+    places: Places,
+    /// Where they were in an earlier life of the console, if that was asked for.
+    recalled: Vec<Url>,
+}
+
+impl Known {
+    fn urls(&self) -> Vec<Url> {
+        let here = self.places.urls();
+        if here.is_empty() {
+            return self.recalled.clone();
+        }
+        here
+    }
 }
 
 impl Renewed {
@@ -47,11 +70,24 @@ impl Renewed {
         let driver = connect(connection.clone())?;
         let renewed = Arc::new(Self {
             current: RwLock::new(driver),
+            seeds: connection.seeds.clone(),
+            known: Mutex::default(),
             pushed: watch::Sender::new(0),
         });
         let weak = Arc::downgrade(&renewed);
         tokio::spawn(keep(weak, every, connection, read, connect));
         Ok(renewed)
+    }
+
+    /// Never held across an await.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uses `driver` from now on.
+    fn replace(&self, driver: Arc<dyn Driver>) {
+        driver.recall(&self.known().urls());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = driver;
     }
 
     fn current(&self) -> Arc<dyn Driver> {
@@ -67,15 +103,34 @@ impl Driver for Renewed {
     }
 
     async fn observe(&self, deadline: Duration) -> Observation {
-        self.current().observe(deadline).await
+        let seen = self.current().observe(deadline).await;
+        self.known().places.learn(&seen);
+        seen
     }
 
     async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied {
         self.current().apply(step, place).await
     }
 
+    fn seeds(&self) -> Vec<String> {
+        self.seeds.clone()
+    }
+
+    fn recall(&self, places: &[Url]) {
+        self.known().recalled = places.to_vec();
+        self.current().recall(places);
+    }
+
     fn pushes(&self) -> Option<watch::Receiver<u64>> {
         self.current().pushes().map(|_| self.pushed.subscribe())
+    }
+
+    fn groups(&self) -> Option<Arc<RwLock<Fleet>>> {
+        self.current().groups()
+    }
+
+    fn group(&self, group: &str) -> Option<Arc<dyn Driver>> {
+        self.current().group(group)
     }
 
     async fn diagnose(&self) -> Vec<Diagnosis> {
@@ -129,10 +184,7 @@ async fn keep(
             Ok(driver) => {
                 tracing::info!(cluster = now.name, "credentials were read anew");
                 if let Some(renewed) = renewed.upgrade() {
-                    *renewed
-                        .current
-                        .write()
-                        .unwrap_or_else(PoisonError::into_inner) = driver;
+                    renewed.replace(driver);
                 }
                 known = now;
                 useless = None;
@@ -169,6 +221,7 @@ fn same(one: &Connection, other: &Connection) -> bool {
                 .as_ref()
                 .map(|login| reveal(&login.password)),
             connection.client_pem.as_ref().map(reveal),
+            connection.lookups.consul_token.as_ref().map(reveal),
             connection.ca_pem.clone(),
         )
     };
@@ -178,15 +231,13 @@ fn same(one: &Connection, other: &Connection) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Mutex;
-
     use quorate_domain::cluster::Kind;
     use quorate_drivers::{ConnectError, Secret};
 
     use super::*;
 
-    /// A driver that says with which token it was made.
-    struct Telling(String);
+    /// A driver that says with which token it was made, and how many places it was told.
+    struct Telling(String, Mutex<usize>);
 
     #[async_trait]
     impl Driver for Telling {
@@ -205,11 +256,15 @@ mod tests {
             }
         }
 
+        fn recall(&self, places: &[Url]) {
+            *self.1.lock().unwrap() = places.len();
+        }
+
         async fn diagnose(&self) -> Vec<Diagnosis> {
             vec![Diagnosis {
                 ok: true,
                 code: self.0.clone(),
-                text: String::new(),
+                text: self.1.lock().unwrap().to_string(),
                 hint: None,
             }]
         }
@@ -221,7 +276,7 @@ mod tests {
             "unusable" => Err(ConnectError::Seed {
                 seed: "x".to_owned(),
             }),
-            token => Ok(Arc::new(Telling(token.to_owned()))),
+            token => Ok(Arc::new(Telling(token.to_owned(), Mutex::default()))),
         }
     }
 
@@ -251,6 +306,19 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(5), used)
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_driver_of_a_new_token_is_told_where_members_were() {
+        let file = Arc::new(Mutex::new("first"));
+        let there = Arc::clone(&file);
+        let read: Read = Box::new(move || Ok(connection(*there.lock().unwrap())));
+        let every = Duration::from_millis(2);
+        let driver = Renewed::every(every, connection("first"), read, telling).unwrap();
+        driver.recall(&["http://10.0.0.1:1".parse().unwrap()]);
+        *file.lock().unwrap() = "second";
+        uses(&driver, "second").await;
+        assert_eq!(driver.diagnose().await[0].text, "1");
     }
 
     #[tokio::test]
