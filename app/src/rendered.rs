@@ -132,6 +132,7 @@ pub fn change(state: ChangeState) -> Change {
     Change {
         id: ChangeId("0193-a".to_owned()),
         cluster: "demo".into(),
+        group: None,
         action: promote(),
         title: "Promote node-4 to voter".to_owned(),
         state,

@@ -177,6 +177,9 @@ pub struct Entry {
     pub source: Source,
     #[serde(default)]
     pub cluster: Option<ClusterName>,
+    /// Where the cluster is a program of many groups: which of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     #[serde(default)]
     pub member: Option<MemberId>,
     #[serde(default)]

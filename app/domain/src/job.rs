@@ -68,6 +68,9 @@ pub struct StepRecord {
 pub struct Change {
     pub id: ChangeId,
     pub cluster: ClusterName,
+    /// Where the cluster is a program of many groups: which of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     pub action: Action,
     /// "Promote n4 to voter"
     pub title: String,

@@ -36,6 +36,7 @@ pub async fn submit(wish: Wish) -> Result<Change, Failure> {
         reason: wish.reason,
         ticket: wish.ticket,
         idempotency_key: Some(wish.key),
+        group: None,
     };
     caller
         .control

@@ -145,6 +145,7 @@ mod tests {
                 client: some(),
             },
             cluster: some().map(|it| it.as_str().into()),
+            group: some(),
             member: some().map(|it| it.as_str().into()),
             change: None,
             intent_seq: None,

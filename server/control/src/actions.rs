@@ -43,9 +43,23 @@ impl Control {
         cluster: &str,
         action: &Action,
     ) -> Result<Preview, ControlError> {
-        let watched = Arc::clone(self.visible(who, cluster)?);
+        self.preview_in(who, cluster, None, action).await
+    }
+
+    /// As [`Control::preview`], in one group of a program of many.
+    ///
+    /// # Errors
+    /// As there; also `Invalid` for a program of many groups of which none is named.
+    pub async fn preview_in(
+        &self,
+        who: &Operator,
+        cluster: &str,
+        group: Option<&str>,
+        action: &Action,
+    ) -> Result<Preview, ControlError> {
+        let watched = self.changeable(who, cluster, group).await?;
         well_formed(action)?;
-        let view = self.view(who, cluster).await?;
+        let view = self.fresh(&watched).await;
         known_member(&view, action)?;
         watched.may_join(action)?;
         let mut preview = plan::preview(&view, action);
@@ -127,7 +141,9 @@ impl Asked {
         }
         well_formed(&self.action)?;
         well_asked(&self.action, &self.request)?;
-        found.ok_or_else(|| ControlError::not_found("cluster", self.cluster.as_str()))
+        found.ok_or_else(|| ControlError::not_found("cluster", self.cluster.as_str()))?;
+        let (cluster, group) = (self.cluster.as_str(), self.request.group.as_deref());
+        control.changeable(&self.who, cluster, group).await
     }
 
     /// Recorded with all that was asked, as far as it is fit to be kept.
@@ -142,6 +158,7 @@ impl Asked {
         let text = wording::not_allowed(verb, cluster, &needs);
         let mut draft = Draft::refusal(&self.who, verb, text);
         draft.cluster = cluster.cloned();
+        draft.group.clone_from(&self.request.group);
         if well_formed(&self.action).is_ok() {
             draft.member = self.action.member().cloned();
         }
@@ -163,6 +180,10 @@ impl Asked {
             self.request.reason,
             self.request.ticket
         ]);
+        let asked = match &self.request.group {
+            Some(group) => json!([asked, group]),
+            None => asked,
+        };
         let actor = format!("{}:{}", self.who.actor.issuer, self.who.actor.subject);
         Some(Key {
             actor,
@@ -253,6 +274,7 @@ impl Asked {
         let mut draft = Draft::new(kind, verb, self.who.actor.clone(), self.who.source(), text);
         draft.grants.clone_from(&self.who.grants);
         draft.cluster = Some(self.cluster.clone());
+        draft.group.clone_from(&self.request.group);
         draft.member = self.action.member().cloned();
         draft.reason = Some(self.request.reason.clone());
         draft.ticket.clone_from(&self.request.ticket);
@@ -315,15 +337,17 @@ impl Asked {
             started_at: None,
             ended_at: None,
         });
+        let title = preview.title.strip_suffix(&suffix);
+        let title = title.unwrap_or(&preview.title);
         Change {
             id: ChangeId(Uuid::now_v7().to_string()),
             cluster: self.cluster.clone(),
+            group: self.request.group.clone(),
             action: self.action.clone(),
-            title: preview
-                .title
-                .strip_suffix(&suffix)
-                .unwrap_or(&preview.title)
-                .to_owned(),
+            title: match &self.request.group {
+                Some(group) => format!("{title} in {group}"),
+                None => title.to_owned(),
+            },
             state: ChangeState::Queued,
             waiting_for: None,
             outcome: None,

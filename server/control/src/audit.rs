@@ -79,6 +79,7 @@ pub(crate) struct Draft {
     pub(crate) actor: Actor,
     pub(crate) source: Source,
     pub(crate) cluster: Option<ClusterName>,
+    pub(crate) group: Option<String>,
     pub(crate) member: Option<MemberId>,
     pub(crate) change: Option<ChangeId>,
     pub(crate) intent_seq: Option<u64>,
@@ -107,6 +108,7 @@ impl Draft {
             actor,
             source,
             cluster: None,
+            group: None,
             member: None,
             change: None,
             intent_seq: None,
@@ -174,6 +176,7 @@ impl Draft {
         self.cluster = self
             .cluster
             .map(|name| escape::text(&name.0, TEXT_MOST).into());
+        self.group = self.group.map(|name| escape::text(&name, TEXT_MOST));
         self.member = self.member.map(|id| escape::text(&id.0, TEXT_MOST).into());
         self.reason = self.reason.map(|text| escape::text(&text, TEXT_MOST));
         self.ticket = self.ticket.map(|text| escape::text(&text, TEXT_MOST));
@@ -202,6 +205,7 @@ impl Draft {
             actor: self.actor,
             source: self.source,
             cluster: self.cluster,
+            group: self.group,
             member: self.member,
             change: self.change,
             intent_seq: self.intent_seq,

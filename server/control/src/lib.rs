@@ -33,6 +33,7 @@ mod clusters;
 pub mod error;
 mod escape;
 mod events;
+mod groups;
 mod jobs;
 mod overrides;
 mod passwords;
@@ -138,6 +139,8 @@ pub struct Request {
     pub reason: String,
     pub ticket: Option<String>,
     pub idempotency_key: Option<String>,
+    /// The group it is about, in a program of many.
+    pub group: Option<String>,
 }
 
 /// A local account.

@@ -25,7 +25,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Inner, clusters::JoinRule, store::events::Remembered, wire::Wire, wording};
+use crate::{
+    Inner, clusters::JoinRule, groups::Groups, store::events::Remembered, wire::Wire, wording,
+};
 
 mod keeping;
 mod places;
@@ -36,7 +38,7 @@ pub(crate) use places::KeptPlaces;
 pub(crate) use seen::Seen;
 
 /// The whole of one look, status calls included.
-const LOOK_DEADLINE: Duration = Duration::from_millis(1_200);
+pub(crate) const LOOK_DEADLINE: Duration = Duration::from_millis(1_200);
 const LOOK_GRACE: Duration = Duration::from_millis(300);
 /// From the begin of one look to the begin of the next.
 const FAST: Duration = Duration::from_millis(450);
@@ -46,7 +48,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// A read keeps the watch fast for this long.
 const INTEREST: Duration = Duration::from_secs(10);
 /// A look older than this is renewed before it is shown.
-const FRESH_MS: u64 = 1_000;
+pub(crate) const FRESH_MS: u64 = 1_000;
 /// How long a use case waits for a look that begins after it asked: one under way, and its own.
 pub(crate) const LOOK_WAIT: Duration = Duration::from_millis(3_200);
 
@@ -64,6 +66,10 @@ pub(crate) struct Watched {
     remembered: Mutex<Option<Membership>>,
     whereabouts: places::Whereabouts,
     keeping: keeping::Keeping,
+    /// The group it is, of a program of many.
+    pub(crate) group: Option<String>,
+    /// Those of its groups that somebody looks at.
+    pub(crate) groups: Groups,
     tick: watch::Sender<u64>,
     /// When the newest finished look began.
     looked: watch::Sender<Option<Instant>>,
@@ -101,10 +107,21 @@ impl Watched {
             remembered: Mutex::new(known.membership),
             whereabouts,
             keeping: keeping::Keeping::new(),
+            group: None,
+            groups: Groups::default(),
             tick: watch::Sender::new(0),
             looked: watch::Sender::new(None),
             nudge: Notify::new(),
             asked: Mutex::new(None),
+        }
+    }
+
+    /// One group of a program of many: registered as that is, seen by a driver of its own.
+    pub(crate) fn of_group(program: &Self, group: &str, wire: Wire) -> Self {
+        let (registration, rules) = (program.registration.clone(), program.join_allowed.clone());
+        Self {
+            group: Some(group.to_owned()),
+            ..Self::new(registration, wire, rules, Remembered::default())
         }
     }
 
@@ -119,10 +136,11 @@ impl Watched {
 
     /// What is known, as it stands at `now`.
     pub(crate) fn view(&self, now: Timestamp) -> ClusterView {
-        render(
-            &self.state.read().unwrap_or_else(PoisonError::into_inner),
-            now,
-        )
+        let view = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            render(&state, now)
+        };
+        self.dress(view, now)
     }
 
     /// Age of the newest look in milliseconds; `None` before the first.
@@ -175,7 +193,7 @@ impl Watched {
     }
 
     /// Somebody looks at this cluster.
-    fn interest(&self) {
+    pub(crate) fn interest(&self) {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let known = asked.is_some_and(|at| at.elapsed() < INTEREST);
         *asked = Some(Instant::now());
@@ -183,6 +201,16 @@ impl Watched {
         if !known {
             self.nudge.notify_one();
         }
+    }
+
+    /// Somebody looks at it, or something runs on it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let snapshot = self
+            .snapshotting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
+        snapshot || self.somebody_looks() || self.running_change().is_some()
     }
 
     fn somebody_looks(&self) -> bool {
@@ -208,7 +236,7 @@ pub(crate) async fn run(inner: Arc<Inner>, watched: Arc<Watched>) {
 }
 
 /// The loop, until the console stops. A look that fails is reported and followed by another.
-async fn look_on(inner: &Arc<Inner>, watched: &Arc<Watched>) {
+pub(crate) async fn look_on(inner: &Arc<Inner>, watched: &Arc<Watched>) {
     let mut pushes = watched.wire.pushes();
     loop {
         let began = Instant::now();
@@ -331,6 +359,11 @@ fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Times
         state.observation = Some(seen);
         render(&state, now)
     };
+    let view = watched.dress(view, now);
+    if watched.group.is_some() {
+        keep_in_mind(watched, Seen::of(&view), membership);
+        return;
+    }
     gauges(&view);
     tell(inner, watched, &view, membership, elsewhere, now);
 }
@@ -346,6 +379,18 @@ fn ended_overrides(
         set.until <= now || told.is_some_and(|told| told.member(&set.member).is_none())
     };
     overrides.extract_if(.., is_over).collect()
+}
+
+/// What was seen of one group is remembered while somebody looks at it, and told nowhere else.
+fn keep_in_mind(watched: &Watched, seen: Seen, membership: Option<Membership>) {
+    let mut kept = watched.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    *kept = Some(seen);
+    if membership.is_some() {
+        *watched
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = membership;
+    }
 }
 
 /// What changed since the last look, as events; and what to remember over a restart.

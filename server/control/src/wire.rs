@@ -4,7 +4,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
-use quorate_domain::{observation::Observation, plan::Step};
+use quorate_domain::{groups::Fleet, observation::Observation, plan::Step};
 use quorate_drivers::{Applied, Driver, Exchange, SnapshotPlace};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -44,6 +44,16 @@ impl Wire {
     /// Asks at these places too, for as long as nobody tells who the members are.
     pub(crate) fn recall(&self, places: &[url::Url]) {
         self.driver.recall(places);
+    }
+
+    /// The groups of a program of many.
+    pub(crate) fn groups(&self) -> Option<Arc<std::sync::RwLock<Fleet>>> {
+        self.driver.groups()
+    }
+
+    /// A driver for one of them.
+    pub(crate) fn group(&self, group: &str) -> Option<Arc<dyn Driver>> {
+        self.driver.group(group)
     }
 
     pub(crate) fn pushes(&self) -> Option<watch::Receiver<u64>> {

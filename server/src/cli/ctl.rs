@@ -38,6 +38,18 @@ enum What {
         #[command(flatten)]
         read: Read,
     },
+    /// The groups of a program that runs many
+    Groups {
+        cluster: String,
+        /// Only of this class: no_quorum, no_leader, lagging, …
+        #[arg(long)]
+        class: Option<String>,
+        /// Only those with this in their name or their leader's
+        #[arg(long, value_name = "TEXT")]
+        find: Option<String>,
+        #[command(flatten)]
+        read: Read,
+    },
     /// One cluster, live
     Watch {
         cluster: String,
@@ -131,7 +143,8 @@ pub struct Read {
     /// Print what the console answered, as JSON
     #[arg(long)]
     json: bool,
-    #[arg(long, hide = true)]
+    /// One group of a program that runs many (`show` only)
+    #[arg(long)]
     group: Option<String>,
 }
 
@@ -153,17 +166,11 @@ impl What {
         match self {
             Self::Plan(_) | Self::Approve(_) | Self::Deny(_) => true,
             Self::Clusters(read)
-            | Self::Show { read, .. }
+            | Self::Groups { read, .. }
             | Self::Watch { read, .. }
             | Self::Changes { read, .. }
             | Self::Audit { read, .. } => read.group.is_some(),
-            Self::AddLearner { how, .. }
-            | Self::Promote { how, .. }
-            | Self::Demote { how, .. }
-            | Self::Remove { how, .. }
-            | Self::Transfer { how, .. }
-            | Self::Defragment { how, .. }
-            | Self::Snapshot { how, .. } => how.group.is_some(),
+            _ => false,
         }
     }
 }
@@ -172,6 +179,12 @@ async fn answer(client: &Client, what: What) -> Exit {
     let done = match what {
         What::Clusters(read) => show::clusters(client, &read).await,
         What::Show { cluster, read } => show::cluster(client, &cluster, &read).await,
+        What::Groups {
+            cluster,
+            class,
+            find,
+            read,
+        } => show::groups(client, &cluster, [("class", class), ("q", find)], &read).await,
         What::Watch { cluster, read } => follow::cluster(client, &cluster, &read).await,
         What::Changes { cluster, read } => show::changes(client, cluster.as_deref(), &read).await,
         What::Audit {

@@ -33,8 +33,11 @@ pub async fn preview(
 ) -> Result<Json<Preview>, Fault> {
     let mut fields = Fields::of(request).await?;
     let action = action(&mut fields)?;
+    let group = fields.text("group")?;
     fields.end(ACTION_FIELDS)?;
-    Ok(Json(console.control.preview(&who, &name, &action).await?))
+    let control = &console.control;
+    let preview = control.preview_in(&who, &name, group.as_deref(), &action);
+    Ok(Json(preview.await?))
 }
 
 pub async fn submit(
@@ -75,6 +78,7 @@ async fn read(headers: &HeaderMap, request: Request) -> Result<(Action, Wish), F
         reason: fields.text("reason")?.unwrap_or_default(),
         ticket: fields.text("ticket")?,
         idempotency_key,
+        group: fields.text("group")?,
     };
     fields.end(CHANGE_FIELDS)?;
     Ok((action, wish))
@@ -91,11 +95,12 @@ fn accepted(change: &Change) -> Response {
     response
 }
 
-const ACTION_FIELDS: &[&str] = &["action", "member", "address"];
+const ACTION_FIELDS: &[&str] = &["action", "member", "address", "group"];
 const CHANGE_FIELDS: &[&str] = &[
     "action",
     "member",
     "address",
+    "group",
     "revision",
     "fingerprint",
     "reason",

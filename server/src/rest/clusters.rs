@@ -10,11 +10,14 @@ use quorate_domain::{
     cluster::{ClusterName, Kind},
     health::{Finding, Verdict},
     quorum::Quorum,
-    view::{ClusterSummary, ClusterView, Leader},
+    view::{ClusterSummary, Leader},
 };
 use serde::Serialize;
 
-use super::page::{self, Asked};
+use super::{
+    groups,
+    page::{self, Asked},
+};
 use crate::{guards::problems::Fault, state::Console};
 
 /// One line of the list.
@@ -88,7 +91,8 @@ pub async fn view(
     Extension(who): Extension<Operator>,
     Path(name): Path<String>,
     request: Request,
-) -> Result<Json<ClusterView>, Fault> {
+) -> Result<Json<serde_json::Value>, Fault> {
     Asked::of(&request, &[])?;
-    Ok(Json(console.control.view(&who, &name).await?))
+    let view = console.control.view(&who, &name).await?;
+    groups::told(&view).map(Json).map_err(|_| Fault::internal())
 }

@@ -8,6 +8,7 @@ use axum::{
 use quorate_control::{ControlError, Operator};
 use quorate_drivers::Secret;
 
+use super::groups;
 use crate::{
     guards::problems::Fault,
     state::Console,
@@ -41,7 +42,7 @@ pub async fn stream(
                 .control
                 .view_now(&who, &name)
                 .map_err(|error| end(&error))?;
-            serde_json::to_value(&view).map_err(|_| End::Broken)
+            groups::told(&view).map_err(|_| End::Broken)
         });
         future
     });

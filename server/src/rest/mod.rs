@@ -6,6 +6,7 @@ mod body;
 mod changes;
 mod clusters;
 mod events;
+mod groups;
 mod not_yet;
 mod openapi;
 mod overrides;
@@ -33,6 +34,8 @@ fn guarded() -> Vec<Route> {
     let mut routes = vec![
         Route::get("/clusters", get(clusters::list)),
         Route::get("/clusters/{name}", get(clusters::view)),
+        Route::get("/clusters/{name}/groups", get(groups::list)),
+        Route::get("/clusters/{name}/groups/{group}", get(groups::view)),
         Route::get("/clusters/{name}/events", get(events::stream)),
         Route::post("/clusters/{name}/preview", post(changes::preview)),
         Route::post("/clusters/{name}/changes", post(changes::submit)),

@@ -4,10 +4,8 @@ use axum::routing::{get, post};
 
 use crate::{guards::problems::Fault, router::Route};
 
-pub fn routes() -> [Route; 8] {
+pub fn routes() -> [Route; 6] {
     [
-        Route::get("/clusters/{name}/groups", get(answer)),
-        Route::get("/clusters/{name}/groups/{group}", get(answer)),
         Route::get("/clusters/{name}/history", get(answer)),
         Route::post("/changes/{id}/approve", post(answer)),
         Route::post("/changes/{id}/deny", post(answer)),

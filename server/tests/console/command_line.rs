@@ -32,8 +32,7 @@ fn commands_of_later_versions_say_so() {
         &["ctl", "plan", "c", "replace"][..],
         &["ctl", "approve", "x"],
         &["ctl", "deny", "x"],
-        &["ctl", "show", "c", "--group", "1"],
-        &["ctl", "promote", "c", "m", "--reason", "x", "--group", "1"],
+        &["ctl", "watch", "c", "--group", "1"],
     ] {
         let output = quorate(arguments, &[("QUORATE_TOKEN", "qt_x")]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -18,6 +18,7 @@ mod configuration;
 mod cross_site;
 mod demo;
 mod examples;
+mod groups;
 mod headers;
 mod health;
 mod openapi;

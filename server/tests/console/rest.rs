@@ -75,7 +75,7 @@ async fn every_error_is_a_problem_with_code_hint_and_request_id() {
         (
             call("GET", "/api/v1/clusters/sim/groups"),
             404,
-            "not-in-this-version",
+            "not-found",
         ),
         (
             call("POST", "/api/v1/changes/x/approve"),

@@ -22,6 +22,7 @@ fn entry(seq: u64, kind: EntryKind, text: &str) -> Entry {
         actor: person("admin"),
         source: Source::default(),
         cluster: Some("demo".into()),
+        group: None,
         member: Some("node-4".into()),
         change: Some(ChangeId("0193-a".to_owned())),
         intent_seq: None,

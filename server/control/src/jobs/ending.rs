@@ -151,6 +151,7 @@ fn outcome_draft(change: &Change, ending: &Ending, seen: serde_json::Value) -> D
         format!("{}: {}", change.title, ending.text),
     );
     draft.cluster = Some(change.cluster.clone());
+    draft.group.clone_from(&change.group);
     draft.member = change.action.member().cloned();
     draft.change = Some(change.id.clone());
     draft.intent_seq = change.intent_seq;

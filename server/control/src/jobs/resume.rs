@@ -33,8 +33,8 @@ pub(crate) async fn resume(control: &Control) -> Result<(), ControlError> {
             continue;
         }
         let answer = answer.and_then(|text| serde_json::from_str(&text).ok());
-        match control.inner.clusters.get(&change.cluster) {
-            Some(watched) => take_up(control, watched, change, answer),
+        match control.watch_of(&change.cluster, change.group.as_deref()) {
+            Some(watched) => take_up(control, &watched, change, answer),
             None => control.cluster_gone(change).await,
         }
     }
@@ -115,6 +115,7 @@ impl Control {
                     more: whether it happened is not known.";
         let mut draft = closing_draft(&change.id, change.action.verb().as_str(), text);
         draft.cluster = Some(change.cluster.clone());
+        draft.group.clone_from(&change.group);
         draft.member = change.action.member().cloned();
         draft.intent_seq = change.intent_seq;
         if let Ok(entry) = self.inner.audit.append(draft).await {
@@ -154,18 +155,19 @@ async fn close(control: Control, intent: Entry) {
     let mut draft = closing_draft(&id, &intent.action, &text);
     draft.outcome = Some(outcome);
     draft.cluster.clone_from(&intent.cluster);
+    draft.group.clone_from(&intent.group);
     draft.member.clone_from(&intent.member);
     draft.intent_seq = Some(intent.seq);
-    if let Some(watched) = intent
-        .cluster
-        .as_ref()
-        .and_then(|name| control.inner.clusters.get(name))
-    {
+    if let Some(watched) = watch_of(&control, &intent) {
         draft.seen = actions::seen(&watched.view(control.now()), &[]);
     }
     if let Err(error) = control.inner.audit.complete(&draft, FIRST_LOOK).await {
         tracing::error!(%error, intent = intent.seq, "an open intent could not be closed");
     }
+}
+
+fn watch_of(control: &Control, intent: &Entry) -> Option<Arc<Watched>> {
+    control.watch_of(intent.cluster.as_ref()?, intent.group.as_deref())
 }
 
 const fn decided(state: ChangeState) -> Outcome {
@@ -179,11 +181,7 @@ const fn decided(state: ChangeState) -> Outcome {
 /// What the intent's cluster shows of its target now, in words.
 async fn shown(control: &Control, intent: &Entry) -> String {
     let what = "The console stopped while this ran.";
-    let Some(watched) = intent
-        .cluster
-        .as_ref()
-        .and_then(|name| control.inner.clusters.get(name))
-    else {
+    let Some(watched) = watch_of(control, intent) else {
         return format!("{what} The cluster is registered no more, so nobody can look.");
     };
     let until = Instant::now() + FIRST_LOOK;

@@ -2,6 +2,8 @@
 
 use quorate_domain::job::{Change, ChangeId};
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Store, from_json, to_json};
 use crate::ControlError;
 
@@ -21,6 +23,21 @@ pub(crate) enum Placed {
     KeyReused,
     /// Another open change holds the cluster's place.
     Busy,
+}
+
+/// One open change may hold each place of a cluster: 1 for what changes it, 0 for a snapshot. In a
+/// program of many groups each group has two places of its own, by the digest of its name.
+fn slot(change: &Change) -> i64 {
+    let place = i64::from(change.action.takes_the_slot());
+    let Some(group) = &change.group else {
+        return place;
+    };
+    let digest = Sha256::digest(group.as_bytes());
+    let high = digest
+        .iter()
+        .take(7)
+        .fold(1_i64, |sum, byte| (sum << 8) | i64::from(*byte));
+    (high << 1) | place
 }
 
 impl Store {
@@ -57,7 +74,7 @@ impl Store {
         )
         .bind(&change.id.0)
         .bind(change.cluster.as_str())
-        .bind(change.action.takes_the_slot())
+        .bind(slot(change))
         .bind(to_json(change)?)
         .execute(&mut *transaction)
         .await?;

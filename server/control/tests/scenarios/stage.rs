@@ -94,6 +94,7 @@ impl Stage {
             reason: "capacity for the new region".to_owned(),
             ticket: Some("OPS-7".to_owned()),
             idempotency_key: None,
+            group: None,
         }
     }
 

@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::StatusCode,
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::{Value, json};
 
@@ -83,6 +83,7 @@ impl MadeUp {
                 .route("/quorate/agent/v1/identity", get(identity))
                 .route("/quorate/agent/v1/groups", get(bulk))
                 .route("/quorate/agent/v1/groups/{group}", get(view))
+                .route("/quorate/agent/v1/groups/{group}/changes", post(change))
                 .with_state(host);
             let serving = async move { axum::serve(listener, app).await.unwrap() };
             made.servers.push(tokio::spawn(serving));
@@ -135,7 +136,7 @@ async fn identity(State(at): State<Host>) -> Result<Json<Value>, StatusCode> {
         "protocol": 1, "implementation": "dragonboat", "library_version": "v4.0.0",
         "agent_version": "0", "program": "made up", "cluster_id": "c1",
         "member": host(at.number), "instance": "1", "rights": ["read", "change"],
-        "capabilities": [{ "action": "promote", "supported": true, "target": true, "note": null }],
+        "capabilities": [{ "action": "transfer", "supported": true, "target": true, "note": null }],
     })))
 }
 
@@ -178,6 +179,30 @@ async fn bulk(
     let complete = since.is_none();
     Ok(Json(json!({
         "revision": world.moved.to_string(), "complete": complete, "groups": lines, "gone": [],
+    })))
+}
+
+/// Leadership goes to whoever is named; there is no other change.
+async fn change(
+    State(at): State<Host>,
+    Path(group): Path<String>,
+    Json(asked): Json<Value>,
+) -> Result<Json<Value>, StatusCode> {
+    let mut world = at.world.lock().unwrap();
+    let target = (0..HOSTS).find(|number| asked["member"] == host(*number));
+    let target = target.filter(|_| asked["action"] == "transfer");
+    world.moved += 1;
+    let moved = world.moved;
+    let number = (0..world.groups.len()).find(|number| name(*number) == group);
+    let (Some(target), Some(number)) = (target, number) else {
+        return Err(StatusCode::NOT_FOUND);
+    };
+    let led = &mut world.groups[number];
+    (led.leader, led.moved) = (Some(target), moved);
+    led.term += 1;
+    Ok(Json(json!({
+        "action": "transfer", "member": host(target), "outcome": "done", "revision": "3",
+        "leader": host(target), "term": led.term, "snapshot": null,
     })))
 }
 

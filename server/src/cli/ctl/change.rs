@@ -39,8 +39,9 @@ pub struct How {
     /// Print what the console answered, as JSON
     #[arg(long)]
     json: bool,
-    #[arg(long, hide = true)]
-    pub group: Option<String>,
+    /// The group it is about, in a program that runs many
+    #[arg(long)]
+    group: Option<String>,
 }
 
 pub async fn ask(
@@ -53,6 +54,9 @@ pub async fn ask(
     let mut body = json!({ "action": action });
     for (name, value) in fields {
         body[name] = Value::String(value);
+    }
+    if let Some(group) = &how.group {
+        body["group"] = json!(group);
     }
     let preview = client
         .post(&["clusters", cluster, "preview"], &body, None)

@@ -32,7 +32,14 @@ pub async fn clusters(client: &Client, read: &Read) -> Result<Exit, Failure> {
 }
 
 pub async fn cluster(client: &Client, name: &str, read: &Read) -> Result<Exit, Failure> {
-    let view = client.get(&["clusters", name], &[]).await?;
+    let view = match &read.group {
+        Some(group) => {
+            client
+                .get(&["clusters", name, "groups", group], &[])
+                .await?
+        }
+        None => client.get(&["clusters", name], &[]).await?,
+    };
     if read.json {
         output::json(&view);
     } else {
@@ -48,7 +55,27 @@ pub fn lines(view: &Value) {
         text(view, "/name"),
         text(view, "/sentence")
     ));
-    output::say(text(view, "/leader_sentence"));
+    if view.pointer("/classes").is_some() {
+        hosts(view);
+    } else {
+        output::say(text(view, "/leader_sentence"));
+        members(view);
+    }
+    for finding in view
+        .pointer("/findings")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        output::say(format!(
+            "{}  {}",
+            text(finding, "/severity"),
+            text(finding, "/text")
+        ));
+    }
+}
+
+fn members(view: &Value) {
     let heading = [
         "member", "role", "state", "term", "applied", "lag", "address",
     ];
@@ -76,18 +103,75 @@ pub fn lines(view: &Value) {
         ]);
     }
     output::table(&rows);
-    for finding in view
-        .pointer("/findings")
-        .and_then(Value::as_array)
+}
+
+/// Of a program of many groups.
+fn hosts(view: &Value) {
+    let heading = [
+        "host", "state", "groups", "leads", "votes", "learns", "address",
+    ];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let told = view.pointer("/hosts").and_then(Value::as_array);
+    for host in told.into_iter().flatten() {
+        let of = [
+            "/id", "/state", "/groups", "/leads", "/votes", "/learns", "/address",
+        ];
+        rows.push(of.map(|field| text(host, field)).to_vec());
+    }
+    output::table(&rows);
+    let classes = view.pointer("/classes").and_then(Value::as_object);
+    let counts = classes
         .into_iter()
         .flatten()
-    {
-        output::say(format!(
-            "{}  {}",
-            text(finding, "/severity"),
-            text(finding, "/text")
-        ));
+        .filter(|(_, count)| **count != 0);
+    let counts: Vec<String> = counts
+        .map(|(class, count)| format!("{count} {class}"))
+        .collect();
+    output::say(format!("groups: {}", counts.join(", ")));
+}
+
+/// The groups of a program, by name.
+pub async fn groups(
+    client: &Client,
+    name: &str,
+    asked: [(&'static str, Option<String>); 2],
+    read: &Read,
+) -> Result<Exit, Failure> {
+    let mut query = vec![("limit", PAGE.to_owned())];
+    let given = asked.into_iter();
+    query.extend(given.filter_map(|(name, value)| value.map(|value| (name, value))));
+    let page = client.get(&["clusters", name, "groups"], &query).await?;
+    if read.json {
+        output::json(&page);
+        return Ok(Exit::Done);
     }
+    let heading = [
+        "group",
+        "class",
+        "leader",
+        "term",
+        "voters",
+        "answering",
+        "lag",
+    ];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for group in items(&page) {
+        let of = [
+            "/group",
+            "/class",
+            "/leader",
+            "/term",
+            "/voters",
+            "/answering",
+            "/lag",
+        ];
+        rows.push(of.map(|field| text(group, field)).to_vec());
+    }
+    output::table(&rows);
+    if page.pointer("/next").is_some_and(Value::is_string) {
+        output::say("There are more; narrow them by --class or --find.");
+    }
+    Ok(Exit::Done)
 }
 
 pub async fn changes(client: &Client, cluster: Option<&str>, read: &Read) -> Result<Exit, Failure> {

@@ -1,0 +1,254 @@
+//! A program of many groups over REST: at a glance, as a list, and one group by itself.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use quorate_control::ClusterSetup;
+use quorate_domain::{
+    cluster::{ClusterName, Kind, Thresholds},
+    health::Registration,
+    permission::Duty,
+};
+use quorate_drivers::{Connection, Lookups, Secret, connect};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Running, until};
+
+#[allow(dead_code)]
+#[path = "../../drivers/tests/dragonboat/made_up.rs"]
+mod made_up;
+
+use made_up::MadeUp;
+
+fn setup(seed: String) -> ClusterSetup {
+    let connection = Connection {
+        name: "many".to_owned(),
+        kind: Kind::Agent,
+        seeds: vec![seed],
+        token: Some(Secret::new("a-token-for-tests")),
+        login: None,
+        ca_pem: None,
+        client_pem: None,
+        api_address_pattern: None,
+        remembered: Vec::new(),
+        status_timeout: Duration::from_secs(1),
+        change_timeout: Duration::from_secs(10),
+        lookups: Lookups::default(),
+    };
+    ClusterSetup {
+        registration: Registration {
+            name: ClusterName::from("many"),
+            kind: Kind::Agent,
+            tags: Vec::new(),
+            zones: BTreeMap::new(),
+            thresholds: Thresholds::default(),
+            read_only: false,
+        },
+        driver: connect(connection).unwrap(),
+        join_allowed: Vec::new(),
+    }
+}
+
+struct Desk {
+    console: Running,
+    token: String,
+}
+
+impl Desk {
+    async fn with(hosts: &MadeUp) -> Self {
+        let seed = hosts.origin(0);
+        let console = Running::with(|settings| settings.clusters.push(setup(seed))).await;
+        let token = console.token(Duty::Viewer).await;
+        Self { console, token }
+    }
+
+    async fn ask(&self, path: &str) -> (u16, Value) {
+        let path = format!("/api/v1/clusters/{path}");
+        let call = self.console.get(&path).bearer_auth(&self.token);
+        let response = call.send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    async fn counts(&self, class: &str, number: u32) {
+        until(&format!("{number} are {class}"), async || {
+            self.get("many").await["classes"][class] == number
+        })
+        .await;
+    }
+}
+
+fn names(page: &Value) -> Vec<&str> {
+    let items = page["items"].as_array().unwrap();
+    items
+        .iter()
+        .map(|row| row["group"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_of_many_groups_is_told_by_hosts_and_classes_and_each_group_by_itself() {
+    let hosts = MadeUp::start(40).await;
+    let desk = Desk::with(&hosts).await;
+    desk.counts("ok", 40).await;
+    let view = desk.get("many").await;
+    for unknown in ["leader", "quorum", "members"] {
+        assert_eq!(view[unknown], Value::Null, "{unknown}");
+    }
+    assert_eq!(view["groups"], 40);
+    assert_eq!(view["verdict"], "ok");
+    assert_eq!(
+        view["sentence"],
+        "40 groups on 3 hosts; each is led and has all its voters."
+    );
+    let told: Vec<&Value> = view["hosts"].as_array().unwrap().iter().collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told[0]["id"], "host-1");
+    assert_eq!(told[0]["leads"], 14);
+    assert_eq!(
+        (&told[0]["votes"], &told[0]["learns"]),
+        (&json!(40), &json!(0))
+    );
+
+    let page = desk.get("many/groups?limit=30").await;
+    assert_eq!(names(&page).len(), 30);
+    let rest = format!("many/groups?after={}", page["next"].as_str().unwrap());
+    let rest = desk.get(&rest).await;
+    assert_eq!((names(&rest).len(), &rest["next"]), (10, &Value::Null));
+    assert_eq!(names(&desk.get("many/groups?q=-0003").await).len(), 10);
+
+    for group in [4, 9] {
+        hosts.lead(group, None);
+    }
+    desk.counts("no_leader", 2).await;
+    let leaderless = desk.get("many/groups?class=no_leader").await;
+    assert_eq!(names(&leaderless), ["group-00004", "group-00009"]);
+    let fleet = desk
+        .console
+        .get("/api/v1/clusters")
+        .bearer_auth(&desk.token);
+    let fleet: Value = fleet.send().await.unwrap().json().await.unwrap();
+    let lines = fleet["items"].as_array().unwrap();
+    let many = lines.iter().find(|line| line["name"] == "many").unwrap();
+    assert_eq!(
+        many["sentence"],
+        "40 groups on 3 hosts: 2 without a leader."
+    );
+
+    until("the group's own view is led", async || {
+        let view = desk.get("many/groups/group-00007").await;
+        view["leader"]["member"] == "host-2"
+    })
+    .await;
+    let group = desk.get("many/groups/group-00007").await;
+    assert_eq!(
+        (&group["name"], &group["group"]),
+        (&json!("many"), &json!("group-00007"))
+    );
+    assert_eq!(group["members"].as_array().unwrap().len(), 3);
+    assert_eq!(group["quorum"]["voters"], 3);
+    desk.console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_group_is_not_found_and_no_class_is_malformed() {
+    let hosts = MadeUp::start(3).await;
+    let desk = Desk::with(&hosts).await;
+    desk.counts("ok", 3).await;
+    for (path, status, code) in [
+        ("many/groups/group-00099", 404, "not-found"),
+        ("sim/groups", 404, "not-found"),
+        ("sim/groups/default", 404, "not-found"),
+        ("nowhere/groups", 404, "not-found"),
+        ("many/groups?class=lost", 400, "malformed"),
+        ("many/groups?limit=0", 400, "malformed"),
+    ] {
+        let (found, problem) = desk.ask(path).await;
+        assert_eq!(
+            (found, &problem["code"]),
+            (status, &json!(code)),
+            "{path}: {problem}"
+        );
+    }
+    desk.console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_names_its_group_and_so_does_its_record() {
+    let hosts = MadeUp::start(12).await;
+    let desk = Desk::with(&hosts).await;
+    desk.counts("ok", 12).await;
+    let admin = desk.console.token(Duty::Admin).await;
+    let call = |method, path: &str| {
+        let url = format!("{}/api/v1/{path}", desk.console.address);
+        desk.console.http.request(method, url).bearer_auth(&admin)
+    };
+    let ask = |group: Option<&str>, revision: &str| {
+        let mut body = json!({
+            "action": "transfer", "member": "host-3", "revision": revision, "reason": "a test",
+        });
+        if let Some(group) = group {
+            body["group"] = json!(group);
+        }
+        call(Method::POST, "clusters/many/changes").json(&body)
+    };
+    for (group, revision, status) in [
+        (None, "3", 400),
+        (Some("group-00099"), "3", 404),
+        (Some("group-00007"), "2", 409),
+    ] {
+        let refused = ask(group, revision).send().await.unwrap();
+        assert_eq!(refused.status(), status, "{group:?}");
+    }
+    until("the group's own view is led", async || {
+        let view = desk.get("many/groups/group-00007").await;
+        view["leader"]["member"] == "host-2"
+    })
+    .await;
+    let preview = json!({ "action": "transfer", "member": "host-3", "group": "group-00007" });
+    let preview = call(Method::POST, "clusters/many/preview").json(&preview);
+    let preview = preview.send().await.unwrap();
+    assert_eq!(preview.status(), 200);
+
+    let accepted = ask(Some("group-00007"), "3").send().await.unwrap();
+    let status = accepted.status();
+    let accepted: Value = accepted.json().await.unwrap();
+    assert_eq!(status, 202, "{accepted}");
+    let path = format!("changes/{}", accepted["id"].as_str().unwrap());
+    let mut change = Value::Null;
+    until("the change has ended", async || {
+        let response = call(Method::GET, &path).send().await.unwrap();
+        change = response.json().await.unwrap();
+        !["queued", "running"].contains(&change["state"].as_str().unwrap())
+    })
+    .await;
+    assert_eq!(change["state"], "succeeded", "{change}");
+    assert_eq!(change["group"], "group-00007");
+    let view = desk.get("many/groups/group-00007").await;
+    assert_eq!(view["leader"]["member"], "host-3");
+    // Its neighbour that had the same leader has it still.
+    until("the list shows it", async || {
+        let page = desk.get("many/groups?q=group-0000").await;
+        let leader = |group: usize| page["items"][group]["leader"].clone();
+        (leader(7), leader(4)) == (json!("host-3"), json!("host-2"))
+    })
+    .await;
+
+    let audit = call(Method::GET, "audit?cluster=many")
+        .send()
+        .await
+        .unwrap();
+    let audit: Value = audit.json().await.unwrap();
+    let entries = audit["items"].as_array().unwrap();
+    for kind in ["intent", "outcome"] {
+        let entry = entries.iter().find(|entry| entry["kind"] == kind).unwrap();
+        assert_eq!(entry["group"], "group-00007", "{entry}");
+        assert_eq!(entry["cluster"], "many");
+    }
+    desk.console.stop().await;
+}
