@@ -3,6 +3,7 @@
 
 use quorate_domain::{
     action::Verb,
+    cluster::Kind,
     job::{ChangeState, StepState},
     moment::Timestamp,
     preflight::Level,
@@ -119,6 +120,19 @@ pub fn counted(used: usize, limit: usize) -> String {
 }
 pub const ADDRESS: &str = "Address of the newcomer";
 pub const ADDRESS_HINT: &str = "Where it answers: its API address on OpenBao, its peer address on etcd, host:port of its Raft with raftadmin, its agent address elsewhere.";
+
+/// What a newcomer's address looks like there.
+#[must_use]
+pub const fn address_form(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Openbao | Kind::Vault => "https://10.20.0.4:8200",
+        Kind::Etcd => "https://10.20.0.4:2380",
+        Kind::Openziti => "tls:ctrl4.example:6262",
+        Kind::Raftadmin => "10.20.0.4:7000",
+        Kind::Agent | Kind::Simulated => "http://127.0.0.1:7001",
+    }
+}
+
 pub const EXPECTED_ID: &str = "Its id (optional)";
 pub const EXPECTED_ID_HINT: &str = "Checked if given, where the backend tells the id itself; raftadmin needs it.";
 pub const SHOW_WHAT_HAPPENS: &str = "Show what it would do";

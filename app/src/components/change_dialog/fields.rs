@@ -29,6 +29,7 @@ fn address(sheet: Sheet) -> AnyView {
         event.prevent_default();
         sheet.look();
     };
+    let form = sheet.view.with_value(|view| words::address_form(view.kind));
     let changed = move |event: ev::Event, is_id: bool| {
         let text = event_target_value(&event);
         sheet.aim.update(|aim| {
@@ -52,7 +53,7 @@ fn address(sheet: Sheet) -> AnyView {
                     type="text"
                     autocomplete="off"
                     spellcheck="false"
-                    placeholder="http://127.0.0.1:7001"
+                    placeholder=form
                     aria-describedby="dialog-address-hint"
                     required=true
                     on:input=move |event| changed(event, false)
