@@ -200,9 +200,9 @@ fn a_wrong_variable_is_named() {
             "QUORATE_CLUSTERS__3__NAME: there is no block 3",
         ),
         (
-            "QUORATE_IDENTITY__CLIENT_ID",
+            "QUORATE_SERVER__DATABASE",
             "x",
-            "QUORATE_IDENTITY__CLIENT_ID: not in this version",
+            "QUORATE_SERVER__DATABASE: not in this version",
         ),
     ] {
         let problems = from_environment("", &[(name, value)]).unwrap_err();

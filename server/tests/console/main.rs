@@ -17,6 +17,7 @@ mod command_line;
 mod configuration;
 mod cross_site;
 mod demo;
+mod discovery;
 mod examples;
 mod groups;
 mod headers;
