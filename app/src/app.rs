@@ -13,7 +13,7 @@ use crate::{
     live::Live,
     opening::Opening,
     pages::{Page, not_found::NotFoundPage},
-    session::Proxied,
+    session::{Proxied, SignOn},
     theme::Theme,
 };
 
@@ -24,6 +24,7 @@ pub fn App() -> impl IntoView {
     provide_context(BasePath(opening.base));
     provide_context(opening.session);
     provide_context(Proxied(opening.proxied));
+    provide_context(SignOn(opening.sign_on));
     provide_context(RwSignal::<Theme>::new(opening.theme));
     provide_context(Live::new(opening.state, opening.problem, opening.now));
     provide_context(DialogTarget::new(None));

@@ -15,6 +15,9 @@ pub struct Opening {
     /// A sign-on proxy in front says who somebody is; nobody signs in here.
     #[serde(default)]
     pub proxied: bool,
+    /// The OpenID provider at which people sign in, as they call it.
+    #[serde(default)]
+    pub sign_on: Option<String>,
     /// The console's clock when this was rendered.
     pub now: Timestamp,
     pub state: PageState,

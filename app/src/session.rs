@@ -17,6 +17,10 @@ pub struct Visitor(pub Option<quorate_control::Operator>);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proxied(pub bool);
 
+/// The OpenID provider at which people sign in, as they call it; `None` in other modes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignOn(pub Option<String>);
+
 /// The signed-in person. What they may do is decided by the server again; here it only greys
 /// out buttons and says why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

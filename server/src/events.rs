@@ -16,7 +16,7 @@ use quorate_domain::audit::Source;
 
 use crate::{
     guards::problems::Fault,
-    identity::Presented,
+    identity::{Presented, SignedOn},
     state::Console,
     stream::{self, End},
     visitor::{self, Carried},
@@ -79,6 +79,9 @@ async fn standing(
         Carried::Asserted { presented, hash } => {
             return asserted(console, presented, hash.as_deref(), source, ends).await;
         }
+        Carried::SignedOn { person, hash } => {
+            return signed_on(console, person, hash, source).await;
+        }
     };
     // Looking on is not using: an idle session ends under an open page as well.
     match console.control.session_alive(hash).await {
@@ -91,6 +94,21 @@ async fn standing(
         Ok(None) => Err(End::SignedOut),
         Err(error) => Err(end(&error)),
     }
+}
+
+/// For as long as the session stands: until it ends, is ended, or the provider says so.
+async fn signed_on(
+    console: &Console,
+    person: &SignedOn,
+    hash: &str,
+    source: Source,
+) -> Result<Operator, End> {
+    let alive = console.control.session_alive(hash).await;
+    if !alive.map_err(|error| end(&error))? {
+        return Err(End::SignedOut);
+    }
+    let oidc = console.identity.oidc().ok_or(End::SignedOut)?;
+    visitor::standing(&console.control, oidc, person, hash, source).ok_or(End::SignedOut)
 }
 
 /// As the proxy's word stands now. When it no longer holds, the reader is let go and comes back

@@ -25,6 +25,7 @@ pub mod router;
 mod server_functions;
 pub mod sessions;
 mod sign_in;
+mod sign_on;
 pub mod state;
 mod stream;
 mod visitor;

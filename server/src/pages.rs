@@ -75,6 +75,7 @@ async fn render(console: &Console, visitor: &Visitor, request: Request) -> Respo
     )
     .await;
     opening.proxied = console.identity.proxied().is_some();
+    opening.sign_on = console.identity.oidc().map(|oidc| oidc.name().to_owned());
     let status = opening
         .problem
         .as_ref()

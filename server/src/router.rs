@@ -13,7 +13,7 @@ use tower_http::{compression::CompressionLayer, limit::RequestBodyLimitLayer};
 use crate::{
     assets, audit_files, downloads, events,
     guards::{cross_site, headers, oversize, problems, request},
-    health, overriding, pages, rest, server_functions, sessions, sign_in,
+    health, overriding, pages, rest, server_functions, sessions, sign_in, sign_on,
     state::Console,
     visitor,
 };
@@ -63,6 +63,8 @@ fn open() -> Vec<Route> {
         Route::get("/readyz", get(health::ready)),
         Route::get("/metrics", get(health::metrics)),
         Route::get("/assets/{name}", get(assets::serve)),
+        // An OpenID provider carries no session; it is known by what it has signed.
+        Route::post("/back-channel-logout", post(sign_on::left)),
     ]
 }
 
@@ -74,6 +76,8 @@ fn carried() -> Vec<Route> {
         Route::post("/audit/exports", post(audit_files::export_by_form)),
         Route::get("/audit/{seq}/proof", get(audit_files::proof_by_session)),
         Route::get("/sign-in/link/{secret}", get(sign_in::by_link)),
+        Route::get("/sign-in/oidc", get(sign_on::begin)),
+        Route::get("/sign-in/callback", get(sign_on::callback)),
         Route::get("/sign-in", get(pages::page)),
         Route::post("/sign-in", post(sign_in::by_password)),
         Route::post("/sign-out", post(sign_in::out)),

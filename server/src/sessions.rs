@@ -20,6 +20,8 @@ use tower_sessions::{
 pub const ACCOUNT: &str = "account";
 /// How the session began; it says what its person may do without a password.
 pub const MEANS: &str = "means";
+/// What an OpenID provider said at sign-in.
+pub const SIGNED_ON: &str = quorate_control::SIGNED_ON;
 pub const PEER: &str = "peer";
 pub const USER_AGENT: &str = "user_agent";
 

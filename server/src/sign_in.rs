@@ -8,14 +8,14 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use quorate_app::{base::segment, session::Visitor};
+use quorate_app::{base::segment, session::Visitor, words::access as words};
 use quorate_control::ControlError;
 use quorate_domain::audit::{Means, Source};
 use quorate_drivers::Secret;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use crate::{guards::problems::Fault, sessions, state::Console};
+use crate::{guards::problems::Fault, identity::Identity, sessions, sign_on, state::Console};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,9 +77,10 @@ pub async fn out(
         console.control.signed_out(&who).await?;
     }
     session.flush().await.map_err(unusable)?;
-    let mut response = match console.identity.proxied() {
-        None => see_other(&console, "/sign-in"),
-        Some(proxied) => at_the_proxy(&console, proxied.sign_out.as_deref()),
+    let mut response = match &console.identity {
+        Identity::Local => see_other(&console, "/sign-in"),
+        Identity::Proxied(proxied) => at_the_proxy(&console, proxied.sign_out.as_deref()),
+        Identity::Oidc(oidc) => sign_on::leave(&console, oidc).await,
     };
     if let Ok(removal) = HeaderValue::from_str(&sessions::removal(console.secure)) {
         response.headers_mut().append(header::SET_COOKIE, removal);
@@ -90,25 +91,27 @@ pub async fn out(
 /// The session here is over; the proxy's own goes on until the proxy ends it.
 fn at_the_proxy(console: &Console, path: Option<&str>) -> Response {
     match path {
-        Some(path) => {
-            let place = [(header::LOCATION, path.to_owned())];
-            (StatusCode::SEE_OTHER, place).into_response()
-        }
+        // From there it may go on to a provider on another host.
+        Some(path) => sign_on::leaving(path, words::THE_PROXY),
         None => see_other(console, "/sign-in?problem=sign-out-at-the-proxy"),
     }
 }
 
-/// Behind a sign-on proxy nobody signs in here.
+/// Behind a sign-on proxy nobody signs in here, and with an OpenID provider not by these means.
 fn only_local(console: &Console) -> Result<(), Fault> {
-    match console.identity.proxied() {
-        None => Ok(()),
-        Some(_) => Err(Fault::new(
-            StatusCode::NOT_FOUND,
-            "not-in-this-mode",
+    let (title, hint) = match console.identity {
+        Identity::Local => return Ok(()),
+        Identity::Proxied(_) => (
             "Not in this mode: a sign-on proxy says who somebody is.",
             "Open the console through the proxy; `identity.mode` in the configuration decides.",
-        )),
-    }
+        ),
+        Identity::Oidc(_) => (
+            "Not in this mode: people sign in at the OpenID provider.",
+            "Use the sign-in page; `identity.mode` in the configuration decides.",
+        ),
+    };
+    let status = StatusCode::NOT_FOUND;
+    Err(Fault::new(status, "not-in-this-mode", title, hint))
 }
 
 #[derive(Deserialize)]
@@ -176,7 +179,7 @@ pub async fn open(
     Ok(())
 }
 
-fn unusable(error: tower_sessions::session::Error) -> Fault {
+pub fn unusable(error: tower_sessions::session::Error) -> Fault {
     tracing::error!("cannot use the session store: {error}");
     Fault::internal()
 }
@@ -190,7 +193,8 @@ fn failed(console: &Console, page: &str, error: &ControlError, next: &str) -> Re
     back(console, page, &problem.code, next)
 }
 
-fn back(console: &Console, page: &str, code: &str, next: &str) -> Response {
+/// To a page of this console that says what went wrong.
+pub fn back(console: &Console, page: &str, code: &str, next: &str) -> Response {
     let next = inside(next);
     let next = if next == "/" {
         String::new()

@@ -14,7 +14,7 @@ use tower_sessions::Session;
 
 use crate::{
     guards::problems::Fault,
-    identity::{Doubt, Presented, Proxied},
+    identity::{Doubt, Oidc, Presented, Proxied, SignedOn},
     sessions, sign_in,
     state::Console,
 };
@@ -35,6 +35,8 @@ pub enum Carried {
         presented: Presented,
         hash: Option<String>,
     },
+    /// What the OpenID provider said at sign-in.
+    SignedOn { person: Box<SignedOn>, hash: String },
 }
 
 /// Puts [`Visitor`] into the request, and [`Carried`] when somebody is signed in.
@@ -46,6 +48,9 @@ pub async fn identify(
     let session = request.extensions().get::<Session>().cloned();
     let found = match (console.identity.proxied(), session) {
         (Some(proxied), session) => asserted(&console, proxied, session, &mut request).await,
+        (None, Some(session)) if let Some(oidc) = console.identity.oidc() => {
+            signed_on(&console, oidc, &session, &mut request).await
+        }
         (None, Some(session)) => signed_in(&console, &session, &mut request).await,
         (None, None) => Ok(None),
     };
@@ -82,6 +87,50 @@ async fn signed_in(
         request.extensions_mut().insert(carried);
     }
     Ok(operator)
+}
+
+/// What the provider said at sign-in, for as long as it holds; roles are those of the table now.
+async fn signed_on(
+    console: &Console,
+    oidc: &Oidc,
+    session: &Session,
+    request: &mut Request,
+) -> Result<Option<Operator>, Fault> {
+    let person = session.get::<SignedOn>(sessions::SIGNED_ON).await;
+    let person = person.map_err(unreadable)?;
+    let (Some(person), Some(id)) = (person, session.id()) else {
+        return Ok(None);
+    };
+    let hash = sessions::hash(id);
+    let Some(who) = standing(&console.control, oidc, &person, &hash, Source::default()) else {
+        return Ok(None);
+    };
+    if account_of(session).await? != Some(who.key()) {
+        return Ok(None);
+    }
+    let source = marked(request, Some(&hash));
+    let person = Box::new(person);
+    request
+        .extensions_mut()
+        .insert(Carried::SignedOn { person, hash });
+    Ok(Some(Operator { source, ..who }))
+}
+
+/// Somebody who signed in at the provider, as of now; `None` once that is over.
+#[must_use]
+pub fn standing(
+    control: &Control,
+    oidc: &Oidc,
+    person: &SignedOn,
+    hash: &str,
+    source: Source,
+) -> Option<Operator> {
+    let now = u64::try_from(control.now().unix_ms() / 1_000).unwrap_or(0);
+    if !oidc.holds(person, now) {
+        return None;
+    }
+    let grants = oidc.grants(person);
+    Some(control.asserted(person.actor(), grants, source, Some(hash.to_owned())))
 }
 
 /// The proxy's word decides; the session is only where a page keeps its state, and is ended when

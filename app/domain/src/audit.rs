@@ -90,6 +90,8 @@ pub enum Means {
     TrustedHeader,
     /// A sign-on proxy's signed assertion.
     JwtHeader,
+    /// Signed in at an OpenID provider by the console itself.
+    Oidc,
     /// The command line on the console's own machine.
     CommandLine,
     /// The console itself.

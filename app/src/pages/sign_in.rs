@@ -4,9 +4,9 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use crate::{
-    base::path,
+    base::{path, segment},
     components::ring::mark,
-    session::{Proxied, use_session},
+    session::{Proxied, SignOn, use_session},
     words::{self as all, access as words},
 };
 
@@ -14,6 +14,12 @@ use crate::{
 pub fn SignInPage() -> impl IntoView {
     let parameters = use_query_map().get_untracked();
     let Proxied(proxied) = use_context::<Proxied>().unwrap_or_default();
+    let SignOn(sign_on) = use_context::<SignOn>().unwrap_or_default();
+    let sentence = if proxied {
+        words::SIGN_IN_BY_PROXY
+    } else {
+        words::SIGN_IN_SENTENCE
+    };
     let next = parameters.get("next").unwrap_or_default();
     let problem = parameters
         .get("problem")
@@ -22,10 +28,14 @@ pub fn SignInPage() -> impl IntoView {
         <div class="sign-in">
             <p class="sign-in-brand">{mark()} <span>{all::PRODUCT}</span></p>
             <h1 class="head-title">{all::SIGN_IN}</h1>
-            <p class="sign-in-sentence">{if proxied { words::SIGN_IN_BY_PROXY } else { words::SIGN_IN_SENTENCE }}</p>
+            <p class="sign-in-sentence">{sentence}</p>
             {problem.map(|(title, hint)| notice(title, hint))}
             {use_session().map(|session| already(&session.name))}
-            {if proxied { again(&next) } else { local(next) }}
+            {match sign_on {
+                Some(name) => at_the_provider(&name, &next),
+                None if proxied => again(&next),
+                None => local(next),
+            }}
         </div>
     }
 }
@@ -34,6 +44,15 @@ fn local(next: String) -> AnyView {
     view! {
         {form(next)}
         <p class="field-hint">{words::NO_PASSWORD_YET} " " <code>{words::LINK_COMMAND}</code></p>
+    }
+    .into_any()
+}
+
+/// Away to the provider, which sends back to where one was. A plain link, as above.
+fn at_the_provider(name: &str, next: &str) -> AnyView {
+    let place = path(&format!("/sign-in/oidc?next={}", segment(next)));
+    view! {
+        <p><a class="button button-primary" rel="external" href=place>{words::sign_in_with(name)}</a></p>
     }
     .into_any()
 }

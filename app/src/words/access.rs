@@ -10,6 +10,13 @@ pub const SIGN_IN_SENTENCE: &str = "Sign in to see the clusters and what may be 
 pub const SIGN_IN_BY_PROXY: &str = "The sign-on proxy in front of this console signs people in. \
                                     Open the console at the proxy's address.";
 pub const SIGN_IN_AGAIN: &str = "Go on through the proxy";
+#[must_use]
+pub fn sign_in_with(provider: &str) -> String {
+    format!("Sign in with {provider}")
+}
+pub const SIGNED_OUT_HERE: &str = "The session here has ended.";
+pub const SIGN_OUT_GOES_ON: &str = "Go on and sign out at";
+pub const THE_PROXY: &str = "the sign-on proxy";
 pub const NAME: &str = "Name";
 pub const PASSWORD: &str = "Password";
 pub const NO_PASSWORD_YET: &str =
@@ -47,6 +54,26 @@ pub fn sign_in_problem(code: &str) -> (&'static str, &'static str) {
         "sign-out-at-the-proxy" => (
             "The session here has ended; the proxy still knows you.",
             "Sign out at the proxy as well, or close the browser.",
+        ),
+        "sign-out-at-the-provider" => (
+            "The session here has ended; the provider still knows you.",
+            "Sign out at the provider as well, or close the browser.",
+        ),
+        "sign-on-denied" => (
+            "The provider did not sign you in.",
+            "Try again; whoever runs this console finds its answer in the audit log.",
+        ),
+        "sign-on-over" => (
+            "This sign-in took too long, or was begun elsewhere.",
+            "Sign in again, in this browser.",
+        ),
+        "sign-on-unreachable" => (
+            "The provider that signs people in cannot be reached.",
+            "Try again in a moment. Whoever runs this console: `quorate check` says why.",
+        ),
+        "sign-on-failed" => (
+            "What the provider said of you was not believed.",
+            "Try again; whoever runs this console finds the reason in the audit log.",
         ),
         "audit-unavailable" => (
             "The audit log cannot be written, so nobody can sign in.",

@@ -183,6 +183,7 @@ pub const fn means(means: Means) -> &'static str {
         Means::Token => "API token",
         Means::TrustedHeader => "Unsigned identity, from the sign-on proxy's headers",
         Means::JwtHeader => "Sign-on proxy, by signed assertion",
+        Means::Oidc => "OpenID Connect (oidc)",
         Means::CommandLine => "Command line on the console's machine",
         Means::Console => "The console itself",
         Means::Nobody => "Not identified",

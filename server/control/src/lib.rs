@@ -48,7 +48,7 @@ mod watch;
 mod wire;
 mod wording;
 
-pub use asserted::key;
+pub use asserted::{Departure, SIGNED_ON, key};
 pub use audit::{
     Every, Export, Format, Keeping, Outside, OutsideFile, ReportPlan, verify_log,
 };

@@ -6,7 +6,7 @@ use clap::Args;
 use futures::future::join_all;
 
 use super::{output, serve};
-use crate::{configuration::Configuration, exit::Exit};
+use crate::{configuration::Configuration, exit::Exit, identity::Identity};
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -25,10 +25,10 @@ impl Check {
 }
 
 async fn check(configuration: Configuration) -> anyhow::Result<Exit> {
-    serve::identity(&configuration)?;
+    let identity = serve::identity(&configuration)?;
     let drivers = serve::drivers(&configuration)?;
     let diagnoses = join_all(drivers.iter().map(|driver| driver.diagnose())).await;
-    let mut good = true;
+    let mut good = sign_on(&identity).await;
     for (cluster, lines) in configuration.clusters.iter().zip(diagnoses) {
         for line in lines {
             good &= line.ok;
@@ -49,4 +49,20 @@ async fn check(configuration: Configuration) -> anyhow::Result<Exit> {
         output::say("ok    the configuration names no cluster yet");
     }
     Ok(if good { Exit::Done } else { Exit::Failed })
+}
+
+/// Whether the OpenID provider can be asked, where there is one.
+async fn sign_on(identity: &Identity) -> bool {
+    let Some(oidc) = identity.oidc() else {
+        return true;
+    };
+    let issuer = oidc.issuer();
+    match oidc.diagnose().await {
+        Ok(()) => output::say(format!("ok    identity  {issuer} describes itself")),
+        Err(refusal) => {
+            output::say(format!("FAIL  identity  {issuer}: {refusal}"));
+            return false;
+        }
+    }
+    true
 }

@@ -59,10 +59,11 @@ pub async fn refuse(State(console): State<Console>, request: Request, next: Next
     }
 }
 
-/// Streams and downloads: safe methods whose answer is worth taking.
+/// Streams and downloads: safe methods whose answer is worth taking; and the way to the OpenID
+/// provider, on which nobody is to be sent by somebody else.
 fn is_ambient(path: &str) -> bool {
     let proof = path.starts_with("/audit/") && path.ends_with("/proof");
-    path == "/events" || path.starts_with("/snapshots/") || proof
+    path == "/events" || path == "/sign-in/oidc" || path.starts_with("/snapshots/") || proof
 }
 
 fn origin(headers: &HeaderMap, own: &str) -> From {

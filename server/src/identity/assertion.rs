@@ -89,7 +89,9 @@ impl Assertions {
 #[derive(Debug, Deserialize)]
 pub(super) struct Head {
     alg: String,
-    kid: Option<String>,
+    pub(super) kid: Option<String>,
+    /// What kind of token it says it is.
+    pub(super) typ: Option<String>,
     /// Rules we would have to understand; we understand none.
     crit: Option<Value>,
     // On AWS these stand here instead of among the claims.
@@ -139,7 +141,15 @@ impl<'a> Token<'a> {
         keys.iter().any(by).then_some(()).ok_or(Doubt::Signature)
     }
 
-    fn text(&self, claim: &str) -> Option<&str> {
+    pub(super) const fn claims(&self) -> &Value {
+        &self.claims
+    }
+
+    pub(super) fn claim(&self, name: &str) -> Option<&Value> {
+        self.claims.get(name)
+    }
+
+    pub(super) fn text(&self, claim: &str) -> Option<&str> {
         self.claims.get(claim)?.as_str()
     }
 
@@ -185,15 +195,11 @@ impl Expected {
         if !plain(subject) {
             return Err(Doubt::Malformed);
         }
-        let name = ["email", "preferred_username", "name"]
-            .into_iter()
-            .filter_map(|claim| token.text(claim))
-            .find(|name| plain(name));
         Ok(Known {
             issuer: self.issuer.clone(),
             subject: subject.to_owned(),
-            name: name.unwrap_or(subject).to_owned(),
-            groups: self.groups(token)?,
+            name: name(&token.claims).unwrap_or(subject).to_owned(),
+            groups: self.groups(&token.claims)?.unwrap_or_default(),
             means: Means::JwtHeader,
             until: Some(until),
         })
@@ -213,7 +219,7 @@ impl Expected {
         Ok(())
     }
 
-    fn elsewhere(&self, token: &Token<'_>) -> Result<(), Doubt> {
+    pub(super) fn elsewhere(&self, token: &Token<'_>) -> Result<(), Doubt> {
         if token.text("iss") != Some(self.issuer.as_str()) {
             return Err(Doubt::Issuer);
         }
@@ -223,15 +229,16 @@ impl Expected {
         Ok(())
     }
 
-    /// A list of texts, or one text, which is one group whatever characters are in it.
-    fn groups(&self, token: &Token<'_>) -> Result<Vec<String>, Doubt> {
+    /// A list of texts, or one text, which is one group whatever characters are in it; `None` if
+    /// nothing is said of groups.
+    pub(super) fn groups(&self, claims: &Value) -> Result<Option<Vec<String>>, Doubt> {
         let claim = if self.groups_claim.starts_with('/') {
-            token.claims.pointer(&self.groups_claim)
+            claims.pointer(&self.groups_claim)
         } else {
-            token.claims.get(&self.groups_claim)
+            claims.get(&self.groups_claim)
         };
         let groups: Vec<&str> = match claim {
-            None | Some(Value::Null) => Vec::new(),
+            None | Some(Value::Null) => return Ok(None),
             Some(Value::String(one)) => vec![one],
             Some(Value::Array(several)) => several
                 .iter()
@@ -242,12 +249,20 @@ impl Expected {
         if groups.len() > GROUPS_MOST || !groups.iter().all(|group| plain(group)) {
             return Err(Doubt::Malformed);
         }
-        Ok(groups.into_iter().map(str::to_owned).collect())
+        Ok(Some(groups.into_iter().map(str::to_owned).collect()))
     }
 }
 
+/// What people call somebody of whom these claims are.
+pub(super) fn name(claims: &Value) -> Option<&str> {
+    ["email", "preferred_username", "name"]
+        .into_iter()
+        .filter_map(|claim| claims.get(claim)?.as_str())
+        .find(|name| plain(name))
+}
+
 /// A moment in whole seconds since 1970; fractions are cut off.
-fn seconds(value: &Value) -> Option<u64> {
+pub(super) fn seconds(value: &Value) -> Option<u64> {
     let Value::Number(number) = value else {
         return None;
     };

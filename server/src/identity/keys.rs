@@ -13,7 +13,7 @@ use std::{
 
 use reqwest::{Client, redirect::Policy};
 use tokio::sync::Mutex;
-use url::Url;
+use url::{Host, Url};
 
 use super::{
     Doubt,
@@ -214,6 +214,20 @@ impl Source {
         let surplus = at_hand.len().saturating_sub(SINGLE_MOST);
         at_hand.drain(..surplus);
     }
+}
+
+/// Whether what is read there cannot be changed on its way: https, or this very machine.
+#[must_use]
+pub fn protected(url: &Url) -> bool {
+    let here = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    (url.scheme() == "https" || url.scheme() == "http" && here)
+        && url.username().is_empty()
+        && url.password().is_none()
 }
 
 fn dated(keys: Vec<Key>) -> Vec<(Key, Instant)> {

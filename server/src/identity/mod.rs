@@ -1,20 +1,23 @@
-//! Who a request comes from, where a sign-on proxy in front of the console says so.
+//! Who a request comes from, where a sign-on proxy in front of the console or an OpenID provider
+//! says so.
 //!
 //! Exactly one mode holds at a time. What the proxy says is judged anew for every request; a
-//! session adds nothing to it. Knows nothing of sessions, pages or clusters.
+//! session adds nothing to it. What the provider says is judged once, at sign-in. Knows nothing of
+//! sessions, pages or clusters.
 
 mod assertion;
 mod grants;
 mod jwks;
 mod keys;
+mod oidc;
 mod peers;
 mod presented;
 mod presets;
+#[doc(hidden)]
+pub mod rehearsal;
 mod trusted_header;
 
 use axum::http::{HeaderMap, StatusCode};
-#[doc(hidden)]
-pub mod rehearsal;
 use quorate_domain::{
     audit::{Actor, Means},
     permission::Grant,
@@ -22,7 +25,8 @@ use quorate_domain::{
 
 pub use assertion::{Assertions, Expected};
 pub use grants::{Rule, Rules};
-pub use keys::{Patience, Place, Source};
+pub use keys::{Patience, Place, Source, protected};
+pub use oidc::{Answer, Begun, Oidc, Refusal, Registration, SignedOn, cookie_suffix};
 pub use peers::Peers;
 pub use presented::foreign;
 pub use presets::{Preset, PresetFacts};
@@ -81,6 +85,8 @@ pub enum Doubt {
     Signer,
     #[error("the assertion lacks something it must say")]
     Incomplete,
+    #[error("what was said belongs to somebody else")]
+    Subject,
     #[error("the assertion has expired")]
     Expired,
     #[error("the assertion does not hold yet")]
@@ -108,6 +114,8 @@ pub enum Identity {
     #[default]
     Local,
     Proxied(Box<Proxied>),
+    /// The console signs people in at an OpenID provider itself.
+    Oidc(Box<Oidc>),
 }
 
 #[derive(Debug)]
@@ -129,8 +137,16 @@ impl Identity {
     #[must_use]
     pub const fn proxied(&self) -> Option<&Proxied> {
         match self {
-            Self::Local => None,
+            Self::Local | Self::Oidc(_) => None,
             Self::Proxied(proxied) => Some(proxied),
+        }
+    }
+
+    #[must_use]
+    pub const fn oidc(&self) -> Option<&Oidc> {
+        match self {
+            Self::Oidc(oidc) => Some(oidc),
+            Self::Local | Self::Proxied(_) => None,
         }
     }
 

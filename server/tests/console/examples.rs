@@ -101,6 +101,7 @@ pub async fn of(
         }
         ("GET", _) => None,
         ("POST", "/sign-in") => return form(path, "name=nobody&password=wrong-password"),
+        ("POST", "/back-channel-logout") => return form(path, "logout_token=x"),
         ("POST", "/sign-out") => return form(path, ""),
         ("POST", "/password") => return form(path, "new=correct-horse-battery-staple"),
         ("POST", "/api/v1/clusters/{name}/preview") => Some(promote),

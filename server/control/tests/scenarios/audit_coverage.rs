@@ -74,6 +74,8 @@ const COVERED: &[&str] = &[
     "sign_in_by_link",
     "signed_out",
     "asserted_session",
+    "sign_on_refused",
+    "departed",
     "token_create",
     "token_revoke",
     "session_end",
@@ -335,6 +337,15 @@ async fn everything_about_people_makes_exactly_its_entries() {
     ledger.made(&access("sign_in")).await;
     control.asserted_session(&bob, Some("eve")).await.unwrap();
     ledger.made(&access("identity_changed")).await;
+    control.sign_on_refused("sign_in", "a test", &peer).await;
+    ledger.made(&access("sign_in")).await;
+    let gone = quorate_control::Departure {
+        issuer: "https://id.example".to_owned(),
+        subject: Some("anna".to_owned()),
+        sid: None,
+    };
+    assert_eq!(control.departed(&gone, &peer).await.unwrap(), 0);
+    ledger.made(&access("sign_out")).await;
     control.account_link(&machine, "bob").await.unwrap();
     ledger.made(&access("link_created")).await;
     control
