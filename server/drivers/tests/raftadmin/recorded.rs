@@ -8,14 +8,19 @@ use quorate_domain::{
     cluster::Kind,
     observation::{Answer as Heard, Note},
 };
-use quorate_drivers::{Applied, Driver};
+use quorate_drivers::{Applied, Driver, connect};
 use tempfile::TempDir;
 
 use crate::{
-    checks::{self, DEADLINE, Truth, apply, report},
-    driver, id,
+    LOOK,
+    checks::{self, Truth, apply, report},
+    connection, id, patient,
     stand_in::{Answer, Recorded, Stats, Token, message},
 };
+
+fn driver(seeds: Vec<String>) -> Arc<dyn Driver> {
+    connect(patient(seeds)).unwrap()
+}
 
 fn truth() -> Truth {
     Truth {
@@ -31,7 +36,7 @@ async fn recorded_answers_of_raftadmin_keep_the_contract_from_any_member() {
     for seed in ["a", "b", "c", "d"] {
         let driver = driver(recorded.seeds(&[seed]));
         checks::a_healthy_cluster_is_told_as_it_is(&driver, &truth()).await;
-        let seen = driver.observe(DEADLINE).await;
+        let seen = driver.observe(LOOK).await;
         assert_eq!(seen.kind, Kind::Raftadmin);
         assert_eq!((&seen.program, &seen.version), (&None, &None));
         assert_eq!(seen.notes, [Note::NoAuthentication]);
@@ -54,8 +59,8 @@ async fn recorded_answers_of_raftadmin_keep_the_contract_from_any_member() {
 #[tokio::test]
 async fn a_recorded_node_that_never_answers_costs_its_own_answer_only() {
     let recorded = Recorded::start().await;
-    let driver = driver(recorded.seeds(&["a"]));
-    driver.observe(DEADLINE).await;
+    let driver = connect(connection(recorded.seeds(&["a"]))).unwrap();
+    driver.observe(LOOK).await;
     recorded.nodes["c"].answer("Leader", Answer::Never);
     checks::a_failed_member_costs_its_own_answer_only(&driver, "c").await;
 }
@@ -64,14 +69,14 @@ async fn a_recorded_node_that_never_answers_costs_its_own_answer_only() {
 async fn recorded_answers_of_nodes_outside_and_without_quorum_are_told_as_they_are() {
     let recorded = Recorded::start().await;
     let driver = driver(recorded.seeds(&["a"]));
-    driver.observe(DEADLINE).await;
+    driver.observe(LOOK).await;
     let (a, d) = (&recorded.nodes["a"], &recorded.nodes["d"]);
     a.answer("Stats", Answer::Told(message("stats-no-quorum")));
     a.answer("Leader", Answer::Told(Vec::new()));
     d.answer("Stats", Answer::Told(message("stats-outside")));
     d.answer("Leader", Answer::Told(Vec::new()));
     d.answer("GetConfiguration", Answer::Told(message("outside")));
-    let seen = driver.observe(DEADLINE).await;
+    let seen = driver.observe(LOOK).await;
     let says = report(&seen, "a").says.as_ref().unwrap();
     assert!(!says.claims_leadership && says.names_leader.is_none());
     assert_eq!(report(&seen, "d").answer, Heard::NotStarted);
@@ -85,7 +90,7 @@ async fn a_state_machine_that_is_behind_has_applied_nobody_knows_what() {
     let mut stats = Stats::decode(&message("stats-b")[..]).unwrap();
     stats.stats.insert("fsm_pending".to_owned(), "3".to_owned());
     recorded.nodes["b"].answer("Stats", Answer::Told(stats.encode_to_vec()));
-    let seen = driver(recorded.seeds(&["a"])).observe(DEADLINE).await;
+    let seen = driver(recorded.seeds(&["a"])).observe(LOOK).await;
     assert_eq!(
         report(&seen, "b").says.as_ref().unwrap().applied_index,
         None
@@ -266,7 +271,7 @@ async fn a_change_is_sent_on_the_index_that_was_looked_up_and_on_nothing_else() 
     assert_eq!((sent.id.as_str(), sent.previous_index), ("d", 7));
 
     // What was decided on another membership is not sent at all.
-    let seen = driver.observe(DEADLINE).await;
+    let seen = driver.observe(LOOK).await;
     let step = quorate_domain::plan::Step {
         action: remove("d"),
         revision: quorate_domain::cluster::Revision("of another day".to_owned()),
