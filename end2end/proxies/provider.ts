@@ -1,9 +1,9 @@
 // A real OpenID provider: the npm package `oidc-provider`, with three people in it. Any password is
 // right; whoever has signed in once is known until their browser forgets it.
 
+import { webcrypto } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import Provider from "oidc-provider";
 
 /** Groups by person. Who is in none may do nothing. */
 export const PEOPLE: Record<string, string[]> = {
@@ -29,17 +29,22 @@ export class OpenId {
     });
     const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const openId = new OpenId(server, issuer);
-    server.on("request", openId.provider(redirects).callback());
+    const provider = await openId.provider(redirects);
+    server.on("request", provider.callback());
     return openId;
   }
 
-  private provider(redirects: string[]): any {
+  private async provider(redirects: string[]): Promise<any> {
+    // Node 18 has it, and not where the package looks for it.
+    (globalThis as any).crypto ??= webcrypto;
+    const { default: Provider } = await import("oidc-provider");
     const provider = new Provider(this.issuer, {
       clients: [
         {
           client_id: CLIENT.id,
           client_secret: CLIENT.secret,
           redirect_uris: redirects,
+          post_logout_redirect_uris: redirects.map((address) => `${new URL(address).origin}/`),
           grant_types: ["authorization_code"],
           response_types: ["code"],
         },
@@ -61,7 +66,7 @@ export class OpenId {
       // Proxies pass the token on; what it does not say they do not know.
       conformIdTokenClaims: false,
       pkce: { required: () => false },
-      features: { rpInitiatedLogout: { enabled: false } },
+      features: { rpInitiatedLogout: { enabled: true } },
       ttl: {
         IdToken: () => this.tokenLife,
         AccessToken: 3_600,

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 
 use crate::{
-    browsers, check, compile, etcd, golang, node, openbao, step,
+    browsers, check, compile, etcd, golang, node, openbao, proxies, step,
     tally::Tally,
     toolchain,
     unsteady::{self, CargoRun},
@@ -64,6 +64,9 @@ pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
     }
     if let Err(error) = journeys(workspace, extent, &mut tally) {
         tally.fail(format!("journeys: {error:#}"));
+    }
+    if let Err(error) = proxies::journeys(workspace, extent, &mut tally) {
+        tally.fail(format!("journeys behind proxies: {error:#}"));
     }
     Ok(tally.end())
 }
@@ -163,18 +166,31 @@ fn cargo_tests(
 
 /// Playwright's journeys against the release build.
 fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow::Result<()> {
-    let report = workspace.target().join("journeys.json");
-    let _ = fs::remove_file(&report);
     let mut command = playwright(workspace)?;
+    let text = "journeys in Chromium, on the demo cluster and on OpenBao";
+    counted(workspace, text, "journeys", &mut command, extent, tally)
+}
+
+/// Runs journeys and counts them under `name`.
+///
+/// # Errors
+/// If none ran, or the runner failed although no journey did.
+pub fn counted(
+    workspace: &Workspace,
+    text: &str,
+    name: &str,
+    command: &mut Command,
+    extent: Extent,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    let report = workspace.target().join(format!("{name}.json"));
+    let _ = fs::remove_file(&report);
     command.env("PLAYWRIGHT_JSON_OUTPUT_FILE", &report);
-    extent.tell(&mut command);
+    extent.tell(command);
     if extent == Extent::Usual {
         command.args(["--grep-invert", "@slow"]);
     }
-    let ended = step::run(
-        "journeys in Chromium, on the demo cluster and on OpenBao",
-        &mut command,
-    );
+    let ended = step::run(text, command);
     let report = fs::read(&report)
         .ok()
         .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
@@ -185,8 +201,8 @@ fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow:
     let stats = |key: &str| report["stats"][key].as_u64().unwrap_or(0);
     let unsteady = unsteady::journeys(&report);
     let (passed, failed) = (stats("expected") + stats("flaky"), stats("unexpected"));
-    tally.add("journeys", passed, failed);
-    tally.unsteady("journeys", &unsteady);
+    tally.add(name, passed, failed);
+    tally.unsteady(name, &unsteady);
     if passed + failed == 0 {
         bail!("none ran");
     }
