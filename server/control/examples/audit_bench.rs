@@ -151,6 +151,7 @@ async fn main() {
     together(&control).await;
     told.say();
     filled(&control).await;
+    paced(&control, &told).await;
     export(&control).await;
     large(directory.path());
 }

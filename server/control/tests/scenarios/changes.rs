@@ -5,7 +5,7 @@ use std::time::Duration;
 use quorate_control::{ControlError, Request};
 use quorate_domain::{
     action::Action,
-    audit::{EntryKind, Outcome},
+    audit::{EntryKind, Origin, Outcome},
     cluster::Role,
     event::Happening,
     job::{ChangeState, StepState},
@@ -60,6 +60,12 @@ async fn a_learner_is_promoted_confirmed_by_looking_and_recorded() {
     assert_eq!(outcome.intent_seq, Some(intent.seq));
     assert_eq!(outcome.outcome, Some(Outcome::Succeeded));
     assert_eq!(intent.actor.name, "ada");
+    assert_eq!(
+        (intent.origin, outcome.origin),
+        (Some(Origin::Person), Some(Origin::Console))
+    );
+    assert_eq!(intent.grants, stage.ada.grants);
+    assert!(intent.running_ms.unwrap() <= outcome.running_ms.unwrap());
     assert_eq!(
         intent.reason.as_deref(),
         Some("capacity for the new region")

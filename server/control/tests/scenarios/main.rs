@@ -11,5 +11,6 @@ mod overrides;
 mod people;
 mod places;
 mod restart;
+mod role_coverage;
 mod seeing;
 mod stage;

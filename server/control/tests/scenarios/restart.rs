@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use quorate_control::{Control, ControlError};
 use quorate_domain::{
     action::Action,
-    audit::{EntryKind, Outcome},
+    audit::{Entry, EntryKind, Outcome},
     job::{Change, ChangeState},
     permission::Duty,
 };
@@ -60,6 +60,11 @@ impl Doomed {
     }
 }
 
+async fn started(stage: &Stage) -> Vec<Entry> {
+    let entries = stage.entries().await.into_iter();
+    entries.filter(|entry| entry.action == "started").collect()
+}
+
 #[tokio::test]
 async fn a_change_left_open_is_looked_at_and_never_sent_again() {
     let cluster = Cluster::healthy(3, 1);
@@ -83,6 +88,14 @@ async fn a_change_left_open_is_looked_at_and_never_sent_again() {
     assert_ended(&change, ChangeState::Succeeded, &["n4 is a voter now"]);
     assert!(change.outcome.unwrap().contains("restart"));
     assert_eq!(stage.cluster.sent().len(), 1);
+    let starts = started(&stage).await;
+    assert!(starts[0].seen.is_null(), "nothing was before the first");
+    assert_eq!(starts[1].seen["stopped"], false);
+    assert!(
+        starts[1].text.contains("was not stopped before"),
+        "{}",
+        starts[1].text
+    );
     let story = stage.story().await;
     assert_eq!(story.len(), 2);
     assert_eq!(
@@ -214,6 +227,9 @@ async fn stopping_waits_for_records_and_what_happened_survives() {
         actions.iter().filter(|action| *action == "stopped").count(),
         1
     );
+    let again = started(&stage).await.pop().unwrap();
+    assert_eq!(again.seen["stopped"], true);
+    assert_eq!(again.seen["last_entry"], again.seq - 1);
     stage.settled().await;
     let events = stage.control.events(&stage.ada, None, 100).await.unwrap();
     let elections = events.iter().filter(|event| {
