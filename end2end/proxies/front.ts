@@ -113,6 +113,7 @@ export class Front {
   /** An HTTP/1.1 request through the proxy, from 127.0.0.2; redirects are not followed. */
   async ask(path: string, options: Asked = {}): Promise<Answered> {
     const answer = await this.open(path, options);
+    answer.setEncoding("utf8");
     let body = "";
     for await (const piece of answer) body += piece;
     return { status: answer.statusCode ?? 0, headers: answer.headers, body };

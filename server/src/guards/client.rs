@@ -36,7 +36,7 @@ pub fn address(headers: &HeaderMap, peer: &str, trusted: &Peers) -> Option<Strin
 /// Left to right; `None` is what cannot be read.
 fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     if headers.contains_key(LIST) {
-        return pieces(headers, LIST, |piece| hop(piece));
+        return pieces(headers, LIST, hop);
     }
     pieces(headers, STANDARD, |piece| {
         piece.split(';').find_map(|pair| {
