@@ -201,7 +201,6 @@ async fn plain(directory: &Path) {
         "/s",
         "",
     );
-    connection.close().await.unwrap();
     let mut waits = Vec::new();
     let mut ticks = tokio::time::interval(PACE);
     for _ in 0..PACED {
@@ -218,6 +217,7 @@ async fn plain(directory: &Path) {
     let note = format!("median {:.1} ms", of_hundred(&waits, 50));
     let name = "plain SQLite insert at 100/s, 99 of 100";
     say(name, of_hundred(&waits, 99), "ms", &note);
+    connection.close().await.unwrap();
 }
 
 async fn together(control: &Control) {
@@ -260,7 +260,6 @@ async fn paced(control: &Control, told: &Told) {
     let at = |count: usize| of_hundred(&waits, count);
     say("intent durable at 100/s, median", at(50), "ms", "");
     say("intent durable at 100/s, 99 of 100", at(99), "ms", "aim 5");
-}
     say(
         "intent durable at 100/s, at most",
         waits[waits.len() - 1],
@@ -289,6 +288,7 @@ async fn filled(control: &Control) {
     }
     let took = began.elapsed().as_secs_f64();
     say("filling the log to a million entries", took, "s", "");
+}
 
 /// What was written above, exported from the database.
 async fn export(control: &Control) {
