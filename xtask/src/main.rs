@@ -41,10 +41,10 @@ usage: cargo xtask COMMAND
   dev [ARGS]      the demo, rebuilt and started anew whenever a source changes
   check           format, lints for server and browser, size of what the browser downloads
   test [--all]    check, all tests, build, journeys in a browser; --all adds the slow rounds
-  proxies         fetch nginx, Apache, Caddy and Traefik, for the journeys behind them
-  bench           build, then measure and print: bytes, change to pixel, memory, reads a second
   fuzz [TARGET]   what reads texts from outside, under coverage-guided fuzzing
                   (--seconds 60 of each target)
+  proxies         fetch nginx, Apache, Caddy and Traefik, for the journeys behind them
+  bench           build, then measure and print: bytes, change to pixel, memory, reads a second
 
 Whatever is missing is fetched into target/tools, and said first.";
 
@@ -75,8 +75,8 @@ fn run(command: &str, rest: &[String]) -> anyhow::Result<ExitCode> {
         ("test", ["--all"]) => test::run(&workspace, test::Extent::All),
         ("proxies", []) => proxies::need(&workspace).map(done),
         ("bench", _) => bench::run(&workspace, rest),
-        ("" | "help" | "--help" | "-h", []) => {
         ("fuzz", words) => fuzz::run(&workspace, words),
+        ("" | "help" | "--help" | "-h", []) => {
             eprintln!("{USAGE}");
             Ok(ExitCode::SUCCESS)
         }

@@ -214,8 +214,8 @@ impl Control {
         let lock = store::lock(&settings.data_dir)?;
         let version = settings.version.clone();
         let (control, events) = Self::open(settings, Some(lock)).await?;
-        control.start_loops(events);
         let before = control.inner.audit.before().await?;
+        control.start_loops(events);
         jobs::resume(&control).await?;
         let now = control.now();
         if let Err(error) = control.inner.audit.started(&version, &before, now).await {
