@@ -156,12 +156,12 @@ mod tests {
             seen: Value::Null,
             sent: serde_json::json!({ "a": text }),
             received: Value::String(text.to_owned()),
-        }
-    }
-
             origin: None,
             grants: Vec::new(),
             running_ms: None,
+        }
+    }
+
     /// A reader of RFC 4180 that knows nothing of the writer.
     fn cells(line: &str) -> Vec<String> {
         let (mut cells, mut cell, mut inside) = (Vec::new(), String::new(), false);
