@@ -119,12 +119,10 @@ fn lost(missed: &Missed) -> Meaning {
             code: wire.code(),
             text: format!("It could not be sent: {wire}."),
         },
-        Missed::Said { code, .. }
-            if matches!(
-                code,
-                Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied
-            ) =>
-        {
+        Missed::Said {
+            code: Code::Unimplemented | Code::Unauthenticated | Code::PermissionDenied,
+            ..
+        } => {
             let denied = !missed.has_no_such_service();
             Meaning::NotDone {
                 code: if denied { "denied" } else { "not-raftadmin" },
