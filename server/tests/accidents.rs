@@ -21,4 +21,10 @@ mod openbao_cluster;
 mod openziti;
 #[path = "../drivers/tests/openziti_stand_in/mod.rs"]
 mod openziti_stand_in;
+#[path = "accidents/raftadmin.rs"]
+mod raftadmin;
+// It is shared with the driver's own tests.
+#[allow(dead_code)]
+#[path = "../drivers/tests/raftadmin/nodes.rs"]
+mod raftadmin_nodes;
 mod support;

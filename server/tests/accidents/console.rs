@@ -70,6 +70,7 @@ impl Console {
             join_allowed: vec![
                 "http://127.0.0.0/8:*".to_owned(),
                 "tls:127.0.0.0/8:*".to_owned(),
+                "127.0.0.0/8:*".to_owned(),
             ],
         };
         let running = Running::with(|settings| settings.clusters.push(cluster)).await;
