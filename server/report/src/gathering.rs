@@ -285,10 +285,7 @@ impl Gathering {
             who: entry.actor.name.clone(),
             means: entry.actor.means,
             action: entry.action.clone(),
-            cluster: entry
-                .cluster
-                .as_ref()
-                .map_or(String::new(), |it| it.0.clone()),
+            cluster: place(entry).unwrap_or_default(),
             member: entry.member.as_ref().map(|it| it.0.clone()),
             reason: self.kept(entry.reason.as_deref()),
             ticket: self.kept(entry.ticket.as_deref()),
@@ -314,9 +311,9 @@ impl Gathering {
             time: entry.time,
             who: entry.actor.name.clone(),
             means: entry.actor.means,
-            from: entry.source.peer.clone(),
+            from: Some(entry.source.address().to_owned()).filter(|it| !it.is_empty()),
             action: entry.action.clone(),
-            cluster: entry.cluster.as_ref().map(|it| it.0.clone()),
+            cluster: place(entry),
             member: entry.member.as_ref().map(|it| it.0.clone()),
             text: self.kept(Some(&entry.text)).unwrap_or_default(),
             reason: self.kept(entry.reason.as_deref()),
@@ -340,6 +337,15 @@ fn answers_something(bytes: &[u8]) -> bool {
     const NAME: &[u8] = b"\"intent_seq\":";
     let mut windows = bytes.windows(NAME.len() + 1);
     windows.any(|window| window.starts_with(NAME) && window.last().is_some_and(u8::is_ascii_digit))
+}
+
+/// The cluster, and in a program of many groups which of them.
+fn place(entry: &Entry) -> Option<String> {
+    let cluster = entry.cluster.as_ref()?;
+    Some(match &entry.group {
+        Some(group) => format!("{cluster}/{group}"),
+        None => cluster.to_string(),
+    })
 }
 
 fn failed_to_sign_in(entry: &Entry) -> bool {

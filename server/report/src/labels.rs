@@ -43,7 +43,7 @@ impl Words {
             Means::CommandLine => self.chinese("command line", "命令行"),
             Means::Console => self.chinese("the console", "控制台"),
             Means::Nobody => self.chinese("not identified", "未识别"),
-            _ => self.chinese("OpenID provider", "OpenID 提供方"),
+            Means::Oidc => self.chinese("OpenID provider", "OpenID 提供方"),
         }
     }
 

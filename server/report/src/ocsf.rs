@@ -102,7 +102,9 @@ fn own(class: Class, entry: &Entry) -> Map<String, Value> {
             add("api", api);
             let cluster = entry.cluster.iter().map(|name| ("cluster", &name.0));
             let member = entry.member.iter().map(|id| ("member", &id.0));
+            let group = entry.group.iter().map(|name| ("group", name));
             let resources: Vec<Value> = cluster
+                .chain(group)
                 .chain(member)
                 .map(|(kind, name)| json!({ "type": kind, "name": name, "uid": name }))
                 .collect();
@@ -189,7 +191,7 @@ fn actor(entry: &Entry) -> Value {
 }
 
 fn source(entry: &Entry) -> Value {
-    let peer = entry.source.peer.as_deref().unwrap_or_default();
+    let peer = entry.source.address();
     match peer.parse::<std::net::IpAddr>() {
         Ok(address) => json!({ "ip": address.to_string() }),
         Err(_) if peer.is_empty() => json!({ "name": word(&entry.actor.means) }),

@@ -73,7 +73,7 @@ impl Sheet {
             let drawn_bold = line.style == Style::Bold && first.font == CHINESE;
             if drawn_bold {
                 self.content.set_stroke_rgb(red, green, blue);
-                self.content.set_line_width(size / 28.0);
+                self.content.set_line_width(size / 42.0);
                 self.content
                     .set_text_rendering_mode(TextRenderingMode::FillStroke);
             }

@@ -215,7 +215,8 @@ fn other(words: Words, row: &OtherRow) -> Vec<Cell> {
     }
     let mut what = vec![Piece::new(action).bold(), Piece::new(row.text.clone())];
     if let Some(reason) = &row.reason {
-        what.push(Piece::new(reason.clone()).sized(7.2).muted());
+        let reason = words.named(words.reason(), reason);
+        what.push(Piece::new(reason).sized(7.2).muted());
     }
     vec![
         entry(row.seq, row.time),

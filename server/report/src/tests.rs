@@ -173,7 +173,7 @@ fn a_report_says_what_was_looked_at_what_changed_and_how_to_check_it() {
         "Audit report",
         "All 5 entries of the log, from the first to entry 5.",
         "Every entry from 1 to 5 was looked at, in order and without a gap, and none was left out.",
-        "Entries after number 5 were written after this checkpoint",
+        "Whatever was written after entry 5 is not in this report",
         "Counted in the summary and not listed one by one: 1.",
         "n4: learner → voter",
         "voters 3 → 4",
@@ -278,11 +278,7 @@ fn the_fonts_hold_every_label() {
         ] {
             labels.push(words.ended(outcome).to_owned());
         }
-        for means in [
-            Means::Password,
-            Means::JwtHeader,
-            Means::TrustedHeader,
-        ] {
+        for means in [Means::Password, Means::JwtHeader, Means::TrustedHeader] {
             labels.push(words.means(means).to_owned());
         }
         for action in ["add_learner", "transfer", "defragment", "override_lifted"] {

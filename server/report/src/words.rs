@@ -89,6 +89,7 @@ labels! {
     approvals: "Approvals", "批准";
     outcome: "Outcome", "结果";
     by: "by", "操作人";
+    reason: "Reason", "原因";
     ticket: "Ticket", "工单";
     no_reason: "no reason given", "未填写原因";
     no_approvals: "none", "无";
@@ -125,9 +126,9 @@ labels! {
     commands_about: "keys.txt holds the log's public key, which you should have from elsewhere than \
         this document. Neither command needs a server or a network.",
         "keys.txt 中是该日志的公钥，应从本文件以外的途径取得。这些命令不需要服务器或网络。";
-    digest_equals: "The digest that the first command prints is the one above. The second ends with \
-        “proved” and the exit status 0.",
-        "第一条命令输出的摘要应与上文一致。第二条以“proved”结束，退出状态为 0。";
+    digest_equals: "The digest that the first command prints is the one above. The last line of \
+        the second begins with “proved”, and its exit status is 0.",
+        "第一条命令输出的摘要应与上文一致。第二条命令输出的最后一行以“proved”开头，退出状态为 0。";
     again: "Whoever runs the console can make the bundle again, to the byte, for as long as the log \
         has the same keys:",
         "只要日志的密钥不变，控制台的管理者可以逐字节重新生成该归档包：";
@@ -275,10 +276,10 @@ impl Words {
         let size = number(size);
         match self.english() {
             true => format!(
-                "Entries after number {size} were written after this checkpoint and are not in this \
-                 report."
+                "Whatever was written after entry {size} is not in this report: it ends at this \
+                 checkpoint."
             ),
-            false => format!("第 {size} 条之后的条目写于本检查点之后，不在本报告内。"),
+            false => format!("第 {size} 条之后写入的内容不在本报告内：报告截至本检查点。"),
         }
     }
 
