@@ -111,6 +111,8 @@ pub struct Receipt {
     pub member: Option<quorate_domain::cluster::MemberId>,
     /// The backend took the wish and will carry it out later, in its own loop.
     pub deferred: bool,
+    /// What the backend said beside its yes, for people: often what is left to be done by hand.
+    pub note: Option<String>,
 }
 
 /// A snapshot that was verified to its end.

@@ -95,6 +95,14 @@ fn every_mistake_is_named_with_its_key_and_what_is_expected() {
             "clusters[0].seeds: seed `srv:_raft`: the name needs a domain",
         ),
         (
+            "[[clusters]]\nname = \"a\"\nkind = \"openbao\"\nseeds = [\"consul:https://host:8501\"]",
+            "clusters[0].seeds: seed `consul:https://host:8501`: expected an address and a service",
+        ),
+        (
+            "[server]\nresolver = \"dns.example\"",
+            "server.resolver: expected a number with or without port",
+        ),
+        (
             &cluster("tags = \"a\""),
             "clusters[0].tags: expected a list of texts",
         ),

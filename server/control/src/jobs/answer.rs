@@ -17,6 +17,9 @@ pub(crate) enum How {
         snapshot: Option<SnapshotReceipt>,
         member: Option<MemberId>,
         deferred: bool,
+        /// What the backend said beside its yes.
+        #[serde(default)]
+        note: Option<String>,
     },
     Refused {
         code: String,
@@ -36,6 +39,7 @@ impl From<Applied> for Answer {
                     snapshot: receipt.snapshot,
                     member: receipt.member,
                     deferred: receipt.deferred,
+                    note: receipt.note,
                 },
                 exchange: receipt.exchange,
             },

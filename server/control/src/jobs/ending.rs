@@ -14,6 +14,7 @@ use crate::{
     actions,
     audit::{Draft, console},
     watch::LOOK_WAIT,
+    wording,
 };
 
 /// How long the end of a change waits for its record before it is shown all the same.
@@ -43,6 +44,15 @@ impl Ending {
 
     pub(crate) fn with(mut self, exchange: Exchange) -> Self {
         self.exchange = exchange;
+        self
+    }
+
+    /// With what the backend said beside its yes.
+    pub(crate) fn noting(mut self, note: Option<String>) -> Self {
+        if let Some(note) = note {
+            let note = wording::clause(&note);
+            self.text = format!("{} The backend says: {note}.", self.text);
+        }
         self
     }
 

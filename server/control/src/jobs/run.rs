@@ -93,15 +93,16 @@ impl Job {
             }
             How::Accepted {
                 snapshot: Some(receipt),
+                note,
                 ..
-            } => Some(self.snapshot_taken(receipt, exchange).await),
+            } => Some(self.snapshot_taken(receipt, exchange).await.noting(note)),
             How::Accepted { snapshot: None, .. }
                 if change.plan.expectation == Expectation::Receipt =>
             {
                 let text = "The backend accepted and gave no receipt that could be checked.";
                 Some(Ending::unknown(text, Some(exchange)))
             }
-            How::Accepted { member, .. } => {
+            How::Accepted { member, note, .. } => {
                 let mut change = change.clone();
                 change.plan.expectation = expectation(&change.plan.expectation, member);
                 self.edit(|shown| {
@@ -110,7 +111,7 @@ impl Job {
                 });
                 let looked = self.look_for(&change.plan.expectation, patience).await;
                 self.judge(&change, looked, None)
-                    .map(|ending| ending.with(exchange))
+                    .map(|ending| ending.with(exchange).noting(note))
             }
             How::Lost { text } => {
                 let waiting = format!("The answer was lost ({}).", wording::clause(&text));

@@ -212,6 +212,7 @@ impl View {
 pub(super) struct Receipt {
     pub member: Option<String>,
     pub snapshot: Option<Mark>,
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Applied, Exchange, Receipt, SnapshotReceipt,
     http::{Reply, Wire, address_of},
+    word::is_word,
 };
 
 /// How often a node may send us on to another before we give up. A node that does so has
@@ -141,7 +142,9 @@ fn accepted(exchange: Exchange, reply: &Reply, body: &Value) -> Applied {
         return Applied::Unknown { exchange, text };
     };
     let snapshot = (body["action"] == "snapshot").then(|| {
-        let Words { member, snapshot } = words.clone();
+        let Words {
+            member, snapshot, ..
+        } = words.clone();
         kept(member, snapshot.as_ref())
     });
     Applied::Accepted(Receipt {
@@ -149,6 +152,8 @@ fn accepted(exchange: Exchange, reply: &Reply, body: &Value) -> Applied {
         snapshot,
         member: words.member.map(MemberId),
         deferred: false,
+        // The change is done, whatever was written beside it.
+        note: words.note.filter(|note| is_word(note) && !note.is_empty()),
     })
 }
 
@@ -180,5 +185,38 @@ fn refused(exchange: Exchange, code: &str, text: &str) -> Applied {
         exchange,
         code: code.to_owned(),
         text: text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+
+    use super::*;
+
+    fn noted(body: &str) -> Option<String> {
+        let reply = Reply {
+            status: 200,
+            headers: reqwest::header::HeaderMap::new(),
+            body: body.to_owned().into(),
+            certificate: None,
+        };
+        match accepted(Exchange::default(), &reply, &json!({ "action": "remove" })) {
+            Applied::Accepted(receipt) => receipt.note,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_an_agent_says_beside_its_yes_is_kept_if_it_can_stand_on_a_page() {
+        let said = r#"{"member":"n4","note":"Stop the process of n4."}"#;
+        assert_eq!(noted(said).as_deref(), Some("Stop the process of n4."));
+        for silent in [
+            r#"{"member":"n4"}"#,
+            r#"{"member":"n4","note":""}"#,
+            r#"{"member":"n4","note":"4n\u202e"}"#,
+        ] {
+            assert_eq!(noted(silent), None, "{silent}");
+        }
     }
 }

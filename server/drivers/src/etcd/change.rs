@@ -222,6 +222,7 @@ fn judge(sent: Value, reply: &Reply) -> Applied {
             snapshot: None,
             member: newcomer.map(|member| member_id(member.id)),
             deferred: false,
+            note: None,
         });
     };
     match failure.meaning() {

@@ -206,6 +206,7 @@ fn taken(
         snapshot: Some(receipt),
         member: None,
         deferred: false,
+        note: None,
     })
 }
 

@@ -177,6 +177,7 @@ fn snapshot_taken(
         snapshot: Some(receipt),
         member: None,
         deferred: false,
+        note: None,
     })
 }
 
@@ -269,6 +270,7 @@ pub(super) fn accepted(
         snapshot: None,
         member,
         deferred,
+        note: None,
     })
 }
 

@@ -299,6 +299,7 @@ impl Openziti {
             }),
             member: None,
             deferred: false,
+            note: None,
         })
     }
 

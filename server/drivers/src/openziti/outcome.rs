@@ -137,6 +137,7 @@ pub(super) fn accepted(exchange: Exchange, member: Option<MemberId>) -> Applied 
         snapshot: None,
         member,
         deferred: false,
+        note: None,
     })
 }
 

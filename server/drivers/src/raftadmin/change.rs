@@ -400,6 +400,7 @@ fn judged(
             snapshot,
             member,
             deferred: false,
+            note: None,
         }),
         Some(Meaning::NotDone { code, text }) => refused(exchange, code, text),
         Some(Meaning::Unknown { text }) => Applied::Unknown { exchange, text },

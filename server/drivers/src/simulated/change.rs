@@ -194,6 +194,7 @@ fn accepted(
         snapshot,
         member,
         deferred,
+        note: None,
     })
 }
 
