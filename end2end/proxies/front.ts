@@ -2,11 +2,12 @@
 
 import type { IncomingMessage } from "node:http";
 import { request as ask } from "node:https";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { freePorts } from "../clusters/ports.ts";
 import { Program, until } from "../clusters/program.ts";
 import { quorate, run } from "../console/quorate.ts";
 import { Gate } from "./gate.ts";
+import { fixedPorts } from "./ports.ts";
 import { OpenId, CLIENT } from "./provider.ts";
 import { certificate, recipe, write, type Values } from "./recipe.ts";
 
@@ -51,8 +52,22 @@ export class Front {
     private readonly programs: Program[],
   ) {}
 
-  static async start(kind: Kind, folder: string, mount = "/quorate"): Promise<Front> {
-    const [port, inner] = await freePorts(2);
+  /** @param parent a folder of its own is made in it */
+  static async start(kind: Kind, parent: string, mount = "/quorate"): Promise<Front> {
+    for (let again = 1; ; again += 1) {
+      const folder = join(parent, String(again));
+      mkdirSync(folder, { recursive: true });
+      try {
+        return await Front.begin(kind, folder, mount);
+      } catch (error) {
+        // Somebody else may have taken a port meanwhile.
+        if (!(error instanceof EndedAtOnce) || again === 5) throw error;
+      }
+    }
+  }
+
+  private static async begin(kind: Kind, folder: string, mount: string): Promise<Front> {
+    const [port, inner] = await fixedPorts(2);
     const outside = `https://${HOST}:${port}`;
     const openId = await OpenId.start([`${outside}/oauth2/callback`, `${outside}/quorate-sso`]);
     const gate = kind.signsIn === "gate" ? await Gate.start(outside, openId.issuer) : undefined;
@@ -74,7 +89,9 @@ export class Front {
     const console = new Program(quorate(), ["serve", "--config", config], { log: join(folder, "console.log") });
     const programs = [console];
     try {
+      const consoleEnded = endOf(console);
       await until("the console is ready", async () => {
+        consoleEnded("the console", folder);
         try {
           return (await fetch(`http://127.0.0.1:${inner}/readyz`)).ok ? true : undefined;
         } catch {
@@ -92,11 +109,10 @@ export class Front {
       };
       const proxy = kind.start(place);
       programs.push(proxy);
-      let over = false;
-      void proxy.ended.then(() => (over = true));
+      const proxyEnded = endOf(proxy);
       const front = new Front(kind, port!, mount, `${outside}${mount}`, openId, gate, lines.at(-1)!, programs);
       await until(`${kind.name} answers`, async () => {
-        if (over) throw new Error(`${kind.name} ended at once: see ${folder}`);
+        proxyEnded(kind.name, folder);
         try {
           return (await front.ask("/api/v1/clusters")).status === 401 ? true : undefined;
         } catch {
@@ -173,6 +189,17 @@ export interface Answered {
   status: number;
   headers: IncomingMessage["headers"];
   body: string;
+}
+
+class EndedAtOnce extends Error {}
+
+/** Throws once the program has ended. */
+function endOf(program: Program): (name: string, folder: string) => void {
+  let over = false;
+  void program.ended.then(() => (over = true));
+  return (name, folder) => {
+    if (over) throw new EndedAtOnce(`${name} ended at once; its log is in ${folder}`);
+  };
 }
 
 async function stop(programs: Program[], openId: OpenId, gate: Gate | undefined) {

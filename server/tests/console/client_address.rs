@@ -65,8 +65,9 @@ async fn one_who_guesses_behind_a_proxy_does_not_slow_the_others() {
     let console = behind_a_proxy().await;
     let mut refused = false;
     // The wait doubles with each guess: even where one takes long, a later one comes too early.
-    for _ in 0..14 {
-        let to = guess(&console, "ada", "203.0.113.9").await;
+    for forged in 1..15 {
+        let list = format!("1.1.1.{forged}, 203.0.113.9");
+        let to = guess(&console, "ada", &list).await;
         refused = to.contains("problem=throttled");
         if refused {
             break;
@@ -75,8 +76,6 @@ async fn one_who_guesses_behind_a_proxy_does_not_slow_the_others() {
     assert!(refused, "guessing is never slowed");
     let to = guess(&console, "bob", "198.51.100.7").await;
     assert!(to.contains("problem=sign-in-failed"), "{to}");
-    let to = guess(&console, "ada", "1.1.1.1, 203.0.113.9").await;
-    assert!(to.contains("problem=throttled"), "another list, {to}");
     console.stop().await;
 }
 
