@@ -49,9 +49,7 @@ mod wire;
 mod wording;
 
 pub use asserted::{Departure, SIGNED_ON, key};
-pub use audit::{
-    Every, Export, Format, Keeping, Outside, OutsideFile, ReportPlan, verify_log,
-};
+pub use audit::{Every, Export, Format, Keeping, Outside, OutsideFile, ReportPlan, verify_log};
 pub use clusters::is_join_rule;
 pub use error::ControlError;
 pub use quorate_report::Language;
