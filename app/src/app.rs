@@ -45,6 +45,8 @@ fn pages() -> impl IntoView {
                 StaticVec::from(vec![
                     route(StaticSegment(""), Page::Fleet),
                     route(one_of("clusters", "name"), Page::Cluster),
+                    route(of_cluster(), Page::Groups),
+                    route((of_cluster(), ParamSegment("group")), Page::Cluster),
                     route(StaticSegment("problems"), Page::Problems),
                     route(StaticSegment("changes"), Page::Changes),
                     route(one_of("changes", "id"), Page::Change),
@@ -63,6 +65,15 @@ fn one_of(
     parameter: &'static str,
 ) -> (StaticSegment<&'static str>, ParamSegment) {
     (StaticSegment(all), ParamSegment(parameter))
+}
+
+fn of_cluster() -> (
+    StaticSegment<&'static str>,
+    ParamSegment,
+    StaticSegment<&'static str>,
+) {
+    let (all, parameter) = one_of("clusters", "name");
+    (all, parameter, StaticSegment("groups"))
 }
 
 fn route<Path>(path: Path, page: Page) -> AnyNestedRoute

@@ -36,10 +36,17 @@ pub fn path(to: &str) -> String {
     use_context::<BasePath>().unwrap_or_default().path(to)
 }
 
-/// The page of a cluster.
+/// The page of a cluster, or of one group of a program of many: `cluster/group`.
 #[must_use]
 pub fn cluster_path(name: &str) -> String {
-    path(&format!("/clusters/{}", segment(name)))
+    match name.split_once('/') {
+        None => path(&format!("/clusters/{}", segment(name))),
+        Some((name, group)) => path(&format!(
+            "/clusters/{}/groups/{}",
+            segment(name),
+            segment(group)
+        )),
+    }
 }
 
 /// The page of a change.

@@ -53,8 +53,8 @@ impl Topic {
         let mut parts = path.trim_matches('/').splitn(2, '/');
         match (parts.next().unwrap_or_default(), parts.next()) {
             ("" | "problems", None) => Self::Fleet,
-            ("clusters", Some(name)) => Self::Cluster {
-                name: title::decode(name),
+            ("clusters", Some(rest)) => Self::Cluster {
+                name: title::place(rest),
             },
             ("changes", None) => Self::Changes,
             ("changes", Some(id)) => Self::Change {
@@ -140,7 +140,7 @@ pub async fn opening_state(
     topic: &Topic,
 ) -> Result<PageState, quorate_control::ControlError> {
     match topic {
-        Topic::Cluster { name } => control.refresh(who, Some(name)).await,
+        Topic::Cluster { name } => control.refresh(who, Some(place(name).0)).await,
         Topic::Fleet | Topic::Change { .. } => control.refresh(who, None).await,
         Topic::Changes | Topic::Rail => {}
     }
@@ -165,18 +165,57 @@ pub async fn page_state(
     match topic {
         Topic::Fleet | Topic::Rail => {}
         Topic::Cluster { name } => {
-            state.cluster = Some(control.view_now(who, name)?);
-            state.events = control.events(who, Some(name), 30).await?;
-            state.changes = control.changes(who, Some(name), None, 5).await?.items;
+            let (cluster, group) = place(name);
+            state.cluster = Some(view_of(control, who, cluster, group).await?);
+            let all = control.changes(who, Some(cluster), None, 5).await?.items;
+            state.changes = match group {
+                None => all,
+                Some(_) => of_group(all, group),
+            };
+            // What happened is told of the program as a whole.
+            if group.is_none() {
+                state.events = control.events(who, Some(cluster), 30).await?;
+            }
         }
         Topic::Changes => state.changes = control.changes(who, None, None, 100).await?.items,
         Topic::Change { id } => {
             let change = control.change(who, id).await?;
-            state.cluster = Some(control.view_now(who, change.cluster.as_str())?);
+            let (cluster, group) = (change.cluster.as_str(), change.group.as_deref());
+            state.cluster = Some(view_of(control, who, cluster, group).await?);
             state.changes = vec![change];
         }
     }
     Ok(state)
+}
+
+/// A cluster's name, and a group's after a slash: a cluster's name holds none.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub fn place(name: &str) -> (&str, Option<&str>) {
+    match name.split_once('/') {
+        Some((cluster, group)) => (cluster, Some(group)),
+        None => (name, None),
+    }
+}
+
+#[cfg(feature = "ssr")]
+async fn view_of(
+    control: &quorate_control::Control,
+    who: &quorate_control::Operator,
+    cluster: &str,
+    group: Option<&str>,
+) -> Result<ClusterView, quorate_control::ControlError> {
+    match group {
+        Some(group) => control.group_view(who, cluster, group).await,
+        None => control.view_now(who, cluster),
+    }
+}
+
+#[cfg(feature = "ssr")]
+fn of_group(changes: Vec<Change>, group: Option<&str>) -> Vec<Change> {
+    let of = changes.into_iter();
+    of.filter(|change| change.group.as_deref() == group)
+        .collect()
 }
 
 #[cfg(test)]
@@ -193,6 +232,10 @@ mod tests {
             }
         );
         assert_eq!(topic.query(), "page=cluster&name=a%20%26b");
+        let group = Topic::of_path("/clusters/a/groups/g%207");
+        assert_eq!(group.query(), "page=cluster&name=a%2Fg%207");
+        let list = Topic::of_path("/clusters/a/groups");
+        assert_eq!(list.query(), "page=cluster&name=a");
         assert_eq!(Topic::of_path("/"), Topic::Fleet);
         assert_eq!(Topic::of_path("/audit/3"), Topic::Rail);
     }

@@ -110,7 +110,7 @@ impl Follower {
         self.nothing_wrong();
         self.live.state.update(|state| {
             let stays = match (topic, &state.cluster) {
-                (Topic::Cluster { name }, Some(view)) => view.name.as_str() == name,
+                (Topic::Cluster { name }, Some(view)) => view.is_of(name),
                 _ => false,
             };
             if !stays {

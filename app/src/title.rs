@@ -19,7 +19,7 @@ pub fn name_of_path(path: &str) -> Option<String> {
     let (first, rest) = (parts.next()?, parts.next());
     let title = match (first, rest) {
         ("", None) => words::FLEET.to_owned(),
-        ("clusters", Some(name)) => decode(name),
+        ("clusters", Some(rest)) => place(rest),
         ("problems", None) => words::PROBLEMS.to_owned(),
         ("changes", None) => words::CHANGES.to_owned(),
         ("changes", Some(_)) => words::CHANGE.to_owned(),
@@ -30,6 +30,14 @@ pub fn name_of_path(path: &str) -> Option<String> {
         _ => return None,
     };
     Some(title)
+}
+
+/// What a path below `clusters/` is about: a cluster, also for the list of its groups, or
+/// `cluster/group`.
+#[must_use]
+pub fn place(rest: &str) -> String {
+    let rest = rest.strip_suffix("/groups").unwrap_or(rest);
+    decode(&rest.replacen("/groups/", "/", 1))
 }
 
 /// Undoes [`crate::base::segment`]; what is no valid text stays as it is written.
@@ -62,6 +70,8 @@ mod tests {
     fn every_page_has_a_title_of_its_own() {
         assert_eq!(of_path("/"), "Fleet · Quorate");
         assert_eq!(of_path("/clusters/a%20b"), "a b · Quorate");
+        assert_eq!(of_path("/clusters/a/groups"), "a · Quorate");
+        assert_eq!(of_path("/clusters/a/groups/g%2F7"), "a/g/7 · Quorate");
         assert_eq!(of_path("/audit/17"), "Audit entry 17 · Quorate");
         assert_eq!(of_path("/nowhere"), "Quorate");
     }

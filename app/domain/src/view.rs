@@ -92,7 +92,8 @@ pub struct MemberView {
     pub applied_index: Option<u64>,
     pub lag: Option<u64>,
     pub lag_source: Option<LagSource>,
-    /// Age of the leader's last contact with it, as the leader tells.
+    /// Age of the leader's last contact with it, as the leader tells; its own word where the
+    /// leader tells nothing.
     pub last_contact_ms: Option<u64>,
     /// Age of its own last answer; `None` if it never answered.
     pub age_ms: Option<u64>,
@@ -200,6 +201,26 @@ impl ClusterView {
     #[must_use]
     pub fn is_led_by(&self, id: &MemberId) -> bool {
         self.leader.status == LeaderStatus::Agreed && self.leader.member.as_ref() == Some(id)
+    }
+
+    /// What this is the view of: the cluster's name, or `cluster/group` for one group of a program
+    /// of many. A cluster's name holds no slash.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.group {
+            None => self.name.to_string(),
+            Some(group) => format!("{}/{group}", self.name),
+        }
+    }
+
+    /// Whether `place` names what this is the view of.
+    #[must_use]
+    pub fn is_of(&self, place: &str) -> bool {
+        let (name, group) = match place.split_once('/') {
+            Some((name, group)) => (name, Some(group)),
+            None => (place, None),
+        };
+        self.name.as_str() == name && self.group.as_deref() == group
     }
 
     /// The program, as people write it: the title without its version.

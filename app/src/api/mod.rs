@@ -11,6 +11,7 @@ pub mod audit_rows;
 mod caller;
 pub mod change;
 mod failure;
+pub mod groups;
 pub mod page;
 pub mod preview;
 pub mod submit;

@@ -15,9 +15,10 @@ use super::Failure;
 #[server(name = PreviewChange, prefix = "/api/ui", endpoint = "preview", input = Json)]
 pub async fn preview(cluster: String, action: Action) -> Result<Preview, Failure> {
     let caller = Caller::here()?;
+    let (cluster, group) = crate::live::place(&cluster);
     caller
         .control
-        .preview(&caller.who, &cluster, &action)
+        .preview_in(&caller.who, cluster, group, &action)
         .await
         .map_err(|error| caller.failed(&error))
 }

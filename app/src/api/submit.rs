@@ -30,17 +30,18 @@ pub struct Wish {
 #[server(name = SubmitChange, prefix = "/api/ui", endpoint = "submit", input = Json)]
 pub async fn submit(wish: Wish) -> Result<Change, Failure> {
     let caller = Caller::here()?;
+    let (cluster, group) = crate::live::place(&wish.cluster);
     let request = quorate_control::Request {
         revision: None,
         fingerprint: Some(wish.fingerprint),
         reason: wish.reason,
         ticket: wish.ticket,
         idempotency_key: Some(wish.key),
-        group: None,
+        group: group.map(str::to_owned),
     };
     caller
         .control
-        .submit(&caller.who, &wish.cluster, &wish.action, &request)
+        .submit(&caller.who, cluster, &wish.action, &request)
         .await
         .map_err(|error| caller.failed(&error))
 }

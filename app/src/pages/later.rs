@@ -8,7 +8,7 @@ use leptos::{prelude::*, wasm_split::SplitLoaderError};
 
 use super::{
     access::AccessPage, audit::AuditPage, audit_entry::AuditEntryPage, change::ChangePage,
-    changes::ChangesPage, fleet::FleetPage, problems::ProblemsPage, sign_in::SignInPage,
+    changes::ChangesPage, fleet::FleetPage, groups::GroupsPage, problems::ProblemsPage, sign_in::SignInPage,
 };
 use crate::components::states::OutOfDate;
 
@@ -54,6 +54,7 @@ pub(crate) use part;
 #[derive(Clone, Copy)]
 pub enum Overview {
     Fleet,
+    Groups,
     Problems,
 }
 
@@ -70,6 +71,7 @@ part! {
     overview: pub fn overview / preload_overview (page: Overview) {
         match page {
             Overview::Fleet => view! { <FleetPage/> }.into_any(),
+            Overview::Groups => view! { <GroupsPage/> }.into_any(),
             Overview::Problems => view! { <ProblemsPage/> }.into_any(),
         }
     }
@@ -110,6 +112,9 @@ pub async fn load(path: &str, query: &str) -> Result<(), Missing> {
         "" | "problems" => preload_overview().await?,
         "changes" | "audit" => preload_record().await?,
         "access" => preload_access().await?,
+        "clusters" if path.trim_end_matches('/').ends_with("/groups") => {
+            preload_overview().await?;
+        }
         "clusters" if query.contains("member=") => {
             super::cluster::inspector::preload_inspected().await?
         }

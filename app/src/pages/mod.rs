@@ -10,6 +10,7 @@ pub mod change;
 pub mod changes;
 pub mod cluster;
 pub mod fleet;
+pub mod groups;
 pub mod later;
 pub mod not_found;
 pub mod problems;
@@ -22,6 +23,7 @@ use later::{Overview, Record, or_out_of_date};
 pub enum Page {
     Fleet,
     Cluster,
+    Groups,
     Problems,
     Changes,
     Change,
@@ -36,6 +38,7 @@ impl ChooseView for Page {
         let came = match self {
             Self::Cluster => return view! { <cluster::ClusterPage/> }.into_any(),
             Self::Fleet => later::overview(Overview::Fleet).await,
+            Self::Groups => later::overview(Overview::Groups).await,
             Self::Problems => later::overview(Overview::Problems).await,
             Self::Changes => later::record(Record::Changes).await,
             Self::Change => later::record(Record::Change).await,

@@ -18,6 +18,7 @@ pub mod audit;
 pub mod cluster;
 pub mod figures;
 pub mod fleet;
+pub mod groups;
 pub mod ring;
 
 pub const PRODUCT: &str = "Quorate";

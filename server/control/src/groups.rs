@@ -181,7 +181,7 @@ impl Control {
         }
     }
 
-    fn watch_group(
+    pub(crate) fn watch_group(
         &self,
         program: &Arc<Watched>,
         group: &str,

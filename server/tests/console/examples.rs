@@ -124,6 +124,9 @@ pub async fn of(
             "ticket": null, "key": format!("key-{unique}"),
         } })),
         ("POST", "/api/ui/page") => Some(json!({ "topic": { "page": "fleet" } })),
+        ("POST", "/api/ui/group-rows") => Some(json!({ "query": {
+            "cluster": CLUSTER, "class": null, "q": null, "after": null,
+        } })),
         ("POST", "/api/ui/change") => Some(json!({ "id": known.change })),
         ("POST", "/api/ui/audit-entry") => Some(json!({ "seq": 1 })),
         ("POST", "/api/ui/audit-rows") => Some(json!({ "query": {

@@ -252,3 +252,49 @@ async fn a_change_names_its_group_and_so_does_its_record() {
     }
     desk.console.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_a_program_of_many_groups_are_complete_without_scripts() {
+    let hosts = MadeUp::start(130).await;
+    let desk = Desk::with(&hosts).await;
+    desk.counts("ok", 130).await;
+    hosts.lead(5, None);
+    desk.counts("no_leader", 1).await;
+    let session = desk.console.session(Duty::Viewer).await;
+    let page = async |path: &str| {
+        let call = desk.console.get(path).header("cookie", &session);
+        let response = call.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        response.text().await.unwrap()
+    };
+    let cluster = page("/clusters/many").await;
+    assert!(cluster.contains("130 groups on 3 hosts: 1 without a leader."));
+    assert!(
+        cluster.contains("href=\"/clusters/many/groups\""),
+        "{cluster}"
+    );
+
+    let list = page("/clusters/many/groups").await;
+    for part in [
+        "host-1",
+        "host-3",
+        "href=\"/clusters/many/groups?class=no_leader\"",
+        "href=\"/clusters/many/groups/group-00000\"",
+        "href=\"/clusters/many/groups?after=group-00099\"",
+    ] {
+        assert!(list.contains(part), "{part}: {list}");
+    }
+    assert!(!list.contains("group-00100<"), "a page has 100 rows");
+    let narrowed = page("/clusters/many/groups?class=no_leader&q=Group").await;
+    assert!(narrowed.contains("group-00005<") && !narrowed.contains("group-00004<"));
+
+    until("the group's page shows its members", async || {
+        let group = page("/clusters/many/groups/group-00007").await;
+        group.contains("many/group-00007") && group.contains("host-3")
+    })
+    .await;
+    let missing = desk.console.get("/clusters/many/groups/group-99999");
+    let missing = missing.header("cookie", &session).send().await.unwrap();
+    assert_eq!(missing.status(), 404);
+    desk.console.stop().await;
+}

@@ -30,7 +30,10 @@ fn follows() -> Line {
     line(Part::Follower, Some("a"))
 }
 
-fn judged(words: &[(&str, bool, Line)]) -> GroupRow {
+/// A host, whether it answers, and its line.
+type Said = (&'static str, bool, Line);
+
+fn judged(words: &[Said]) -> GroupRow {
     let words: Vec<Word<'_>> = words
         .iter()
         .map(|(host, answers, line)| Word {
@@ -48,7 +51,7 @@ fn a_group_is_of_the_class_that_its_hosts_words_make_it() {
         leader: None,
         ..follows()
     };
-    let table: Vec<(&str, Vec<(&str, bool, Line)>, Class, Option<&str>)> = vec![
+    let table: Vec<(&str, Vec<Said>, Class, Option<&str>)> = vec![
         (
             "all follow",
             vec![

@@ -85,7 +85,7 @@ impl Sheet {
     }
 
     fn cluster(self) -> String {
-        self.view.with_value(|view| view.name.0.clone())
+        self.view.with_value(ClusterView::place)
     }
 
     /// Looks at the cluster and works out what the action would do.
@@ -247,7 +247,7 @@ impl Sheet {
     }
 
     fn moved_from(self, preview: &Preview, view: &ClusterView) -> Vec<String> {
-        let same = self.view.with_value(|seen| seen.name == view.name);
+        let same = self.view.with_value(|seen| view.is_of(&seen.place()));
         match Basis::parse(&preview.fingerprint) {
             Some(decided_on) if same => moved(&decided_on, view, &preview.action),
             _ => Vec::new(),

@@ -20,6 +20,8 @@ pub fn ByHand(seen: Seen, #[prop(into)] id: MemberId, problem: Option<String>) -
             let may = session.as_ref().is_some_and(|session| {
                 session.allows_on(Permission::OverrideState, &view.name, &view.tags)
             });
+            // A state set by hand is one of a cluster's member, not of one group's.
+            let may = may && view.group.is_none();
             may.then(|| (view.name.clone(), member.manual.is_some()))
         });
         set.flatten()

@@ -1,7 +1,7 @@
 //! The head of the page: ring, sentence, who leads, facts, and what can be done with the whole.
 
 use leptos::prelude::*;
-use quorate_domain::action::Verb;
+use quorate_domain::{action::Verb, view::ClusterView};
 
 use super::{
     act::{ActButton, Look, verdict},
@@ -15,7 +15,7 @@ use crate::{
 #[component]
 pub fn Head(seen: Seen) -> impl IntoView {
     let drawn = memo(move || seen.read(|view| (ring_members(view), view.quorum.clone())));
-    let title = memo(move || seen.read(|view| view.name.to_string()));
+    let title = memo(move || seen.read(ClusterView::place));
     let sentence = memo(move || seen.read(|view| view.sentence.clone()));
     let leader = memo(move || seen.read(|view| view.leader_sentence.clone()));
     let facts = memo(move || seen.read(say::facts));

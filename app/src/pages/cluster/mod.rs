@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
+use quorate_domain::view::ClusterView;
+
 use crate::{
+    base::cluster_path,
     components::{
         page_head::PageHead,
         ring::{RingSize, ring},
@@ -11,6 +14,7 @@ use crate::{
     },
     live::use_live,
     pages::later::or_out_of_date,
+    words::groups as words,
 };
 
 pub mod act;
@@ -37,7 +41,15 @@ use topology::Drawing;
 #[component]
 pub fn ClusterPage() -> impl IntoView {
     let params = use_params_map();
-    let name = memo(move || params.with(|params| params.get("name").unwrap_or_default()));
+    let name = memo(move || {
+        params.with(|params| {
+            let name = params.get("name").unwrap_or_default();
+            match params.get("group") {
+                Some(group) => format!("{name}/{group}"),
+                None => name,
+            }
+        })
+    });
     let seen = Seen::of(name);
     let live = use_live();
     // Compared before it is shown: the page stands while its document is patched.
@@ -73,11 +85,26 @@ fn Coming(name: Memo<String>) -> impl IntoView {
     }
 }
 
+/// A program of many groups: its hosts and groups have a page of their own.
+#[component]
+fn Groups(seen: Seen) -> impl IntoView {
+    let place = memo(move || seen.read(ClusterView::place));
+    view! {
+        <p>
+            <a class="button" href=move || format!("{}/groups", cluster_path(&place.get()))>
+                {words::OPEN}
+            </a>
+        </p>
+    }
+    .into_any()
+}
+
 #[component]
 fn Overview(seen: Seen) -> impl IntoView {
     let query = use_query_map();
     let chosen = memo(move || query.with(|query| query.get("member")));
     let drawing = memo(move || query.with(Drawing::of));
+    let many = memo(move || seen.read(|view| view.groups.is_some()));
     let inspected = memo(move || chosen.get().filter(|id| seen.has_member(id)));
     view! {
         <head::Head seen/>
@@ -86,8 +113,15 @@ fn Overview(seen: Seen) -> impl IntoView {
         <votes::Votes seen/>
         <div class="cluster">
             <div class="cluster-main">
-                <topology::Topology seen drawing chosen/>
-                <members::Members seen chosen/>
+                {anew(move || if many.get() {
+                    view! { <Groups seen/> }.into_any()
+                } else {
+                    view! {
+                        <topology::Topology seen drawing chosen/>
+                        <members::Members seen chosen/>
+                    }
+                    .into_any()
+                })}
             </div>
             <div class="cluster-side">
                 {anew(move || inspected.get().map(|id| {

@@ -36,7 +36,7 @@ impl Seen {
             state
                 .cluster
                 .as_ref()
-                .filter(|view| view.name.as_str() == *name)
+                .filter(|view| view.is_of(&name))
                 .map(of)
         })
     }

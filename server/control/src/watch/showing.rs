@@ -81,7 +81,7 @@ impl Control {
     }
 
     /// Ticks whenever anything about the cluster (or, without a name, any cluster or change)
-    /// may have changed. The receiver should still re-render about every 500 ms for ages.
+    /// may have changed; `cluster/group` is one group of a program of many. The receiver should still re-render about every 500 ms for ages.
     ///
     /// # Errors
     /// `NotFound` also for clusters `who` may not see.
@@ -96,7 +96,15 @@ impl Control {
             }
             return Ok(self.inner.tick.subscribe());
         };
-        let watched = self.visible(who, name)?;
+        let (cluster, group) = match name.split_once('/') {
+            Some((cluster, group)) => (cluster, Some(group)),
+            None => (name, None),
+        };
+        let program = self.visible(who, cluster)?;
+        let watched = match group {
+            None => Arc::clone(program),
+            Some(group) => self.watch_group(program, group)?,
+        };
         watched.interest();
         Ok(watched.tick.subscribe())
     }

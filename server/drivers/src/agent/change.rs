@@ -58,6 +58,8 @@ pub(super) async fn apply(agent: &Agent, step: &Step) -> Applied {
     refused(Exchange::default(), "not-leader", "No node takes the lead.")
 }
 
+// Made once a change, and taken apart at once.
+#[allow(clippy::large_enum_variant)]
 enum Sent {
     Done(Applied),
     /// Nothing changed; that member is said to lead.
