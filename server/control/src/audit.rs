@@ -444,6 +444,15 @@ impl Audit {
         read.await.map_err(reading)
     }
 
+    /// The newest entry that answers an intent.
+    pub(crate) async fn outcome_of(&self, intent: u64) -> Result<Option<Entry>, ControlError> {
+        let read = async {
+            let found = entries::answer(&self.read, intent).await?;
+            found.as_deref().map(entries::read_back).transpose()
+        };
+        read.await.map_err(reading)
+    }
+
     pub(crate) async fn intent_of(&self, change: &ChangeId) -> Result<Option<u64>, ControlError> {
         entries::intent_of(&self.read, &change.0)
             .await

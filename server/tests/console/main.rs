@@ -22,6 +22,7 @@ mod examples;
 mod groups;
 mod headers;
 mod health;
+mod killed_changes;
 mod oidc;
 mod openapi;
 mod proxied;

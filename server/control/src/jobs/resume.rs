@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use quorate_domain::{
     audit::{Entry, EntryKind, Outcome, Source},
-    job::{Change, ChangeId, ChangeState},
+    job::{Change, ChangeId, ChangeState, StepState},
     plan::Expectation,
 };
 use tokio::time::Instant;
 
-use super::{Answer, Ending, Job, run::Looked};
+use super::{Answer, Ending, Job, run::Looked, steps};
 use crate::{
     Control, ControlError, actions,
     audit::{Draft, console},
@@ -30,6 +30,10 @@ pub(crate) async fn resume(control: &Control) -> Result<(), ControlError> {
         change.intent_seq = control.inner.audit.intent_of(&change.id).await?;
         if change.intent_seq.is_none() {
             control.never_sent(change).await;
+            continue;
+        }
+        if let Some(outcome) = control.recorded_outcome(&change).await? {
+            control.ended_before(change, &outcome).await;
             continue;
         }
         let answer = answer.and_then(|text| serde_json::from_str(&text).ok());
@@ -106,6 +110,39 @@ impl Control {
         change.outcome =
             Some("The console stopped before this was recorded; nothing was sent.".to_owned());
         change.ended_at = Some(self.now());
+        self.save_ended(&change).await;
+    }
+
+    /// The outcome that was on record when the console died before its row said so. What came of
+    /// a snapshot beside that is only in the row: it is looked for.
+    async fn recorded_outcome(&self, change: &Change) -> Result<Option<Entry>, ControlError> {
+        match change.intent_seq {
+            Some(intent) if change.plan.expectation != Expectation::Receipt => {
+                self.inner.audit.outcome_of(intent).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// It ended as the record says, and nothing is recorded again.
+    async fn ended_before(&self, mut change: Change, outcome: &Entry) {
+        change.state = match outcome.outcome {
+            Some(Outcome::Succeeded) => ChangeState::Succeeded,
+            Some(Outcome::Failed) => ChangeState::Failed,
+            _ => ChangeState::Unknown,
+        };
+        match change.state {
+            ChangeState::Succeeded => steps::all_done(&mut change, outcome.time),
+            ChangeState::Failed => {
+                steps::end_running(&mut change, StepState::Failed, outcome.time);
+            }
+            _ => steps::end_running(&mut change, StepState::Unknown, outcome.time),
+        }
+        let text = outcome.text.strip_prefix(&format!("{}: ", change.title));
+        change.outcome = Some(text.unwrap_or(&outcome.text).to_owned());
+        change.outcome_seq = Some(outcome.seq);
+        change.waiting_for = None;
+        change.ended_at = Some(outcome.time);
         self.save_ended(&change).await;
     }
 
