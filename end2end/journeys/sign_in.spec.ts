@@ -40,6 +40,8 @@ test.describe("signing in", () => {
 
     complaints.expect(/401|403|EventSource|Failed to load resource/);
     await other.goto(`${demo.address}/access`);
+    // Before scripts run a press is lost.
+    await expect(other.getByText(/^live, /)).toBeVisible();
     await other.getByRole("button", { name: /End the session of admin/ }).first().click();
     await expect(page.getByRole("link", { name: "Sign in again" })).toBeVisible();
     await page.reload();
