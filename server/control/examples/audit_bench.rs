@@ -54,7 +54,7 @@ impl Told {
     }
 
     fn say(&self) {
-        let told = self.with(|told| std::mem::take(told));
+        let told = self.with(std::mem::take);
         for (name, mut waits) in told {
             waits.sort_by(f64::total_cmp);
             let most = waits.last().copied().unwrap_or_default();

@@ -10,6 +10,7 @@ use quorate_domain::{
     permission::Duty,
 };
 use quorate_drivers::simulated::{Cluster, Fault};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::stage::{Stage, assert_ended, person, promote, settings, source, until};
 
@@ -48,6 +49,27 @@ impl Doomed {
             })
             .await;
             change
+        });
+        task.await.unwrap()
+    }
+
+    /// As [`Doomed::submits`], but waits for the end, which the store does not take.
+    async fn ends_unsaved(&self, directory: &Path, cluster: &Cluster, action: Action) -> Change {
+        let (settings, cluster) = (settings(directory, cluster), cluster.clone());
+        let path = directory.to_owned();
+        let task = self.runtime.spawn(async move {
+            let stage = Stage {
+                control: Control::start(settings).await.unwrap(),
+                cluster,
+                directory: tempfile::tempdir().unwrap(),
+                ada: person("ada", Duty::Admin),
+            };
+            stage.settled().await;
+            let refuses = "CREATE TRIGGER full BEFORE UPDATE ON changes \
+                           BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+            in_store(&path, refuses).await;
+            let change = stage.ask(&stage.ada, &action).await.unwrap();
+            stage.ended(&change).await
         });
         task.await.unwrap()
     }
@@ -162,6 +184,38 @@ async fn an_open_intent_whose_change_is_lost_is_closed_as_unknown_with_what_is_s
     assert_eq!(closed.intent_seq, Some(stage.story().await[0].seq));
     assert!(closed.text.contains("n4 is a voter now"), "{}", closed.text);
     assert_eq!(stage.cluster.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn an_outcome_on_record_is_not_recorded_again_where_the_store_does_not_have_it() {
+    let cluster = Cluster::healthy(3, 1);
+    let directory = tempfile::tempdir().unwrap();
+    let doomed = Doomed::new();
+    let change = doomed
+        .ends_unsaved(directory.path(), &cluster, promote("n4"))
+        .await;
+    doomed.dies().await;
+    in_store(directory.path(), "DROP TRIGGER full").await;
+
+    let stage = Stage::again(directory, cluster).await;
+    let again = stage.ended(&change).await;
+    assert_ended(&again, ChangeState::Succeeded, &["n4 is a voter now"]);
+    let story = stage.story().await;
+    let [_, outcome] = story.as_slice() else {
+        panic!("two entries: {story:#?}")
+    };
+    assert_eq!(again.outcome_seq, Some(outcome.seq));
+    assert_eq!(again.outcome, change.outcome);
+    assert_eq!(stage.cluster.sent().len(), 1);
+    // The place is free again.
+    let next = stage.done(&crate::stage::demote("n4")).await;
+    assert_ended(&next, ChangeState::Succeeded, &[]);
+}
+
+async fn in_store(directory: &Path, statement: &'static str) {
+    let url = format!("sqlite://{}", directory.join("quorate.db").display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    connection.execute(statement).await.unwrap();
 }
 
 #[tokio::test]
