@@ -134,7 +134,8 @@ pub const fn address_form(kind: Kind) -> &'static str {
 }
 
 pub const EXPECTED_ID: &str = "Its id (optional)";
-pub const EXPECTED_ID_HINT: &str = "Checked if given, where the backend tells the id itself; raftadmin needs it.";
+pub const EXPECTED_ID_HINT: &str =
+    "Checked if given, where the backend tells the id itself; raftadmin needs it.";
 pub const SHOW_WHAT_HAPPENS: &str = "Show what it would do";
 pub const TARGET: &str = "New leader";
 pub const TARGET_BY_BACKEND: &str = "Chosen by the cluster";

@@ -88,7 +88,7 @@ impl Driver for Behind {
 
 async fn start(directory: &std::path::Path, driver: &Arc<Behind>) -> Control {
     until("the former console let go of its files", || async {
-        let driver: Arc<dyn Driver> = Arc::clone(driver) as Arc<dyn Driver>;
+        let driver: Arc<dyn Driver> = Arc::<Behind>::clone(driver);
         match Control::start(settings_with(directory, driver)).await {
             Ok(control) => Some(control),
             Err(ControlError::AlreadyRunning { .. }) => None,

@@ -56,7 +56,7 @@ fn a_source_that_fails_keeps_its_last_answer_and_says_why() {
         panic!("{seed:?}")
     };
     let shared = Shared {
-        driver: Arc::clone(&told) as Arc<dyn Driver>,
+        driver: Arc::<Told>::clone(&told),
         entries: vec![
             Entry::Fixed(url("https://a:1")),
             Entry::Told(Source::Service(service, None)),

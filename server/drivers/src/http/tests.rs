@@ -107,6 +107,10 @@ fn a_told_address_is_followed_only_to_where_it_is_as_safe() {
         ("https://127.0.0.1:1", "http://127.0.0.1:2", false),
     ];
     for (teller, told, followed) in table {
-        assert_eq!(may_lead(&url(teller), &url(told)), followed, "{teller} {told}");
+        assert_eq!(
+            may_lead(&url(teller), &url(told)),
+            followed,
+            "{teller} {told}"
+        );
     }
 }

@@ -130,10 +130,7 @@ mod tests {
     fn a_configured_pattern_wins_over_what_the_cluster_announces() {
         let mut directory = Directory::new(Some("https://{host}:1280".to_owned()), Vec::new());
         let teller = Url::parse("https://10.0.0.9:1280").unwrap();
-        directory.learn(
-            &[announced("c1", "https://inside:1280/fabric/v1")],
-            &teller,
-        );
+        directory.learn(&[announced("c1", "https://inside:1280/fabric/v1")], &teller);
         let found = directory
             .url_of(&member("c1", "tls:10.0.0.1:6262"))
             .unwrap();
