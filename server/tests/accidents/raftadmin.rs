@@ -64,7 +64,7 @@ async fn voters(nodes: &Nodes, at: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn raftadmin_is_changed_by_the_console_and_kept_from_what_it_would_do_without_a_word() {
-    let mut nodes = Nodes::start(&[]);
+    let mut nodes = Nodes::steady();
     let console = console(&nodes).await;
     let role = |view: &Value, id: &str| member(view, id)["role"].clone();
 
@@ -123,7 +123,15 @@ async fn raftadmin_is_changed_by_the_console_and_kept_from_what_it_would_do_with
     })
     .await;
     nodes.load(0).await;
-    console.done(&json!({ "action": "snapshot" })).await;
+    until("a snapshot is taken", 120, async || {
+        let (status, answer) = console.submit(&json!({ "action": "snapshot" })).await;
+        if status != 202 {
+            return None;
+        }
+        let change = console.end(answer["id"].as_str().unwrap()).await;
+        (change["state"] == "succeeded").then_some(())
+    })
+    .await;
     done(&console, &act("remove", "a"), |view| {
         member(view, "a").is_null()
     })
@@ -141,7 +149,7 @@ async fn raftadmin_is_changed_by_the_console_and_kept_from_what_it_would_do_with
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accident_38_who_may_do_what_at_raftadmin_is_a_standing_warning_and_no_door_of_ours() {
-    let nodes = Nodes::start(&[]);
+    let nodes = Nodes::steady();
     let console = console(&nodes).await;
     let warns = |view: &Value| {
         let mut findings = view["findings"].as_array().unwrap().iter();

@@ -86,17 +86,29 @@ impl Drop for Node {
 pub struct Nodes {
     pub dir: TempDir,
     pub running: BTreeMap<String, Node>,
+    /// Heartbeat and election time-out of every node.
+    timeout: &'static str,
     http: reqwest::Client,
 }
 
 impl Nodes {
     /// One node that is a cluster, with these arguments more.
     pub fn start(more: &[&str]) -> Self {
+        Self::with_timeout("1s", more)
+    }
+
+    /// One whose leadership stays where it is on a machine that has much else to do.
+    pub fn steady() -> Self {
+        Self::with_timeout("3s", &[])
+    }
+
+    fn with_timeout(timeout: &'static str, more: &[&str]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy();
         let mut nodes = Self {
             dir: TempDir::new().unwrap(),
             running: BTreeMap::new(),
+            timeout,
             http: http.timeout(Duration::from_secs(20)).build().unwrap(),
         };
         let mut arguments = vec!["-bootstrap"];
@@ -133,7 +145,8 @@ impl Nodes {
 
     fn run(&mut self, id: &str, listen: &str, more: &[&str]) -> Option<()> {
         let mut child = Command::new(program())
-            .args(["-id", id, "-listen", listen, "-dir"])
+            .args(["-id", id, "-listen", listen, "-timeout", self.timeout])
+            .arg("-dir")
             .arg(self.dir.path().join(id))
             .args(more)
             .stdin(Stdio::piped())
