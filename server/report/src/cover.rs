@@ -82,7 +82,7 @@ fn facts(flow: &mut Flow, gathering: &Gathering, about: &About<'_>) {
 /// The conditions as a person says them.
 pub fn in_words(words: Words, filter: &Filter) -> Vec<String> {
     let mut all = Vec::new();
-    all.extend(filter.from.map(|it| words.from_time(&it.in_words())));
+    all.extend(filter.from.map(|it| words.since_time(&it.in_words())));
     all.extend(filter.to.map(|it| words.before_time(&it.in_words())));
     for (name, value) in [
         (words.cluster(), &filter.cluster),

@@ -218,7 +218,7 @@ impl Words {
         }
     }
 
-    pub fn from_time(self, time: &str) -> String {
+    pub fn since_time(self, time: &str) -> String {
         match self.english() {
             true => format!("from {time} on"),
             false => format!("自 {time} 起"),
