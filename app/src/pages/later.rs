@@ -8,7 +8,8 @@ use leptos::{prelude::*, wasm_split::SplitLoaderError};
 
 use super::{
     access::AccessPage, audit::AuditPage, audit_entry::AuditEntryPage, change::ChangePage,
-    changes::ChangesPage, fleet::FleetPage, groups::GroupsPage, problems::ProblemsPage, sign_in::SignInPage,
+    changes::ChangesPage, fleet::FleetPage, groups::GroupsPage, problems::ProblemsPage,
+    sign_in::SignInPage,
 };
 use crate::components::states::OutOfDate;
 

@@ -109,7 +109,7 @@ async fn a_sole_voter_leads_on_its_own_word_however_quiet_it_is() {
     let cluster = Cluster::start(1, 0).await;
     let metrics = cluster.nodes[&1].raft.metrics();
     eventually("openraft's own time stood still", || async {
-        let acked = metrics.borrow_watched().last_quorum_acked.clone()?;
+        let acked = metrics.borrow_watched().last_quorum_acked?;
         (acked.elapsed().as_millis() > 600).then_some(())
     })
     .await;

@@ -72,11 +72,7 @@ async fn every_error_is_a_problem_with_code_hint_and_request_id() {
         (call("GET", "/api/nothing"), 303, ""),
         (call("GET", "/api/v1/clusters/nowhere"), 404, "not-found"),
         (call("GET", "/api/v1/changes/nothing"), 404, "not-found"),
-        (
-            call("GET", "/api/v1/clusters/sim/groups"),
-            404,
-            "not-found",
-        ),
+        (call("GET", "/api/v1/clusters/sim/groups"), 404, "not-found"),
         (
             call("POST", "/api/v1/changes/x/approve"),
             404,
