@@ -11,7 +11,6 @@ mod audit_coverage;
 mod audit_killed;
 mod audit_log;
 mod base_path;
-mod caddy;
 mod client_address;
 mod command_line;
 mod configuration;
