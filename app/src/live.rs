@@ -167,11 +167,14 @@ pub async fn page_state(
         Topic::Cluster { name } => {
             let (cluster, group) = place(name);
             state.cluster = Some(view_of(control, who, cluster, group).await?);
-            let all = control.changes(who, Some(cluster), None, 5).await?.items;
+            // Among those of all groups, more are read to find this one's.
+            let most = if group.is_none() { 5 } else { 100 };
+            let all = control.changes(who, Some(cluster), None, most).await?.items;
             state.changes = match group {
                 None => all,
                 Some(_) => of_group(all, group),
             };
+            state.changes.truncate(5);
             // What happened is told of the program as a whole.
             if group.is_none() {
                 state.events = control.events(who, Some(cluster), 30).await?;
@@ -181,7 +184,12 @@ pub async fn page_state(
         Topic::Change { id } => {
             let change = control.change(who, id).await?;
             let (cluster, group) = (change.cluster.as_str(), change.group.as_deref());
-            state.cluster = Some(view_of(control, who, cluster, group).await?);
+            // A change is told of even when its group is gone.
+            let view = view_of(control, who, cluster, group).await;
+            state.cluster = match group {
+                Some(_) => view.ok(),
+                None => Some(view?),
+            };
             state.changes = vec![change];
         }
     }

@@ -245,8 +245,16 @@ impl Follower {
                 probe::Why::Unreachable | probe::Why::Answered if live => {}
                 probe::Why::SignedOut => follower.signed_out(),
                 probe::Why::Refused(problem) => {
-                    follower.live.problem.set(Some(*problem));
-                    follower.open(&Topic::Rail);
+                    let current = follower
+                        .stream
+                        .borrow()
+                        .as_ref()
+                        .map(|stream| stream.topic.clone());
+                    // The page may have moved on meanwhile.
+                    if current.as_ref() == Some(&topic) {
+                        follower.live.problem.set(Some(*problem));
+                        follower.open(&Topic::Rail);
+                    }
                 }
                 probe::Why::Unreachable => {
                     follower.live.connection.set(Connection::Unreachable);

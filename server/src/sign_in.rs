@@ -73,10 +73,13 @@ pub async fn out(
     session: Session,
     Extension(Visitor(visitor)): Extension<Visitor>,
 ) -> Result<Response, Fault> {
-    if let Some(who) = visitor {
-        console.control.signed_out(&who).await?;
-    }
+    let recorded = match &visitor {
+        Some(who) => console.control.signed_out(who).await,
+        None => Ok(()),
+    };
+    // Ended even where that cannot be recorded.
     session.flush().await.map_err(unusable)?;
+    recorded?;
     let mut response = match &console.identity {
         Identity::Local => see_other(&console, "/sign-in"),
         Identity::Proxied(proxied) => at_the_proxy(&console, proxied.sign_out.as_deref()),
@@ -213,7 +216,9 @@ pub fn see_other(console: &Console, to: &str) -> Response {
 /// `next` if it is a path within this console, else the fleet: nobody is sent elsewhere.
 #[must_use]
 pub fn inside(next: &str) -> String {
-    let plain = next.starts_with('/')
+    // Strangers' wishes are kept while they sign in.
+    let plain = next.len() <= 2_048
+        && next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains(['\\', '\r', '\n', '\t'])
         && next.bytes().all(|byte| byte.is_ascii_graphic())

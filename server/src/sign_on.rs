@@ -111,12 +111,20 @@ pub async fn left(
             }));
         }
     };
-    match console.control.departed(&left.departure, &source).await {
-        Ok(_) => Ok(StatusCode::OK),
-        Err(error) => {
+    // To its end even if the provider hangs up: its token is used up by now.
+    let there = console.clone();
+    let told = tokio::spawn(async move {
+        let ended = there.control.departed(&left.departure, &source).await;
+        if ended.is_err()
+            && let Some(oidc) = there.identity.oidc()
+        {
             oidc.not_done(&left);
-            Err(error.into())
         }
+        ended
+    });
+    match told.await {
+        Ok(ended) => Ok(ended.map(|_| StatusCode::OK)?),
+        Err(_) => Err(Fault::internal()),
     }
 }
 

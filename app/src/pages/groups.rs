@@ -161,7 +161,7 @@ fn host(host: &HostView) -> AnyView {
             <td data-label=words::LEADS class="num mono">{figure(host.leads.map(u64::from))}</td>
             <td data-label=words::VOTES class="num mono">{figure(host.votes.map(u64::from))}</td>
             <td data-label=words::LEARNS class="num mono">{figure(host.learns.map(u64::from))}</td>
-            <td data-label=words::TOLD class="num mono">{number(u64::from(host.groups))}</td>
+            <td data-label=words::TOLD class="num mono">{figure(host.leads.map(|_| u64::from(host.groups)))}</td>
             <td data-label=words::ADDRESS class="mono">{host.address.clone()}</td>
         </tr>
     }

@@ -97,6 +97,10 @@ pub fn facts(view: &ClusterView) -> String {
     if let Some(revision) = &view.revision {
         parts.push(format!("membership {}", short(revision.as_str())));
     }
+    if let Some(groups) = &view.groups {
+        parts.push(count(u64::from(groups.total), "group", "groups"));
+        return parts.join(" · ");
+    }
     let learners = view
         .members
         .iter()

@@ -143,6 +143,12 @@ fn rest(more: usize) -> String {
 /// How many of those that need a look may not lose another node.
 fn brink(fleet: &[ClusterSummary]) -> String {
     let looked = fleet.iter().filter(|cluster| needs_a_look(cluster));
+    if looked
+        .clone()
+        .any(|cluster| cluster.quorum.tolerates.is_none())
+    {
+        return "what may still fail is not known everywhere.".to_owned();
+    }
     let brink = looked
         .clone()
         .filter(|cluster| cluster.quorum.tolerates == Some(0))

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub const HEADER: &str = "seq,time,kind,action,outcome,issuer,subject,name,means,peer,user_agent,\
 request_id,session,cluster,member,change,intent_seq,reason,ticket,text,seen,sent,received,\
-client\r\n";
+client,group\r\n";
 
 /// One line of the table, with its line end.
 #[must_use]
@@ -65,6 +65,7 @@ pub fn row(entry: &Entry) -> String {
         cell(&mut row, &json(value));
     }
     cell(&mut row, source.client.as_deref().unwrap_or_default());
+    cell(&mut row, entry.group.as_deref().unwrap_or_default());
     row.push_str("\r\n");
     row
 }
@@ -216,8 +217,8 @@ mod tests {
 
     fn check(payload: &str) {
         let cells = cells(&row(&entry(payload)));
-        // Text cells: action, issuer, subject, name, peer to session, cluster, member, reason, ticket, text, client.
-        for at in [3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 17, 18, 19, 23] {
+        // Text cells: action, issuer, subject, name, peer to session, cluster, member, reason, ticket, text, client, group.
+        for at in [3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 17, 18, 19, 23, 24] {
             let cell = cells.get(at).unwrap();
             assert!(
                 !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0', '\u{ff1d}']),

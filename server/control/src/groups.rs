@@ -205,6 +205,7 @@ async fn run(inner: Arc<Inner>, program: Arc<Watched>, watched: Arc<Watched>) {
     let unwanted = async {
         loop {
             tokio::time::sleep(STILL_WANTED).await;
+            tell_places(&program, &watched);
             let group = watched.group.as_deref().unwrap_or_default();
             if program.groups.part(group) {
                 return;
@@ -215,6 +216,17 @@ async fn run(inner: Arc<Inner>, program: Arc<Watched>, watched: Arc<Watched>) {
         () = watch::look_on(&inner, &watched) => {}
         () = unwanted => {}
     }
+}
+
+/// A group that is watched before the program's hosts are found learns of them later.
+fn tell_places(program: &Watched, watched: &Watched) {
+    let Some(fleet) = program.wire.groups() else {
+        return;
+    };
+    let fleet = fleet.read().unwrap_or_else(PoisonError::into_inner);
+    let hosts = fleet.hosts().filter(|host| host.answers());
+    let places: Vec<url::Url> = hosts.filter_map(|host| host.address.parse().ok()).collect();
+    watched.wire.recall(&places);
 }
 
 fn fleet(watched: &Watched) -> Result<Arc<RwLock<Fleet>>, ControlError> {

@@ -74,6 +74,8 @@ impl SignInThrottle {
     /// Takes one try, or says how many seconds to wait. A try counts as failed until
     /// [`SignInThrottle::succeeded`], so that many at once cannot slip through.
     pub(crate) fn take(&self, account: &str, peer: &str, now: Timestamp) -> Result<(), u64> {
+        let network = network(peer);
+        let peer = network.as_str();
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let pair = (account.to_owned(), peer.to_owned());
         let mut wait = counters
@@ -102,6 +104,8 @@ impl SignInThrottle {
     }
 
     pub(crate) fn succeeded(&self, account: &str, peer: &str) {
+        let network = network(peer);
+        let peer = network.as_str();
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let pair = (account.to_owned(), peer.to_owned());
         counters.pairs.remove(&pair);
@@ -135,6 +139,14 @@ fn take_back(map: &mut HashMap<String, Failures>, key: &str) {
     }
 }
 
+/// Whoever has one address of the newer family has all of its network.
+fn network(peer: &str) -> String {
+    match peer.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("{:x}/64", u128::from(address) >> 64),
+        Err(_) => peer.to_owned(),
+    }
+}
+
 /// Entries written for requests without a believable identity, in a minute.
 const FLOOD_EACH: u32 = 60;
 const FLOOD_ALL: u32 = 600;
@@ -154,6 +166,8 @@ pub(crate) struct Flood {
 
 impl Flood {
     pub(crate) fn admits(&self, action: &str, peer: &str) -> bool {
+        let network = network(peer);
+        let peer = network.as_str();
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         if minute
             .began

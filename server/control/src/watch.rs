@@ -338,6 +338,10 @@ fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Times
             None
         }
     };
+    if let Some(fleet) = watched.wire.groups() {
+        let mut fleet = fleet.write().unwrap_or_else(PoisonError::into_inner);
+        fleet.warn_from(watched.registration.thresholds.lag_warn);
+    }
     let view = {
         let mut state = watched
             .state

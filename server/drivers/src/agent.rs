@@ -187,10 +187,13 @@ impl Driver for Agent {
         let many = self.many.as_ref()?;
         let mut seeds = self.book().addresses();
         seeds.extend(many.places());
+        let mut book = Book::new(seeds.into_iter().collect(), Vec::new());
+        // Which cluster this is has been decided for the program as a whole.
+        book.cluster_id = many.cluster_id();
         Some(Arc::new(Self {
             connection: self.connection.clone(),
             client: self.client.clone(),
-            book: Mutex::new(Book::new(seeds.into_iter().collect(), Vec::new())),
+            book: Mutex::new(book),
             patience: Patience::default(),
             followers: Followers::new(
                 self.client.clone(),

@@ -186,7 +186,14 @@ pub fn is_loopback(url: &Url) -> bool {
 #[must_use]
 pub fn may_lead(teller: &Url, told: &Url) -> bool {
     let as_safe = told.scheme() == "https" || teller.scheme() == "http";
-    as_safe && (is_loopback(teller) || !means_this_machine(told))
+    as_safe && may_name(teller, told)
+}
+
+/// Whether somebody at `teller` may name this place at all: nobody elsewhere leads to the console's
+/// own machine.
+#[must_use]
+pub fn may_name(teller: &Url, told: &Url) -> bool {
+    is_loopback(teller) || !means_this_machine(told)
 }
 
 fn means_this_machine(url: &Url) -> bool {

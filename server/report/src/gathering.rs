@@ -1,7 +1,7 @@
 //! What a report keeps of the entries while they pass, oldest first: figures, and the first so
 //! many changes, refusals and failed sign-ins. Its memory is bounded, however long the log is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use quorate_domain::{
     audit::{Entry, EntryKind, Means, Outcome},
@@ -132,6 +132,8 @@ pub struct Gathering {
     /// Texts that were cut for the tables.
     pub cut: u64,
     by_intent: HashMap<u64, usize>,
+    /// Changes beyond the table that have no outcome yet.
+    beyond: HashSet<u64>,
 }
 
 impl Gathering {
@@ -163,7 +165,7 @@ impl Gathering {
         }
         // An outcome is written by the console for whoever asked.
         if entry.kind != EntryKind::Outcome {
-            self.persons.add(&entry.actor.name);
+            self.persons.add(&person(entry));
         }
         if let Some(cluster) = &entry.cluster {
             self.clusters.add(cluster.as_str());
@@ -211,6 +213,8 @@ impl Gathering {
             self.by_intent.insert(entry.seq, self.changes.len());
             let row = self.change(entry);
             self.changes.push(row);
+        } else {
+            self.beyond.insert(entry.seq);
         }
     }
 
@@ -220,14 +224,16 @@ impl Gathering {
             self.answer(at, entry, false);
             return;
         }
-        // Of a change beyond the table, or of one before these entries.
         self.count(entry.outcome);
-        let beyond = self.changes.len() >= CHANGES_MOST;
-        if beyond {
+        if self.beyond.remove(&intent) {
             self.open = self.open.saturating_sub(1);
             return;
         }
+        // Of one before these entries.
         self.changes_all += 1;
+        if self.changes.len() >= CHANGES_MOST {
+            return;
+        }
         let mut row = self.change(entry);
         row.without_intent = Some(intent);
         row.ending = Some(self.ending(entry, false));
@@ -240,6 +246,10 @@ impl Gathering {
         if let Some(at) = self.by_intent.get(&intent).copied() {
             self.outside += 1;
             self.answer(at, entry, true);
+        } else if self.beyond.remove(&intent) {
+            self.outside += 1;
+            self.count(entry.outcome);
+            self.open = self.open.saturating_sub(1);
         }
     }
 
@@ -282,7 +292,7 @@ impl Gathering {
             seq: entry.seq,
             time: entry.time,
             without_intent: None,
-            who: entry.actor.name.clone(),
+            who: person(entry),
             means: entry.actor.means,
             action: entry.action.clone(),
             cluster: place(entry).unwrap_or_default(),
@@ -309,7 +319,7 @@ impl Gathering {
         OtherRow {
             seq: entry.seq,
             time: entry.time,
-            who: entry.actor.name.clone(),
+            who: person(entry),
             means: entry.actor.means,
             from: Some(entry.source.address().to_owned()).filter(|it| !it.is_empty()),
             action: entry.action.clone(),
@@ -370,4 +380,15 @@ fn approvals(entry: &Entry) -> Vec<String> {
         name.as_str().map(str::to_owned)
     };
     list.into_iter().flatten().filter_map(name).collect()
+}
+
+/// A name at a provider may be anybody's choice: what tells people apart is the subject.
+fn person(entry: &Entry) -> String {
+    let actor = &entry.actor;
+    let own = ["local", "machine", "console", "none"].contains(&actor.issuer.as_str());
+    if own || actor.name == actor.subject {
+        actor.name.clone()
+    } else {
+        format!("{} ({})", actor.name, actor.subject)
+    }
 }

@@ -223,7 +223,7 @@ fn a_part_says_how_much_was_left_out_and_why() {
         "from 2026-11-01 00:00:00 UTC on",
         "cluster: vault-eu",
         // The outcome's entry is left out; the change's row tells it all the same, and says so.
-        "Changes whose outcome does not meet the conditions itself, because the console writes it: 1.",
+        "Outcomes of these changes that do not meet the conditions themselves, because the console writes them or they came later: 1.",
         "its entry does not meet the conditions",
         "is proved by a bundle of the whole log only",
         "--from '2026-11-01T00:00:00.000Z' --cluster 'vault-eu' --kind 'intent' --outcome 'succeeded'",

@@ -287,12 +287,12 @@ impl Words {
         let count = number(count);
         match self.english() {
             true => format!(
-                "Changes whose outcome does not meet the conditions itself, because the console \
-                 writes it: {count}. The table shows these outcomes beside their changes; the bundle \
+                "Outcomes of these changes that do not meet the conditions themselves, because the \
+                 console writes them or they came later: {count}. The table shows these outcomes beside their changes; the bundle \
                  does not hold them."
             ),
             false => format!(
-                "有 {count} 项变更的结果由控制台写入，自身不符合条件；表中随变更列出，归档包内不含。"
+                "这些变更有 {count} 条结果由控制台写入或发生较晚，自身不符合条件；表中随变更列出，归档包内不含。"
             ),
         }
     }

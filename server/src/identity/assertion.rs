@@ -238,6 +238,13 @@ impl Expected {
             claims.get(&self.groups_claim)
         };
         let groups: Vec<&str> = match claim {
+            // Kept elsewhere (OpenID Connect Core 5.6.2) is not the same as none.
+            None if claims
+                .get("_claim_names")
+                .is_some_and(|names| names.get(&self.groups_claim).is_some()) =>
+            {
+                return Err(Doubt::Incomplete);
+            }
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(one)) => vec![one],
             Some(Value::Array(several)) => several

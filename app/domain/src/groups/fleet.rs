@@ -388,11 +388,22 @@ impl Fleet {
         }
     }
 
+    /// From which lag on a replica is told as lagging.
+    pub fn warn_from(&mut self, lag_warn: u64) {
+        if self.lag_warn != lag_warn {
+            self.lag_warn = lag_warn;
+            self.touched.extend(self.groups.keys().cloned());
+        }
+    }
+
     /// Hosts are read one after the other, so a replica counts as behind by what it lacks of what
     /// the leader had at the reading before: what it cannot have missed by being asked earlier.
     fn measure(&mut self) {
         for (name, group) in &mut self.groups {
-            let leading = group.lines.iter().find(|(_, line)| line.claims);
+            let leading = group.lines.iter().filter(|(place, line)| {
+                line.claims && self.hosts.get(*place).is_some_and(Host::answers)
+            });
+            let leading = leading.max_by_key(|(_, line)| line.term);
             let last = leading.and_then(|(_, line)| line.last_index);
             let others = group.lines.iter().filter(|(place, line)| {
                 let answers = self.hosts.get(*place).is_some_and(Host::answers);
@@ -401,7 +412,7 @@ impl Fleet {
             let least = others.filter_map(|(_, line)| line.last_index).min();
             let lag = match (group.before, least) {
                 (Some(before), Some(least)) => Some(before.saturating_sub(least)),
-                (Some(_), None) => Some(0),
+                (Some(_), None) => (group.lines.len() == 1).then_some(0),
                 (None, _) => None,
             };
             group.before = last;
@@ -419,7 +430,11 @@ impl Fleet {
             let silent = self.hosts.get(place).and_then(|host| host.silent_since);
             let long = silent.is_some_and(|since| now.since(since) >= LEFT_MS);
             let mut held = self.groups.values().filter(|group| group.has(place));
-            if !long || held.clone().next().is_none() || held.any(|it| it.misses_one(&self.hosts)) {
+            let heard = self
+                .hosts
+                .get(place)
+                .is_some_and(|host| host.heard_at.is_some());
+            if !long || !heard || held.any(|it| it.misses_one(&self.hosts)) {
                 continue;
             }
             let held: Vec<Arc<str>> = self

@@ -7,7 +7,7 @@ use crate::{
     moment::Timestamp,
     observation::Answer,
     text,
-    view::ClusterView,
+    view::{ClusterView, LeaderStatus},
 };
 
 /// A look this old says nothing about now.
@@ -22,7 +22,17 @@ pub fn dress(view: &mut ClusterView, fleet: &Fleet, now: Timestamp) {
     view.verdict = old.map_or_else(|| verdict(fleet), |_| Verdict::Unknown);
     view.sentence = old.map_or_else(|| sentence(fleet), text::look_is_old);
     view.leader_sentence = String::new();
+    if view.verdict == Verdict::AtRisk {
+        if fleet.count(Class::LeaderDisputed) > 0 {
+            view.leader.status = LeaderStatus::Disputed;
+        } else if fleet.count(Class::NoLeader) > 0 {
+            view.leader.status = LeaderStatus::None;
+        }
+    }
     view.findings.retain(|finding| stays(finding.code));
+    if view.verdict == Verdict::Ok && view.findings.iter().any(|it| it.code.weighs()) {
+        view.verdict = Verdict::AtRisk;
+    }
     let mut findings = findings(fleet, now);
     findings.append(&mut view.findings);
     view.findings = findings;
@@ -63,6 +73,7 @@ const fn stays(code: FindingCode) -> bool {
             | FindingCode::MissingPermission
             | FindingCode::CredentialExpires
             | FindingCode::TwoClusters
+            | FindingCode::SourceFailed
     )
 }
 

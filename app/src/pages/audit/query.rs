@@ -38,12 +38,18 @@ impl Range {
 
     fn from(self, now: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::Today => Timestamp::parse(&format!("{}T00:00:00Z", now.day())),
-            Self::Week => Some(now.minus_ms(7 * DAY_MS)),
-            Self::Month => Some(now.minus_ms(30 * DAY_MS)),
+            Self::Today => midnight(now),
+            // From midnight: what is downloaded twice on one day is then the same.
+            Self::Week => midnight(now.minus_ms(7 * DAY_MS)),
+            Self::Month => midnight(now.minus_ms(30 * DAY_MS)),
             Self::All => None,
         }
     }
+}
+
+/// When the day of `time` began, in UTC.
+fn midnight(time: Timestamp) -> Option<Timestamp> {
+    Timestamp::parse(&format!("{}T00:00:00Z", time.day()))
 }
 
 /// A kind of entry as people ask for it; each stands for one or more [`EntryKind`]s.

@@ -12,6 +12,8 @@ use crate::{ControlError, store::entries};
 pub(crate) struct Before {
     last: Option<Entry>,
     stopped: bool,
+    /// How many entries a checkpoint was over.
+    signed: Option<u64>,
 }
 
 impl Audit {
@@ -24,7 +26,12 @@ impl Audit {
             };
             let last = last.as_deref().map(entries::read_back).transpose()?;
             let stopped = entries::last_stopped(&self.read).await?;
-            Ok(Before { last, stopped })
+            let signed = self.shared.newest.borrow().as_ref().map(|it| it.size);
+            Ok(Before {
+                last,
+                stopped,
+                signed,
+            })
         };
         read.await.map_err(reading)
     }
@@ -43,8 +50,15 @@ impl Audit {
                 "last_entry": last.seq,
                 "last_time": last.time,
                 "stopped": before.stopped,
+                "signed": before.signed,
                 "gap_ms": now.since(last.time),
             });
+            if now < last.time {
+                text.push_str(
+                    " The clock stands before the last entry's time: times before and after this \
+                     do not compare.",
+                );
+            }
             if !before.stopped {
                 text.push_str(" It was not stopped before: nothing is on record between entry ");
                 text.push_str(&format!(

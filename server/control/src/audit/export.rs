@@ -11,7 +11,7 @@ use quorate_domain::audit::Filter;
 use quorate_report::Language;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use self::writing::Plan;
 use super::{Draft, reading, trouble::Trouble};
@@ -29,6 +29,8 @@ mod writing;
 const RUN: u32 = 1_000;
 /// Runs that wait to be written.
 const RUNS_WAITING: usize = 2;
+/// Exports that are made at once; others wait.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// What an export is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +181,12 @@ impl Control {
         filter: &Filter,
         stored: &Stored,
     ) -> Result<Export, ControlError> {
+        let _place = AT_ONCE
+            .acquire()
+            .await
+            .map_err(|_| ControlError::Internal {
+                doing: "writing an export",
+            })?;
         let read = &self.inner.audit.read;
         let failed = |_| ControlError::from(Trouble::Changed { size: stored.size });
         let signed = Signed::parse(&stored.note).map_err(failed)?;

@@ -29,6 +29,7 @@ fn too_late(entry: &Entry) -> Option<Draft> {
     draft.outcome = Some(Outcome::Failed);
     draft.intent_seq = Some(entry.seq);
     draft.cluster.clone_from(&entry.cluster);
+    draft.group.clone_from(&entry.group);
     draft.member.clone_from(&entry.member);
     draft.change.clone_from(&entry.change);
     draft.grants.clone_from(&entry.grants);

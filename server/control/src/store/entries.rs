@@ -85,7 +85,7 @@ pub(crate) async fn run_matched(
     let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, bytes, (TRUE");
     if !only {
         narrow(&mut query, filter);
-        narrow_row(&mut query, filter);
+        narrow_row(&mut query, filter, upto);
     }
     query
         .push(") FROM entries AS entry WHERE seq > ")
@@ -94,7 +94,7 @@ pub(crate) async fn run_matched(
         .push_bind(signed(upto));
     if only {
         narrow(&mut query, filter);
-        narrow_row(&mut query, filter);
+        narrow_row(&mut query, filter, upto);
     }
     query.push(" ORDER BY seq LIMIT ").push_bind(limit);
     // Comparing with NULL gives NULL: the entry has no cluster, say, so it does not match.
@@ -222,15 +222,23 @@ pub(crate) async fn rows(
     query.build_query_as().fetch_all(read).await
 }
 
-/// By kind and outcome of the whole row an entry stands in.
-fn narrow_row(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
-    let kind = "COALESCE((SELECT kind FROM entries WHERE seq = entry.intent_seq), entry.kind)";
+/// By kind and outcome of the whole row an entry stands in, as the first `upto` entries tell it.
+fn narrow_row(query: &mut QueryBuilder<Sqlite>, filter: &Filter, upto: u64) {
+    // Whoever asks for outcomes means these entries themselves.
+    let kind = if filter.kinds.contains(&EntryKind::Outcome) {
+        "entry.kind"
+    } else {
+        "COALESCE((SELECT kind FROM entries WHERE seq = entry.intent_seq), entry.kind)"
+    };
     narrow_kind(query, kind, filter);
     if let Some(outcome) = filter.outcome {
         let newest = " AND COALESCE((SELECT outcome FROM entries
-             WHERE intent_seq = COALESCE(entry.intent_seq, entry.seq)
-             ORDER BY seq DESC LIMIT 1), entry.outcome) = ";
-        query.push(newest).push_bind(outcome_name(outcome));
+             WHERE intent_seq = COALESCE(entry.intent_seq, entry.seq) AND seq <= ";
+        query
+            .push(newest)
+            .push_bind(signed(upto))
+            .push(" ORDER BY seq DESC LIMIT 1), entry.outcome) = ")
+            .push_bind(outcome_name(outcome));
     }
 }
 

@@ -99,6 +99,11 @@ impl Many {
         self.state().places.clone()
     }
 
+    /// The identity of the program, where it has told one.
+    pub fn cluster_id(&self) -> Option<String> {
+        self.state().cluster_id.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,6 +227,9 @@ impl Many {
                 Ok((identity, member, bulk)) => {
                     if self.is_ours(&came.url, identity) {
                         self.heard(&came.url, came.at, &member, bulk);
+                    } else if self.known(&came.url).member.is_some() {
+                        let why = Wire::Shape("a node of another cluster answers there".to_owned());
+                        self.missed(&came.url, came.at, &why);
                     }
                 }
                 Err(why) => self.missed(&came.url, came.at, &why),
@@ -251,6 +259,11 @@ impl Many {
 
     fn heard(&self, url: &Url, at: Timestamp, member: &str, bulk: Bulk) {
         let address = address_of(url);
+        let before = self.known(url).member.filter(|before| before != member);
+        if let Some(before) = before.filter(|before| !self.answers_elsewhere(url, before)) {
+            let why = Wire::Shape("another host answers there by now".to_owned());
+            self.write().miss(&before, &address, at, why.answer());
+        }
         let alias = self.answers_elsewhere(url, member);
         let revision = Some(bulk.revision.clone()).filter(|_| !alias);
         let known = Known {
@@ -279,6 +292,10 @@ impl Many {
         }
         self.state().hosts.insert(url.clone(), known);
         if !self.answers_elsewhere(url, &name) {
+            // At the next look it is asked wherever else it has answered.
+            for other in self.state().hosts.values_mut() {
+                other.alias &= other.member.as_deref() != Some(name.as_str());
+            }
             self.write().miss(&name, &address, at, why.answer());
         }
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Secret,
-    http::{Client, Reply, Wire},
+    http::{Client, Reply, Wire, may_name},
     word::{maybe_word, word},
 };
 
@@ -84,7 +84,10 @@ fn found(catalogue: &Catalogue, reply: &Reply) -> Result<Found, Cause> {
         };
         address(catalogue.scheme, host, instance.service_port)
     };
-    let mut addresses: Vec<_> = instances.iter().filter_map(place).collect();
+    let places = instances.iter().filter_map(place);
+    let mut addresses: Vec<_> = places
+        .filter(|told| may_name(&catalogue.base, told))
+        .collect();
     addresses.sort();
     addresses.dedup();
     addresses.truncate(MOST);

@@ -109,6 +109,8 @@ impl Discovery {
             }
             Err(failure) => {
                 tracing::warn!("the OpenID provider's own description is not usable: {failure}");
+                // The pause begins now: waiting for no answer took longer than it lasts.
+                state.asked = Some(Instant::now());
                 state.failure = Some(failure.clone());
                 before.ok_or(failure)
             }

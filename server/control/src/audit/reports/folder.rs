@@ -102,7 +102,10 @@ impl Waiting {
             for (part, name) in self.files.iter().rev() {
                 std::fs::rename(self.folder.join(part), self.folder.join(name))?;
             }
-            File::open(&self.folder)?.sync_all()?;
+            // The files are in their places; that the folder cannot be synchronised undoes nothing.
+            if let Err(error) = File::open(&self.folder).and_then(|folder| folder.sync_all()) {
+                tracing::warn!(%error, "the folder of reports could not be synchronised");
+            }
             Ok(Delivered {
                 due,
                 names: self.files.into_iter().map(|(_, name)| name).collect(),
