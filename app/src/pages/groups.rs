@@ -98,7 +98,7 @@ pub fn GroupsPage() -> impl IntoView {
 }
 
 /// Ages change with every message and none is shown: the tables stand still for the hand.
-fn still(mut groups: Option<GroupsView>) -> Option<GroupsView> {
+pub fn still(mut groups: Option<GroupsView>) -> Option<GroupsView> {
     if let Some(groups) = &mut groups {
         for host in &mut groups.hosts {
             host.age_ms = None;

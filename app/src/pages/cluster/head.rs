@@ -15,6 +15,8 @@ use crate::{
 #[component]
 pub fn Head(seen: Seen) -> impl IntoView {
     let drawn = memo(move || seen.read(|view| (ring_members(view), view.quorum.clone())));
+    // Each group has a ring of its own.
+    let many = memo(move || seen.read(|view| view.groups.is_some()));
     let title = memo(move || seen.read(ClusterView::place));
     let sentence = memo(move || seen.read(|view| view.sentence.clone()));
     let leader = memo(move || seen.read(|view| view.leader_sentence.clone()));
@@ -27,9 +29,11 @@ pub fn Head(seen: Seen) -> impl IntoView {
     let (snapshot, add) = (offers(Verb::Snapshot), offers(Verb::AddLearner));
     view! {
         <header class="head cluster-head">
-            <div class="cluster-ring">
-                {anew(move || drawn.with(|(members, quorum)| ring(members, quorum, RingSize::Large)))}
-            </div>
+            {anew(move || (!many.get()).then(|| view! {
+                <div class="cluster-ring">
+                    {anew(move || drawn.with(|(members, quorum)| ring(members, quorum, RingSize::Large)))}
+                </div>
+            }))}
             <div class="head-words">
                 <h1 class="head-title">{move || title.get()}</h1>
                 <p class="head-sentence">

@@ -13,7 +13,7 @@ use crate::{
         states::{ErrorState, LoadingState},
     },
     live::use_live,
-    pages::later::or_out_of_date,
+    pages::{groups, later::or_out_of_date},
     words::groups as words,
 };
 
@@ -85,11 +85,17 @@ fn Coming(name: Memo<String>) -> impl IntoView {
     }
 }
 
-/// A program of many groups: its hosts and groups have a page of their own.
+/// A program of many groups: its hosts, how many groups are of which state, and the way to their list.
 #[component]
 fn Groups(seen: Seen) -> impl IntoView {
     let place = memo(move || seen.read(ClusterView::place));
+    let groups = memo(move || groups::still(seen.read(|view| view.groups.clone())));
+    let query = move || groups::Query {
+        cluster: place.get(),
+        ..groups::Query::default()
+    };
     view! {
+        {anew(move || groups.with(|known| known.as_ref().map(|known| groups::glance(&query(), known))))}
         <p>
             <a class="button" href=move || format!("{}/groups", cluster_path(&place.get()))>
                 {words::OPEN}
@@ -132,7 +138,8 @@ fn Overview(seen: Seen) -> impl IntoView {
                 }))}
                 <findings::Findings seen/>
                 <history::History/>
-                <tolerance::Tolerance seen/>
+                // What a program of many may lose is said of each group.
+                {anew(move || (!many.get()).then(|| view! { <tolerance::Tolerance seen/> }))}
             </div>
         </div>
     }
