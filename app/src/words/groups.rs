@@ -26,7 +26,7 @@ pub const NONE: &str = "No group is like that";
 pub const NONE_HINT: &str = "Take a condition away.";
 pub const BY_CLASS: &str = "Groups by state";
 pub const PAGES: &str = "Pages of the list";
-pub const OPEN: &str = "Hosts and groups";
+pub const OPEN: &str = "All groups";
 pub const UNKNOWN: &str = "?";
 
 /// A class in a word or two.

@@ -3,12 +3,7 @@
 //! Authorization and audit live here: the browser, the REST API and the command line pass the
 //! same door, whose first parameter is always who asks.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use quorate_domain::{
     audit::{Actor, Source},
@@ -373,28 +368,6 @@ async fn keep_house(control: Control) {
             tracing::warn!(%error, "sessions that are over could not be removed");
         }
     }
-}
-
-/// Where the members of each cluster were when last seen, by cluster: for drivers, which are
-/// made before [`Control::start`]. Empty if there is no store yet.
-///
-/// # Errors
-/// `Store`, `File`.
-pub async fn remembered(data_dir: &Path) -> Result<BTreeMap<String, Vec<String>>, ControlError> {
-    let store = store::Store::open(data_dir).await?;
-    let memberships = store.memberships().await;
-    store.close().await;
-    let addresses = |membership: quorate_domain::cluster::Membership| {
-        membership
-            .members
-            .into_iter()
-            .filter_map(|member| member.api_address)
-            .collect()
-    };
-    Ok(memberships?
-        .into_iter()
-        .map(|(name, known)| (name, addresses(known)))
-        .collect())
 }
 
 /// A stored session.

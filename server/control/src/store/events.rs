@@ -133,21 +133,4 @@ impl Store {
             "remembering what was seen of a cluster",
         ))
     }
-
-    /// The last known membership of every cluster ever watched.
-    pub(crate) async fn memberships(&self) -> Result<Vec<(String, Membership)>, ControlError> {
-        let read = async {
-            let rows: Vec<(String, String)> = sqlx::query_as(
-                "SELECT cluster, membership FROM watched WHERE membership IS NOT NULL",
-            )
-            .fetch_all(&self.read)
-            .await?;
-            rows.into_iter()
-                .map(|(name, text)| Ok((name, from_json(&text)?)))
-                .collect::<sqlx::Result<Vec<_>>>()
-        };
-        read.await.map_err(ControlError::store(
-            "reading what is remembered of clusters",
-        ))
-    }
 }
