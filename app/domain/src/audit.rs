@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    approval::Given,
     cluster::{ClusterName, MemberId},
     job::ChangeId,
     moment::Timestamp,
@@ -92,6 +93,8 @@ pub enum Means {
     JwtHeader,
     /// Signed in at an OpenID provider by the console itself.
     Oidc,
+    /// By the socket on the console's own machine that is for emergencies.
+    BreakGlass,
     /// The command line on the console's own machine.
     CommandLine,
     /// The console itself.
@@ -110,6 +113,36 @@ impl Means {
             Self::Console => Origin::Console,
             Self::Nobody => Origin::Nobody,
             _ => Origin::Person,
+        }
+    }
+}
+
+/// How whoever vouched for somebody was known to be the one to do so; strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assurance {
+    /// By the issuer's signature.
+    Signed,
+    /// By a client certificate of a pinned name.
+    Mtls,
+    /// By the system's word on the process at the other end of a Unix socket.
+    Socket,
+    /// By address and a shared secret.
+    Secret,
+    /// By address alone.
+    Address,
+}
+
+impl Assurance {
+    /// As it stands in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+            Self::Mtls => "mtls",
+            Self::Socket => "socket",
+            Self::Secret => "secret",
+            Self::Address => "address",
         }
     }
 }
@@ -154,6 +187,9 @@ pub struct Source {
     pub request_id: Option<String>,
     /// SHA-256 prefix of the session id, never the id.
     pub session: Option<String>,
+    /// Behind a sign-on proxy and at the socket for emergencies: how that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<Assurance>,
 }
 
 impl Source {
@@ -213,9 +249,66 @@ pub struct Entry {
     /// What the actor was allowed when it was written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
+    /// For an intent that needed them: who approved it, when and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Given>,
     /// Milliseconds since the console's start, by a clock that nobody can set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_ms: Option<u64>,
+    // Since [`SCHEMA`] 2.
+    /// Of which shape it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<u16>,
+    /// The version of the program that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
+    /// The beginning of the digest of the rules that roles were given by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping_version: Option<String>,
+    /// `info`, `notice` or `warning`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// What it is about: `change`, `sign_in`, `accounts`, `log`, `console`, `access`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// What names a person, each part under a key of that person: `KEY.BOX`. Without its key the
+    /// rest of the entry says nothing of who it was. Once opened, only the parts remain whose key
+    /// was destroyed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed: Vec<String>,
+}
+
+/// The shape that entries are written in now.
+pub const SCHEMA: u16 = 2;
+
+/// Stands for the name of somebody whose key was destroyed.
+pub const ERASED: &str = "(erased)";
+
+impl Entry {
+    /// How much it asks to be looked at.
+    #[must_use]
+    pub fn severity_of(outcome: Option<Outcome>, action: &str) -> &'static str {
+        match (outcome, action) {
+            (Some(Outcome::Failed | Outcome::Refused | Outcome::Unknown), _) => "warning",
+            (_, "clock_set" | "audit_copy_failed" | "audit_report_failed") => "warning",
+            (_, "audit_key_renewed" | "audit_person_erased" | "audit_entries_removed") => "notice",
+            _ => "info",
+        }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn category_of(kind: EntryKind, action: &str) -> &'static str {
+        let about = |beginnings: &[&str]| beginnings.iter().any(|it| action.starts_with(it));
+        match kind {
+            EntryKind::Intent | EntryKind::Outcome => "change",
+            _ if about(&["audit_", "read_audit"]) => "log",
+            _ if about(&["sign_", "session_", "identity_"]) => "sign_in",
+            _ if about(&["account_", "password_", "link_", "token_"]) => "accounts",
+            EntryKind::Console => "console",
+            EntryKind::Refusal | EntryKind::Access => "access",
+        }
+    }
 }
 
 /// One row of the audit page: an intent (or a single event) with its latest outcome.
@@ -286,6 +379,9 @@ pub struct CopyStanding {
     /// It has been behind for too long.
     pub alarm: bool,
     pub error: Option<String>,
+    /// Nobody there acknowledges: it was handed over, which is all that is known.
+    #[serde(default)]
+    pub handed_over: bool,
 }
 
 #[cfg(test)]
@@ -309,6 +405,9 @@ mod tests {
         entry.origin = Some(entry.actor.means.origin());
         entry.grants = vec![Grant::everywhere(crate::permission::Duty::Operator)];
         entry.running_ms = Some(12);
+        entry.schema = Some(SCHEMA);
+        entry.category = Some(Entry::category_of(entry.kind, &entry.action).to_owned());
+        entry.sealed = vec!["key.box".to_owned()];
         let written = serde_json::to_string(&entry).unwrap();
         assert!(written.contains(r#""origin":"token""#), "{written}");
         assert_eq!(serde_json::from_str::<Entry>(&written).unwrap(), entry);

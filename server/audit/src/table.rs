@@ -144,6 +144,7 @@ mod tests {
                 request_id: some(),
                 session: some(),
                 client: some(),
+                assurance: None,
             },
             cluster: some().map(|it| it.as_str().into()),
             group: some(),
@@ -159,7 +160,14 @@ mod tests {
             received: Value::String(text.to_owned()),
             origin: None,
             grants: Vec::new(),
+            approvals: Vec::new(),
             running_ms: None,
+            schema: None,
+            writer: None,
+            mapping_version: None,
+            severity: None,
+            category: None,
+            sealed: Vec::new(),
         }
     }
 

@@ -8,7 +8,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use quorate_domain::{
-    audit::{Actor, Entry, EntryKind, Means, Outcome, Source, Standing},
+    approval::Given,
+    audit::{Actor, Entry, EntryKind, Means, Outcome, SCHEMA, Source, Standing},
     cluster::{ClusterName, MemberId},
     job::ChangeId,
     moment::Timestamp,
@@ -49,7 +50,7 @@ pub(crate) mod trouble;
 mod verification;
 mod writer;
 
-pub use copies::{Outside, OutsideFile};
+pub use copies::{Content, Outside, OutsideFile, Parcel, Terms, What};
 pub use export::{Export, Format};
 pub use reports::{Every, Keeping, ReportPlan};
 pub use verification::verify_log;
@@ -66,8 +67,6 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Retries of an outcome: the change has happened, so its record must come.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MOST: Duration = Duration::from_secs(5);
-/// A copy outside that has been behind for this long raises the alarm.
-const ALARM_AFTER_MS: u64 = 60_000;
 /// The most entries one page of a list holds.
 pub(crate) const PAGE_MOST: u32 = 1_000;
 
@@ -92,6 +91,8 @@ pub(crate) struct Draft {
     pub(crate) received: Value,
     /// What the actor may do.
     pub(crate) grants: Vec<Grant>,
+    /// Who approved it.
+    pub(crate) approvals: Vec<Given>,
 }
 
 impl Draft {
@@ -120,6 +121,7 @@ impl Draft {
             sent: Value::Null,
             received: Value::Null,
             grants: Vec::new(),
+            approvals: Vec::new(),
         }
     }
 
@@ -184,6 +186,10 @@ impl Draft {
         self.seen = escape::value(self.seen);
         self.sent = escape::value(self.sent);
         self.received = escape::value(self.received);
+        for given in &mut self.approvals {
+            given.by = escape::actor(given.by.clone());
+            given.reason = escape::text(&given.reason, TEXT_MOST);
+        }
         for grant in &mut self.grants {
             for name in grant.clusters.iter_mut().chain(&mut grant.tags) {
                 *name = escape::text(name, TEXT_MOST);
@@ -197,7 +203,14 @@ impl Draft {
         Entry {
             origin: Some(self.actor.means.origin()),
             grants: self.grants,
+            approvals: self.approvals,
             running_ms: Some(running_ms),
+            schema: Some(SCHEMA),
+            writer: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            mapping_version: None,
+            severity: Some(Entry::severity_of(self.outcome, &self.action).to_owned()),
+            category: Some(Entry::category_of(self.kind, &self.action).to_owned()),
+            sealed: Vec::new(),
             seq,
             time,
             kind: self.kind,
@@ -423,7 +436,7 @@ impl Audit {
             signed: size,
             signed_at: newest.map(|stored| stored.time),
             keys,
-            copies: self.shared.copies(size, now, ALARM_AFTER_MS),
+            copies: self.shared.copies(size, now),
             reports: self
                 .reports
                 .lock()

@@ -35,7 +35,14 @@ fn entry(seq: u64, kind: EntryKind, text: &str) -> Entry {
         received: Value::Null,
         origin: None,
         grants: Vec::new(),
+        approvals: Vec::new(),
         running_ms: None,
+        schema: None,
+        writer: None,
+        mapping_version: None,
+        severity: None,
+        category: None,
+        sealed: Vec::new(),
     }
 }
 
@@ -153,6 +160,7 @@ fn a_log_that_cannot_be_written_and_a_copy_that_is_behind_are_said() {
         behind: 110,
         alarm: true,
         error: None,
+        handed_over: false,
     };
     let html = shown(&Standing {
         copies: vec![copy],
