@@ -103,6 +103,7 @@ pub fn preview(checks: Vec<Check>) -> Preview {
         revision: Revision::from("a91f03d4c2b1e0ff"),
         fingerprint: "q1.x".to_owned(),
         age_ms: 412,
+        approvals: None,
     }
 }
 
@@ -123,7 +124,11 @@ fn step_text(lead: &str, rest: &str) -> StepText {
 pub fn change(state: ChangeState) -> Change {
     let ended_at = state.is_final().then(|| at(4));
     let step = match state {
-        ChangeState::Queued | ChangeState::Cancelled => StepState::Pending,
+        ChangeState::Queued
+        | ChangeState::Cancelled
+        | ChangeState::WaitingApproval
+        | ChangeState::Denied
+        | ChangeState::Expired => StepState::Pending,
         ChangeState::Running => StepState::Running,
         ChangeState::Succeeded => StepState::Done,
         ChangeState::Failed => StepState::Failed,
@@ -172,5 +177,6 @@ pub fn change(state: ChangeState) -> Change {
         intent_seq: Some(41),
         outcome_seq: state.is_final().then_some(42),
         snapshot: None,
+        approvals: None,
     }
 }

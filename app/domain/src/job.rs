@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::Action,
+    approval::Approvals,
     audit::Actor,
     cluster::ClusterName,
     moment::Timestamp,
@@ -25,12 +26,18 @@ impl std::fmt::Display for ChangeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeState {
+    /// Other people have to approve it first; it takes no place on its cluster meanwhile.
+    WaitingApproval,
     Queued,
     Running,
     Succeeded,
     Failed,
     Unknown,
     Cancelled,
+    /// Somebody who had to approve it said no.
+    Denied,
+    /// Too few approved it in time, or it could not begin in time.
+    Expired,
 }
 
 impl ChangeState {
@@ -38,7 +45,12 @@ impl ChangeState {
     pub const fn is_final(self) -> bool {
         matches!(
             self,
-            Self::Succeeded | Self::Failed | Self::Unknown | Self::Cancelled
+            Self::Succeeded
+                | Self::Failed
+                | Self::Unknown
+                | Self::Cancelled
+                | Self::Denied
+                | Self::Expired
         )
     }
 }
@@ -99,4 +111,7 @@ pub struct Change {
     pub outcome_seq: Option<u64>,
     /// For a snapshot: its id in the snapshot list.
     pub snapshot: Option<String>,
+    /// Where others have to approve it: who has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Approvals>,
 }

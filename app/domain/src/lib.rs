@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod accidents;
 pub mod action;
+pub mod approval;
 pub mod audit;
 pub mod capability;
 pub mod cluster;

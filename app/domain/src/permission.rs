@@ -93,6 +93,8 @@ pub enum Permission {
     Administer,
     /// Read the audit log.
     ReadAudit,
+    /// Approve or deny what others ask for.
+    Approve,
 }
 
 /// The roles that carry `permission`.
@@ -108,6 +110,7 @@ pub const fn carried_by(permission: Permission) -> &'static [Duty] {
         | Permission::DownloadSnapshot
         | Permission::Administer => &[Duty::Admin],
         Permission::ReadAudit => &[Duty::Admin, Duty::Auditor],
+        Permission::Approve => &[Duty::Approver],
     }
 }
 
@@ -179,7 +182,9 @@ mod tests {
 
     #[test]
     fn each_role_carries_exactly_its_column() {
-        use Permission::{Act, Administer, DownloadSnapshot, OverrideState, ReadAudit, View};
+        use Permission::{
+            Act, Administer, Approve, DownloadSnapshot, OverrideState, ReadAudit, View,
+        };
         // permission, then viewer, operator, admin, approver, auditor
         let table = [
             (View, [true, true, true, true, true]),
@@ -194,6 +199,7 @@ mod tests {
             (DownloadSnapshot, [false, false, true, false, false]),
             (Administer, [false, false, true, false, false]),
             (ReadAudit, [false, false, true, false, true]),
+            (Approve, [false, false, false, true, false]),
         ];
         for (permission, row) in table {
             for (duty, expected) in Duty::ALL.into_iter().zip(row) {

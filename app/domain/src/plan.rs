@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Action, Verb},
+    approval::Needed,
     capability,
     cluster::{MemberId, Revision, Role, Term},
     health::Verdict,
@@ -156,6 +157,9 @@ pub struct Preview {
     pub fingerprint: String,
     /// Age of what it was decided on, in milliseconds.
     pub age_ms: u64,
+    /// Whose approval it needs. Pages are told in `steps` and `notes`.
+    #[serde(default, skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<Needed>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -301,6 +305,7 @@ pub fn preview(view: &ClusterView, action: &Action) -> Preview {
         revision: basis.revision.clone(),
         fingerprint: basis.fingerprint(),
         age_ms: view.age_ms.unwrap_or(0),
+        approvals: None,
     }
 }
 

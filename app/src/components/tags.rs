@@ -38,10 +38,13 @@ impl Tone {
     #[must_use]
     pub const fn of_change(state: ChangeState) -> Self {
         match state {
-            ChangeState::Queued | ChangeState::Cancelled => Self::Plain,
+            ChangeState::Queued
+            | ChangeState::Cancelled
+            | ChangeState::WaitingApproval
+            | ChangeState::Expired => Self::Plain,
             ChangeState::Running | ChangeState::Unknown => Self::Warn,
             ChangeState::Succeeded => Self::Ok,
-            ChangeState::Failed => Self::Bad,
+            ChangeState::Failed | ChangeState::Denied => Self::Bad,
         }
     }
 }

@@ -216,6 +216,9 @@ pub const fn outcome(state: ChangeState) -> &'static str {
         ChangeState::Failed => "It was not done.",
         ChangeState::Unknown => "It is not known whether it was done.",
         ChangeState::Cancelled => "It was cancelled before anything was sent.",
+        ChangeState::WaitingApproval => "It waits for approval.",
+        ChangeState::Denied => "It was denied; nothing was sent.",
+        ChangeState::Expired => "It was not approved in time; nothing was sent.",
     }
 }
 

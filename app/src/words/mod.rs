@@ -132,6 +132,9 @@ pub const fn change_state(state: ChangeState) -> &'static str {
         ChangeState::Failed => "failed",
         ChangeState::Unknown => "outcome unknown",
         ChangeState::Cancelled => "cancelled",
+        ChangeState::WaitingApproval => "waits for approval",
+        ChangeState::Denied => "denied",
+        ChangeState::Expired => "expired",
     }
 }
 
@@ -175,6 +178,19 @@ pub const fn duty(duty: Duty) -> &'static str {
     duty.as_str()
 }
 
+/// Said on every page while somebody is in by the socket, and on Problems afterwards.
+#[cfg(feature = "ssr")]
+#[must_use]
+pub fn emergency(open: bool, by: &str, at: quorate_domain::moment::Timestamp, reason: &str) -> String {
+    if open {
+        format!(
+            "Break-glass is open: {by} came in by the console's own socket at {at}. Reason: {reason}"
+        )
+    } else {
+        format!("Break-glass was used: {by}, {at}. Reason: {reason}")
+    }
+}
+
 /// How somebody was identified, under their name.
 #[must_use]
 pub const fn means(means: Means) -> &'static str {
@@ -185,6 +201,7 @@ pub const fn means(means: Means) -> &'static str {
         Means::TrustedHeader => "Unsigned identity, from the sign-on proxy's headers",
         Means::JwtHeader => "Sign-on proxy, by signed assertion",
         Means::Oidc => "OpenID Connect (oidc)",
+        Means::BreakGlass => "Break-glass, by the socket on the console's machine",
         Means::CommandLine => "Command line on the console's machine",
         Means::Console => "The console itself",
         Means::Nobody => "Not identified",

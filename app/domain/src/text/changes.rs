@@ -259,6 +259,11 @@ pub fn moved_leader(was: Option<&str>, is: Option<&str>) -> String {
 }
 
 #[must_use]
+pub fn moved_term(was: u64, is: u64) -> String {
+    format!("There was an election: it was term {was}, it is term {is}.")
+}
+
+#[must_use]
 pub fn moved_verdict(was: Verdict, is: Verdict) -> String {
     format!(
         "The cluster has become worse: it was {}, it is {}.",

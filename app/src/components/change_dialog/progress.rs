@@ -103,10 +103,7 @@ pub fn what_remains(change: &Change) -> AnyView {
     let now = match change.state {
         ChangeState::Unknown => words::after_unknown(cluster).to_vec(),
         ChangeState::Failed => vec![words::after_failed(cluster)],
-        ChangeState::Queued
-        | ChangeState::Running
-        | ChangeState::Succeeded
-        | ChangeState::Cancelled => Vec::new(),
+        _ => Vec::new(),
     };
     view! {
         {(!now.is_empty()).then(|| notes(words::WHAT_NOW, &now))}

@@ -68,8 +68,8 @@ impl Ending {
     fn outcome(&self) -> Outcome {
         match self.state {
             ChangeState::Succeeded => Outcome::Succeeded,
-            ChangeState::Failed | ChangeState::Cancelled => Outcome::Failed,
             ChangeState::Queued | ChangeState::Running | ChangeState::Unknown => Outcome::Unknown,
+            _ => Outcome::Failed,
         }
     }
 }
@@ -180,5 +180,8 @@ const fn state_name(state: ChangeState) -> &'static str {
         ChangeState::Failed => "failed",
         ChangeState::Unknown => "unknown",
         ChangeState::Cancelled => "cancelled",
+        ChangeState::WaitingApproval => "waiting_approval",
+        ChangeState::Denied => "denied",
+        ChangeState::Expired => "expired",
     }
 }
