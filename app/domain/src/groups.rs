@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{cluster::MemberId, health::Verdict, quorum::majority};
 
 mod fleet;
+mod order;
 mod telling;
 
 pub use fleet::{Fleet, Host, News};
@@ -141,6 +142,9 @@ pub struct GroupRow {
     pub learners: Option<u32>,
     /// Entries the furthest replica is behind what the leader had at the last full reading.
     pub lag: Option<u64>,
+    /// Age of the oldest word this rests on; `None` where that was not asked for.
+    #[serde(default)]
+    pub age_ms: Option<u64>,
 }
 
 /// How a host answered the newest look.
@@ -210,6 +214,7 @@ pub fn judge(group: &str, words: &[Word<'_>], lag: Option<u64>, lag_warn: u64) -
         answering,
         learners: membership.map(|line| line.learners),
         lag: lag.filter(|_| told),
+        age_ms: None,
     }
 }
 

@@ -3,10 +3,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     sync::Arc,
 };
 
-use super::{Class, GroupRow, GroupsView, HostState, HostView, Line, Part, Word, count, judge};
+use super::{
+    Class, GroupRow, GroupsView, HostState, HostView, Line, Part, Word, count, judge,
+    order::{OrderKey, order_key},
+};
 use crate::{cluster::MemberId, moment::Timestamp, observation::Answer};
 
 /// What one host told in one look.
@@ -76,6 +80,8 @@ struct Group {
 pub struct Fleet {
     hosts: Vec<Host>,
     groups: BTreeMap<Arc<str>, Group>,
+    /// The names as people order them: `group-2` before `group-10`.
+    order: BTreeMap<OrderKey, Arc<str>>,
     classes: BTreeMap<Class, u32>,
     since: BTreeMap<Class, Timestamp>,
     /// To be judged anew.
@@ -177,7 +183,8 @@ impl Fleet {
 
     /// The first groups of a class, to name some.
     pub fn some(&self, class: Class) -> impl Iterator<Item = &str> {
-        let rows = self.groups.values().filter_map(|group| group.row.as_ref());
+        let groups = self.order.values().filter_map(|name| self.groups.get(name));
+        let rows = groups.filter_map(|group| group.row.as_ref());
         let of = rows.filter(move |row| row.class == class);
         of.map(|row| row.group.as_str())
     }
@@ -226,8 +233,9 @@ impl Fleet {
         names.map(|(name, _)| Arc::clone(name)).collect()
     }
 
-    /// One page of the groups in the order of their names: those of `class` whose name or leader
-    /// has `q` in it, after the group `after`. The second is where the next page begins.
+    /// One page of the groups in the order of their names, numbers in them by their value: those
+    /// of `class` whose name or leader has `q` in it, after the group `after` (which may be gone),
+    /// as they stand at `now`. The second is where the next page begins.
     #[must_use]
     pub fn page(
         &self,
@@ -235,6 +243,7 @@ impl Fleet {
         q: Option<&str>,
         after: Option<&str>,
         most: usize,
+        now: Timestamp,
     ) -> (Vec<GroupRow>, Option<String>) {
         let wanted = q.map(str::to_lowercase);
         let matches = |row: &GroupRow| {
@@ -246,22 +255,34 @@ impl Fleet {
             found && class.is_none_or(|class| row.class == class)
         };
         let begin = match after {
-            Some(after) => std::ops::Bound::Excluded(after),
-            None => std::ops::Bound::Unbounded,
+            Some(after) => Bound::Excluded(order_key(after)),
+            None => Bound::Unbounded,
         };
-        let rest = self
-            .groups
-            .range::<str, _>((begin, std::ops::Bound::Unbounded));
+        let rest = self.order.range((begin, Bound::Unbounded));
         let mut rows: Vec<GroupRow> = rest
-            .filter_map(|(_, group)| group.row.as_ref())
-            .filter(|row| matches(row))
+            .filter_map(|(_, name)| self.groups.get(name))
+            .filter_map(|group| Some((group, group.row.as_ref()?)))
+            .filter(|(_, row)| matches(row))
             .take(most.saturating_add(1))
-            .cloned()
+            .map(|(group, row)| GroupRow {
+                age_ms: self.age(group, now),
+                ..row.clone()
+            })
             .collect();
         let more = rows.len() > most;
         rows.truncate(most);
         let next = rows.last().filter(|_| more).map(|row| row.group.clone());
         (rows, next)
+    }
+
+    /// Age of the oldest word a group's row rests on: of hosts that answer; where none of its
+    /// hosts does, of the newest from memory.
+    fn age(&self, group: &Group, now: Timestamp) -> Option<u64> {
+        let hosts = group.lines.iter().filter_map(|(at, _)| self.hosts.get(*at));
+        let (fresh, silent): (Vec<&Host>, Vec<&Host>) = hosts.partition(|host| host.answers());
+        let oldest = fresh.iter().filter_map(|host| host.heard_at).min();
+        let newest = silent.iter().filter_map(|host| host.heard_at).max();
+        oldest.or(newest).map(|at| now.since(at))
     }
 
     /// The whole at a glance, as it stands at `now`.
@@ -312,7 +333,11 @@ impl Fleet {
         line.leader = line_leader.map(|leader| self.same(leader));
         let name = match self.groups.get_key_value(name) {
             Some((known, _)) => Arc::clone(known),
-            None => Arc::from(name),
+            None => {
+                let new: Arc<str> = Arc::from(name);
+                self.order.insert(order_key(name), Arc::clone(&new));
+                new
+            }
         };
         if let Some(host) = self.hosts.get_mut(place) {
             host.sums.add(&line);
@@ -374,6 +399,7 @@ impl Fleet {
             .map(|(key, _)| Arc::clone(key));
         let Some(key) = key else { return };
         if empty {
+            self.order.remove(&order_key(&key));
             let row = self.groups.remove(&key).and_then(|group| group.row);
             self.uncount(row.map(|row| row.class));
             self.touched.remove(&key);

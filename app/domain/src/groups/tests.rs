@@ -339,7 +339,7 @@ fn the_list_is_searched_filtered_and_paged() {
     let mut names = Vec::new();
     let mut after = None;
     loop {
-        let (rows, next) = fleet.page(None, None, after.as_deref(), 10);
+        let (rows, next) = fleet.page(None, None, after.as_deref(), 10, at(2));
         names.extend(rows.into_iter().map(|row| row.group));
         match next {
             Some(next) => after = Some(next),
@@ -348,11 +348,58 @@ fn the_list_is_searched_filtered_and_paged() {
     }
     assert_eq!(names.len(), 25);
     assert!(names.is_sorted());
-    let of = |class, q| fleet.page(class, q, None, 100).0.len();
+    let of = |class, q| fleet.page(class, q, None, 100, at(2)).0.len();
     assert_eq!(of(Some(Class::NoLeader), None), 1);
     assert_eq!(of(None, Some("G0001")), 10);
     assert_eq!(of(Some(Class::Ok), Some("g0001")), 9);
     assert_eq!(of(None, Some("nowhere")), 0);
+}
+
+#[test]
+fn the_list_stands_in_the_order_people_count_and_goes_on_after_a_group_that_is_gone() {
+    let mut fleet = Fleet::new(1_000);
+    let names = ["group-10", "group-2", "default", "group-1", "group-20"];
+    for name in names {
+        fleet.hear("a", "1", at(1), changed(name, leads()));
+    }
+    fleet.settle(true, at(1));
+    let page = |fleet: &Fleet, after: Option<&str>, most| {
+        let (rows, next) = fleet.page(None, None, after, most, at(2));
+        let names: Vec<String> = rows.into_iter().map(|row| row.group).collect();
+        (names.join(" "), next)
+    };
+    let (first, next) = page(&fleet, None, 3);
+    assert_eq!(first, "default group-1 group-2");
+    let gone = News {
+        gone: vec!["group-2".to_owned()],
+        ..News::default()
+    };
+    fleet.hear("a", "1", at(2), gone);
+    fleet.settle(false, at(2));
+    assert_eq!(page(&fleet, next.as_deref(), 3).0, "group-10 group-20");
+    assert_eq!(page(&fleet, None, 9).0, "default group-1 group-10 group-20");
+    let named: Vec<&str> = fleet.some(Class::Unknown).collect();
+    assert_eq!(named, ["default", "group-1", "group-10", "group-20"]);
+}
+
+#[test]
+fn a_row_is_as_old_as_the_oldest_word_it_rests_on() {
+    let mut fleet = fleet(1);
+    let age = |fleet: &Fleet| fleet.page(None, None, None, 1, at(20)).0[0].age_ms;
+    fleet.hear("a", "1", at(19), News::default());
+    fleet.hear("b", "1", at(18), News::default());
+    fleet.miss("c", "1", at(19), Answer::Silent("refused".to_owned()));
+    fleet.settle(false, at(19));
+    assert_eq!(age(&fleet), Some(2_000), "who is silent has no say");
+    for (host, second) in [("a", 19), ("b", 19)] {
+        fleet.miss(host, "1", at(second), Answer::Silent("refused".to_owned()));
+    }
+    fleet.settle(false, at(19));
+    assert_eq!(
+        age(&fleet),
+        Some(1_000),
+        "from memory: when it was last told"
+    );
 }
 
 #[test]
