@@ -31,6 +31,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCo
     step::run(
         "measuring",
         test::playwright(workspace)?
+            .env(openbao::LAUNCHER, openbao::launcher(workspace)?)
             .args(["--config", "bench.config.ts"])
             .args(arguments),
     )?;

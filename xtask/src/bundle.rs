@@ -1,12 +1,15 @@
 //! The browser's program: compiled, bound to JavaScript, made small.
 
 use std::{
+    cmp::Reverse,
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
@@ -115,23 +118,20 @@ pub fn bind(
     if folder.join("snippets").exists() {
         bail!("a dependency brings JavaScript of its own; only wasm-bindgen's is served");
     }
-    let mut files = Vec::new();
+    let mut paths = Vec::new();
     for entry in fs::read_dir(&folder)? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        if !path.is_file() || name == MAIN {
-            continue;
+        if path.is_file() && !path.ends_with(MAIN) {
+            paths.push(path);
         }
-        let content = match wasm_opt {
-            Some(script) if small && name.ends_with(".wasm") => fs::read(shrink(script, &path)?)?,
-            _ => fs::read(&path)?,
-        };
-        files.push((name, content));
     }
+    let mut files = match wasm_opt {
+        Some(script) if small => shrunk(script, paths)?,
+        _ => paths
+            .iter()
+            .map(|path| read(path, path))
+            .collect::<anyhow::Result<_>>()?,
+    };
     files.sort();
     if small {
         make_glue_small(&mut files);
@@ -184,6 +184,42 @@ fn split(compiled: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
         split.split_modules.len()
     ));
     Ok(main)
+}
+
+/// The file under its own name, as it is at `now`.
+fn read(path: &Path, now: &Path) -> anyhow::Result<(String, Vec<u8>)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok((name.into_owned(), fs::read(now)?))
+}
+
+/// All files, the programs among them made small: as many at once as there are cores, the largest
+/// first. Each is a program of its own, and Node uses one core.
+fn shrunk(script: &Path, mut paths: Vec<PathBuf>) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    paths.sort_by_key(|path| Reverse(fs::metadata(path).map_or(0, |data| data.len())));
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut files = Vec::new();
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let small = match path.extension() {
+                Some(end) if end == "wasm" => shrink(script, path)?,
+                _ => path.clone(),
+            };
+            files.push(read(path, &small)?);
+        }
+        anyhow::Ok(files)
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(take)).collect();
+        let mut files = Vec::new();
+        for worker in workers {
+            let taken = worker
+                .join()
+                .map_err(|_| anyhow!("wasm-opt: it panicked"))?;
+            files.extend(taken?);
+        }
+        Ok(files)
+    })
 }
 
 fn shrink(script: &Path, bound: &Path) -> anyhow::Result<PathBuf> {

@@ -27,14 +27,19 @@ pub fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
 }
 
 /// Every check, whatever became of the one before.
-pub fn all(workspace: &Workspace, tally: &mut Tally) {
+fn all(workspace: &Workspace, tally: &mut Tally) {
     tally.check("format", format(workspace));
     tally.check("lints for the server", server_lints(workspace));
-    tally.check("lints for the browser", browser_lints(workspace));
-    tally.check("size of what the browser downloads", size(workspace));
+    tally.check(BROWSER_LINTS, browser_lints(workspace));
+    tally.check(SIZE, size(workspace));
 }
 
-fn format(workspace: &Workspace) -> anyhow::Result<()> {
+pub const BROWSER_LINTS: &str = "lints for the browser";
+pub const SIZE: &str = "size of what the browser downloads";
+
+/// # Errors
+/// If `cargo fmt` would change anything.
+pub fn format(workspace: &Workspace) -> anyhow::Result<()> {
     step::run(
         "checking the format",
         cargo(workspace).args(["fmt", "--all", "--check"]),
@@ -56,7 +61,9 @@ fn server_lints(workspace: &Workspace) -> anyhow::Result<()> {
     )
 }
 
-fn browser_lints(workspace: &Workspace) -> anyhow::Result<()> {
+/// # Errors
+/// What the lints complain of.
+pub fn browser_lints(workspace: &Workspace) -> anyhow::Result<()> {
     toolchain::need_browser_target()?;
     step::run(
         "linting all that runs in the browser",
@@ -73,7 +80,11 @@ fn browser_lints(workspace: &Workspace) -> anyhow::Result<()> {
     )
 }
 
-fn size(workspace: &Workspace) -> anyhow::Result<()> {
+/// Builds the site.
+///
+/// # Errors
+/// If it does not build or is too large.
+pub fn size(workspace: &Workspace) -> anyhow::Result<()> {
     let folder = site::build(workspace, Finish::Release)?;
     let files = site::compressed_size(&folder)?;
     for (name, bytes) in &files {

