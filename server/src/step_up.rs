@@ -1,0 +1,317 @@
+//! Proving that it is oneself, as browsers meet it: the page of a question, its forms, and what was
+//! asked for carried on with the proof. What has to be proved and what proves it is decided in
+//! `quorate_control`.
+//!
+//! With every proof the session gets a new id: whoever had the old one has nothing.
+
+pub mod passkeys;
+
+use axum::{
+    Form,
+    body::Body,
+    extract::{Extension, Path, Query, State, rejection::FormRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use quorate_app::{
+    base::segment,
+    pages::step_up::{self as pages, Question},
+    session::Visitor,
+    still::Frame,
+    theme::Theme,
+};
+use quorate_control::{
+    ControlError, Operator,
+    step_up::{Assertion, Deed, FreshSignIn, Method, ProofId, Verified},
+};
+use quorate_domain::{audit::Source, moment::Timestamp};
+use quorate_drivers::Secret;
+use rand::RngCore as _;
+use serde::Deserialize;
+use time::OffsetDateTime;
+use tower_sessions::{Expiry, Session};
+
+use crate::{
+    guards::{headers::page_policy, problems::Fault},
+    identity::SignedOn,
+    sessions,
+    sign_in::{back, see_other, unusable},
+    state::Console,
+};
+
+/// How much of a session's hash may stand in logs and audit entries.
+const SHOWN: usize = 16;
+
+/// What became of the last try.
+#[derive(Default, Deserialize)]
+pub struct Said {
+    pub problem: Option<String>,
+    pub done: Option<String>,
+}
+
+/// What was asked of the browser's person.
+pub async fn page(
+    State(console): State<Console>,
+    Extension(Visitor(visitor)): Extension<Visitor>,
+    Path(id): Path<String>,
+    Query(said): Query<Said>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
+    let Some(who) = visitor else {
+        return Ok(signed_out(&console));
+    };
+    let frame = frame(&console, &headers);
+    let asked = match console.control.step_up_asked(&who, &id).await {
+        Ok(asked) => asked,
+        Err(ControlError::NotFound { .. }) => {
+            return Ok(html(StatusCode::NOT_FOUND, &frame, pages::over(&frame)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let challenge = console.control.step_up_challenge(&who, &id).await?;
+    let provider = console.identity.oidc().map_or("", |oidc| oidc.name());
+    let question = Question {
+        id: &id,
+        asked: &asked,
+        challenge: challenge.as_ref(),
+        provider,
+        problem: said.problem.as_deref(),
+    };
+    let page = pages::question(&frame, &question);
+    Ok(html(StatusCode::OK, &frame, page))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    method: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    credential: String,
+    #[serde(default)]
+    client_data: String,
+    #[serde(default)]
+    authenticator_data: String,
+    #[serde(default)]
+    signature: String,
+}
+
+/// A password, or what a passkey signed.
+pub async fn answer(
+    State(console): State<Console>,
+    Extension(Visitor(visitor)): Extension<Visitor>,
+    session: Session,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<Answer>, FormRejection>,
+) -> Result<Response, Fault> {
+    let Some(who) = visitor else {
+        return Ok(signed_out(&console));
+    };
+    let verified = match form {
+        Ok(Form(form)) => verify(&console, &who, &id, form).await,
+        Err(_) => Err("malformed".to_owned()),
+    };
+    match verified {
+        Ok(verified) => carry_on(&console, &session, &who, verified, &headers).await,
+        Err(code) => Ok(again(&console, &id, &code)),
+    }
+}
+
+/// What was proved, or a code for the page.
+async fn verify(
+    console: &Console,
+    who: &Operator,
+    id: &str,
+    form: Answer,
+) -> Result<Verified, String> {
+    let control = &console.control;
+    let verified = match form.method.as_str() {
+        "password" => {
+            let password = Secret::new(form.password);
+            control.step_up_by_password(who, id, password).await
+        }
+        "passkey" => {
+            let assertion = Assertion {
+                credential: bytes(&form.credential),
+                client_data: bytes(&form.client_data),
+                authenticator_data: bytes(&form.authenticator_data),
+                signature: bytes(&form.signature),
+            };
+            control.step_up_by_passkey(who, id, &assertion).await
+        }
+        _ => return Err("malformed".to_owned()),
+    };
+    verified.map_err(|error| code(&error))
+}
+
+/// Off to the provider, for a sign-in of just now.
+pub async fn sign_in(
+    State(console): State<Console>,
+    Extension(Visitor(visitor)): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    let Some(who) = visitor else {
+        return Ok(signed_out(&console));
+    };
+    if console.control.step_up_asked(&who, &id).await.is_err() {
+        return Ok(again(&console, &id, "over"));
+    }
+    let oidc = crate::sign_on::only_oidc(&console)?;
+    let acr_values = console.control.step_up_acr_values();
+    match crate::sign_on::begin_fresh(&console, oidc, &id, &acr_values).await {
+        Ok(away) => Ok(away),
+        Err(refusal) => {
+            let why = refusal.to_string();
+            let control = &console.control;
+            control
+                .step_up_failed(&who, &id, Method::SignIn, &why)
+                .await;
+            Ok(again(&console, &id, refusal.code()))
+        }
+    }
+}
+
+/// Back from the provider, with what it said; the answer to the question `id`.
+pub async fn signed_in(
+    console: &Console,
+    session: &Session,
+    who: &Operator,
+    id: &str,
+    person: &SignedOn,
+    said: FreshSignIn,
+    headers: &HeaderMap,
+) -> Result<Response, Fault> {
+    let control = &console.control;
+    if quorate_control::key(&person.actor()) != who.key() {
+        let why = "the sign-in was another person's";
+        control.step_up_failed(who, id, Method::SignIn, why).await;
+        return Ok(again(console, id, "sign-in-failed"));
+    }
+    match control.step_up_by_sign_in(who, id, said).await {
+        Ok(verified) => carry_on(console, session, who, verified, headers).await,
+        Err(error) => Ok(again(console, id, &code(&error))),
+    }
+}
+
+/// To the page of the question, which says what went wrong.
+pub fn again(console: &Console, id: &str, code: &str) -> Response {
+    let (id, code) = (segment(id), segment(code));
+    see_other(console, &format!("/step-up/{id}?problem={code}"))
+}
+
+/// With a new session id, what was asked for is done.
+async fn carry_on(
+    console: &Console,
+    session: &Session,
+    who: &Operator,
+    verified: Verified,
+    headers: &HeaderMap,
+) -> Result<Response, Fault> {
+    let who = renewed(console, session, who).await?;
+    let (proof, deed) = console.control.step_up_proved(&who, verified).await?;
+    match do_it(console, &who, proof, &deed).await {
+        Ok(place) => Ok(see_other(console, &place)),
+        Err(error) => {
+            let problem = error.problem();
+            if problem.status >= 500 {
+                tracing::error!("what was proved could not be done: {error}");
+            }
+            let frame = frame(console, headers);
+            let status = StatusCode::from_u16(problem.status);
+            let page = pages::not_done(&frame, &deed, &problem);
+            Ok(html(status.unwrap_or(StatusCode::OK), &frame, page))
+        }
+    }
+}
+
+/// Where to go afterwards.
+async fn do_it(
+    console: &Console,
+    who: &Operator,
+    proof: ProofId,
+    deed: &Deed,
+) -> Result<String, ControlError> {
+    let control = &console.control;
+    match deed {
+        Deed::Change { .. } => {
+            let change = control.submit_proved(who, proof, deed).await?;
+            Ok(format!("/changes/{}", segment(&change.id.0)))
+        }
+        Deed::Passkey { name } => {
+            let id = control.passkey_begin(who, name, Some(&proof)).await?;
+            Ok(format!("/access/passkeys/new/{}", segment(&id)))
+        }
+        Deed::Approve { change, .. } => Ok(format!("/changes/{}", segment(&change.0))),
+    }
+}
+
+/// The same session under a new id, ending when it would have ended.
+async fn renewed(console: &Console, session: &Session, who: &Operator) -> Result<Operator, Fault> {
+    let before = who.session.as_deref().ok_or_else(Fault::not_signed_in)?;
+    let record = console.control.session_load(before).await?;
+    let record = record.ok_or_else(Fault::not_signed_in)?;
+    session.cycle_id().await.map_err(unusable)?;
+    session.set_expiry(Some(Expiry::AtDateTime(moment(record.expires_at))));
+    // The new id is given when it is saved; the proof is bound to it.
+    session.save().await.map_err(unusable)?;
+    let hash = session.id().map(sessions::hash);
+    let hash = hash.ok_or_else(Fault::internal)?;
+    let source = Source {
+        session: hash.get(..SHOWN).map(str::to_owned),
+        ..who.source.clone()
+    };
+    Ok(Operator {
+        session: Some(hash),
+        source,
+        ..who.clone()
+    })
+}
+
+fn moment(timestamp: Timestamp) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp.unix_ms()) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+fn code(error: &ControlError) -> String {
+    let problem = error.problem();
+    if problem.status >= 500 {
+        tracing::error!("a proof could not be judged: {error}");
+    }
+    problem.code
+}
+
+/// What cannot be read is nothing, which proves nothing.
+fn bytes(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap_or_default()
+}
+
+fn signed_out(console: &Console) -> Response {
+    back(console, "/sign-in", "not-signed-in", "")
+}
+
+fn frame(console: &Console, headers: &HeaderMap) -> Frame {
+    let mut nonce = [0_u8; 16];
+    rand::rng().fill_bytes(&mut nonce);
+    let cookies = headers.get(header::COOKIE);
+    let cookies = cookies.and_then(|cookies| cookies.to_str().ok());
+    Frame {
+        base: console.base.clone(),
+        assets: console.assets.clone(),
+        theme: Theme::from_cookies(cookies.unwrap_or_default()),
+        nonce: URL_SAFE_NO_PAD.encode(nonce),
+    }
+}
+
+fn html(status: StatusCode, frame: &Frame, text: String) -> Response {
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    let mut response = (status, [(header::CONTENT_TYPE, kind)], Body::from(text)).into_response();
+    if let Ok(policy) = HeaderValue::from_str(&page_policy(&frame.nonce)) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
