@@ -4,13 +4,20 @@
 //! hashes of the largest subtrees they fill, so that a filtered bundle still proves where each of
 //! its records stands, and tells nothing else of the others.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    io::{self, Read, Seek, SeekFrom, Write},
+};
+
+use serde::Deserialize;
 
 use crate::{
     archive::{Archive, Started},
     checkpoint::Checkpoint,
     manifest::{Digesting, File, Manifest},
     note::{NoteError, SigningKey, VerifierKey},
+    personal::{self, People},
     tree::{self, Frontier, Hash},
 };
 
@@ -19,10 +26,22 @@ pub const RECORDS: &str = "records.jsonl";
 pub const GAPS: &str = "gaps";
 pub const BLOCKS: &str = "blocks";
 pub const KEYS: &str = "keys";
+pub const PEOPLE: &str = "people";
 pub const CHECKPOINTS: &str = "checkpoints";
 pub const MANIFEST: &str = "manifest";
 /// The members, in their order.
-pub const MEMBERS: [&str; 7] = [README, RECORDS, GAPS, BLOCKS, KEYS, CHECKPOINTS, MANIFEST];
+pub const MEMBERS: [&str; 8] = [
+    README,
+    RECORDS,
+    GAPS,
+    BLOCKS,
+    KEYS,
+    PEOPLE,
+    CHECKPOINTS,
+    MANIFEST,
+];
+/// Those of bundles from before anything in an entry was sealed.
+pub const FORMER_MEMBERS: [&str; 7] = [README, RECORDS, GAPS, BLOCKS, KEYS, CHECKPOINTS, MANIFEST];
 
 /// What a bundle says of itself to somebody who unpacks it.
 pub const README_TEXT: &str = include_str!("bundle_readme.txt");
@@ -42,6 +61,8 @@ pub enum BundleError {
 struct Gap {
     /// Level, index at that level, hash.
     nodes: Vec<(u32, u64, Hash)>,
+    /// Sizes at which a root is told: no subtree goes across.
+    cuts: Vec<u64>,
 }
 
 impl Gap {
@@ -49,7 +70,7 @@ impl Gap {
         let (mut level, mut index, mut hash) = (0, index, leaf);
         while let Some((before, left, left_hash)) = self.nodes.last().copied() {
             let neighbours = before == level && left.is_multiple_of(2) && left + 1 == index;
-            if !neighbours {
+            if !neighbours || self.is_cut(level, left) {
                 break;
             }
             self.nodes.pop();
@@ -58,6 +79,12 @@ impl Gap {
             index = left / 2;
         }
         self.nodes.push((level, index, hash));
+    }
+
+    /// Whether a cut is inside of the node over `left` and its neighbour.
+    fn is_cut(&self, level: u32, left: u64) -> bool {
+        let (start, end) = (left << level, (left + 2) << level);
+        self.cuts.iter().any(|cut| start < *cut && *cut < end)
     }
 
     fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
@@ -77,7 +104,18 @@ pub struct Bundle<W: Write + Seek, S: Write> {
     gap: Gap,
     blocks: Vec<Hash>,
     entries: u64,
+    /// Entries whose bytes were removed from the log.
+    removed: u64,
+    /// The keys that parts of the shown entries are sealed under.
+    named: BTreeSet<String>,
     files: Vec<File>,
+}
+
+/// The parts of an entry that are sealed.
+#[derive(Deserialize)]
+struct Sealed<'a> {
+    #[serde(borrow, default)]
+    sealed: Vec<Cow<'a, str>>,
 }
 
 /// Writes through; seeking is only for headers, which are digested by nobody.
@@ -104,8 +142,25 @@ impl<W: Write + Seek, S: Read + Write + Seek> Bundle<W, S> {
             gap: Gap::default(),
             blocks: Vec::new(),
             entries: 0,
+            removed: 0,
+            named: BTreeSet::new(),
             files,
         })
+    }
+
+    /// The sizes of the checkpoints that [`Ending::earlier`] will hold, so that their roots can be
+    /// computed. To be said before the first entry.
+    #[must_use]
+    pub fn with_cuts(mut self, sizes: Vec<u64>) -> Self {
+        self.gap.cuts = sizes;
+        self
+    }
+
+    /// The next entry of the log was removed from it; its leaf remains.
+    pub fn removed(&mut self, leaf: Hash) {
+        self.removed += 1;
+        self.gap.add(self.frontier.size(), leaf);
+        self.blocks.extend(self.frontier.append(leaf));
     }
 
     /// The next entry of the log, and whether the filter wants it.
@@ -117,6 +172,7 @@ impl<W: Write + Seek, S: Read + Write + Seek> Bundle<W, S> {
         if shown {
             self.gap.write(&mut self.beside)?;
             self.entries += 1;
+            self.names(bytes);
             self.archive.out().write_all(bytes)?;
             self.archive.out().write_all(b"\n")?;
         } else {
@@ -124,6 +180,15 @@ impl<W: Write + Seek, S: Read + Write + Seek> Bundle<W, S> {
         }
         self.blocks.extend(self.frontier.append(leaf));
         Ok(())
+    }
+
+    fn names(&mut self, bytes: &[u8]) {
+        let parts = serde_json::from_slice::<Sealed<'_>>(bytes).map_or(Vec::new(), |it| it.sealed);
+        for (id, _) in parts.iter().filter_map(|part| personal::split(part)) {
+            if !self.named.contains(id) {
+                self.named.insert(id.to_owned());
+            }
+        }
     }
 
     /// Ends it. `checkpoint` is the signed note for exactly the entries given; `earlier` are notes
@@ -150,7 +215,7 @@ impl<W: Write + Seek, S: Read + Write + Seek> Bundle<W, S> {
         self.files.push(self.archive.out().take(GAPS));
         self.archive.end(&started)?;
         // Only for the whole log: of a part, blocks would tell more than they help.
-        let whole = self.entries == checkpoint.size;
+        let whole = self.entries + self.removed == checkpoint.size;
         let blocks: String = self
             .blocks
             .iter()
@@ -161,7 +226,13 @@ impl<W: Write + Seek, S: Read + Write + Seek> Bundle<W, S> {
         let notes = [ending.earlier, &[ending.note.to_owned()]]
             .concat()
             .concat();
-        for (name, content) in [(BLOCKS, &blocks), (KEYS, &keys), (CHECKPOINTS, &notes)] {
+        let people = ending.people.text(|id| self.named.contains(id));
+        for (name, content) in [
+            (BLOCKS, &blocks),
+            (KEYS, &keys),
+            (PEOPLE, &people),
+            (CHECKPOINTS, &notes),
+        ] {
             member(&mut self.archive, name, content.as_bytes(), &mut self.files)?;
         }
         let manifest = Manifest {
@@ -187,6 +258,8 @@ pub struct Ending<'a> {
     pub earlier: &'a [String],
     /// Every public key that signed any of them.
     pub keys: &'a [VerifierKey],
+    /// The keys of people that exist; those that shown entries are sealed under go along.
+    pub people: &'a People,
     /// The conditions as JSON on one line.
     pub filter: &'a str,
     pub signing: &'a [SigningKey],

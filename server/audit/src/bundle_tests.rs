@@ -7,6 +7,7 @@ use crate::{
     bundle::{self, Bundle, Ending},
     checkpoint::{Checkpoint, Signed},
     note::{SigningKey, VerifierKey},
+    personal::{People, PersonKey, Personal},
     report::Report,
     tree::{Frontier, leaf},
     verify::{self, Known},
@@ -20,6 +21,43 @@ fn key(seed: u8) -> SigningKey {
 
 fn public(seed: u8) -> VerifierKey {
     key(seed).public().clone()
+}
+
+fn person(seed: u8) -> PersonKey {
+    PersonKey::of_bytes(&[seed; 32]).unwrap()
+}
+
+/// Two people; the third was erased.
+fn people() -> People {
+    let mut people = People::default();
+    people.add(person(1));
+    people.add(person(2));
+    people
+}
+
+/// The same entries, each naming one of three people in a sealed part.
+fn sealed_entries(count: u64) -> Vec<Vec<u8>> {
+    let seal = |seq: u64| {
+        let personal = Personal {
+            name: Some(format!("person {}", seq % 3)),
+            peer: Some("10.0.0.7".to_owned()),
+            ..Personal::default()
+        };
+        let key = person(u8::try_from(seq % 3).unwrap() + 1);
+        let part = key.seal(&personal).unwrap();
+        let mut bytes = entry(seq);
+        bytes.pop();
+        bytes.extend_from_slice(
+            format!(
+                ",\"action\":\"promote\",\"actor\":{{\"issuer\":\"local\",\"subject\":\"s{}\",\
+                 \"name\":\"\",\"means\":\"token\"}},\"sealed\":[\"{part}\"]}}",
+                seq % 3
+            )
+            .as_bytes(),
+        );
+        bytes
+    };
+    (1..=count).map(seal).collect()
 }
 
 /// Entry `seq`: every third an intent, the one after it its outcome.
@@ -61,9 +99,27 @@ fn bundle_with(
     own: &[VerifierKey],
     signing: &[SigningKey],
 ) -> Vec<u8> {
-    let mut bundle = Bundle::begin(Cursor::new(Vec::new()), Cursor::new(Vec::new())).unwrap();
+    bundle_of(entries, shown, 0, earlier, own, signing)
+}
+
+/// The same; the bytes of the first `removed` entries are gone.
+fn bundle_of(
+    entries: &[Vec<u8>],
+    shown: impl Fn(u64) -> bool,
+    removed: u64,
+    earlier: &[String],
+    own: &[VerifierKey],
+    signing: &[SigningKey],
+) -> Vec<u8> {
+    let cuts = earlier.iter().map(|note| Signed::parse(note).unwrap());
+    let cuts = cuts.map(|signed| signed.checkpoint.size).collect();
+    let bundle = Bundle::begin(Cursor::new(Vec::new()), Cursor::new(Vec::new())).unwrap();
+    let mut bundle = bundle.with_cuts(cuts);
     for (seq, bytes) in (1..).zip(entries) {
-        bundle.entry(bytes, shown(seq)).unwrap();
+        match seq <= removed {
+            true => bundle.removed(leaf(bytes)),
+            false => bundle.entry(bytes, shown(seq)).unwrap(),
+        }
     }
     let checkpoint = checkpoint(entries);
     let note = checkpoint.sign(signing).unwrap();
@@ -72,6 +128,7 @@ fn bundle_with(
         note: &note,
         earlier,
         keys: own,
+        people: &people(),
         filter: "{}",
         signing,
     };
@@ -318,7 +375,10 @@ fn a_changed_bit_at_random_places_of_a_thousand_entries_is_found() {
     let slow = std::env::var_os("QUORATE_TEST_SLOW").is_some();
     let tries = if slow { 10_000 } else { 300 };
     let own = [public(1), public(2)];
-    let bytes = bundle_with(&entries(1_000), |_| true, &[], &own, &[key(1), key(2)]);
+    // With every member: sealed parts and their keys, entries that were removed and their hashes.
+    let mut whole = sealed_entries(1_000);
+    whole[999] = removal(1_000, 256, &whole[..256]);
+    let bytes = bundle_of(&whole, |_| true, 256, &[], &own, &[key(1), key(2)]);
     let mut changed = bytes.clone();
     let mut places = Places(0x9e37_79b9_7f4a_7c15);
     for _ in 0..tries {
@@ -328,5 +388,120 @@ fn a_changed_bit_at_random_places_of_a_thousand_entries_is_found() {
         changed[at] ^= 1 << bit;
     }
     assert!(holds(&changed));
-    assert_eq!(bundle::MEMBERS.len(), 7);
+    assert_eq!(bundle::MEMBERS.len(), 8);
+}
+
+/// The entry that says that the first `upto` were removed.
+fn removal(seq: u64, upto: u64, removed: &[Vec<u8>]) -> Vec<u8> {
+    format!(
+        "{{\"seq\":{seq},\"time\":\"2026-12-24T14:00:00.000Z\",\"kind\":\"console\",\
+         \"action\":\"audit_entries_removed\",\"actor\":{{\"issuer\":\"console\",\
+         \"subject\":\"console\",\"name\":\"Quorate\",\"means\":\"console\"}},\"text\":\"\",\
+         \"sent\":{{\"upto\":{upto},\"root\":\"{}\"}}}}",
+        checkpoint(removed).root
+    )
+    .into_bytes()
+}
+
+#[test]
+fn removed_entries_leave_their_hashes_and_the_rest_is_proved() {
+    let mut whole = entries(700);
+    whole[639] = removal(640, 512, &whole[..512]);
+    let with = |whole: &[Vec<u8>], removed| {
+        bundle_of(whole, |_| true, removed, &[], &[public(1)], &[key(1)])
+    };
+    let bytes = with(&whole, 512);
+    let report = verify(&bytes, &[public(1)], &[]).unwrap();
+    let text = report.to_string();
+    assert!(report.holds(), "{text}");
+    assert!(
+        text.contains("entries 1 to 512 were removed by policy on 2026-12-24"),
+        "{text}"
+    );
+    assert!(text.contains("(entry 640); their hashes remain"), "{text}");
+    assert!(text.contains("proved     entries 513 to 700"), "{text}");
+    // A copy outside from after it is over the removed ones, too; an older one is not to be checked.
+    let (old, late) = (
+        signed(&whole[..100], &key(1)),
+        signed(&whole[..600], &key(1)),
+    );
+    let both = [old.clone(), late];
+    let report = verify(&bytes, &[public(1)], &both).unwrap();
+    assert!(report.holds(), "{report}");
+    assert!(
+        report
+            .to_string()
+            .contains("ends among entries that are removed"),
+        "{report}"
+    );
+    fails(&bytes, &[old], "cannot be checked");
+
+    // More is gone than was said, or something in between, or nobody said it.
+    let report = verify(&with(&whole, 520), &[public(1)], &[]).unwrap();
+    assert_eq!(report.removed, None);
+    assert!(report.to_string().contains("is not proved"), "{report}");
+    let report = verify(&with(&entries(700), 512), &[public(1)], &[]).unwrap();
+    assert_eq!(report.removed, None);
+    let hole = bundle_of(&whole, |seq| seq != 600, 512, &[], &[public(1)], &[key(1)]);
+    assert_eq!(verify(&hole, &[public(1)], &[]).unwrap().removed, None);
+    whole[639] = removal(640, 512, &whole[..511]);
+    fails(&with(&whole, 512), &[], "tells another root");
+    whole[639] = removal(640, 700, &whole[..512]);
+    fails(&with(&whole, 512), &[], "and not of which");
+}
+
+#[test]
+fn a_part_of_a_log_whose_key_was_replaced_is_proved() {
+    let whole = entries(40);
+    let both = checkpoint(&whole[..25]).sign(&[key(1), key(2)]).unwrap();
+    let own = [public(1), public(2)];
+    for shown in [|seq| seq == 3, |seq| seq > 30, |_| false] {
+        let bytes = bundle_with(&whole, shown, std::slice::from_ref(&both), &own, &[key(2)]);
+        let report = verify(&bytes, &[public(1)], &[]).unwrap();
+        assert!(report.holds(), "{report}");
+    }
+}
+
+#[test]
+fn who_is_named_is_shown_where_the_key_goes_along_and_nowhere_else() {
+    let bytes = bundle(&sealed_entries(30));
+    let report = verify(&bytes, &[public(1)], &[]).unwrap();
+    assert!(report.holds(), "{report}");
+    assert_eq!(report.erased, 10, "one of three has no key");
+    let mut opened = Vec::new();
+    verify::read(Cursor::new(&bytes), &mut opened).unwrap();
+    let opened = String::from_utf8(opened).unwrap();
+    assert_eq!(opened.matches("\"name\":\"person 0\"").count(), 10);
+    assert_eq!(opened.matches("\"name\":\"(erased)\"").count(), 10);
+    assert!(!opened.contains("person 2"));
+
+    // A bundle that shows one person's entries gives no other's key away.
+    let part = bundle_with(
+        &sealed_entries(30),
+        |seq| seq % 3 == 0,
+        &[],
+        &[public(1)],
+        &[key(1)],
+    );
+    let has = |id: &str| part.windows(id.len()).any(|it| it == id.as_bytes());
+    assert!(has(person(1).id()) && !has(&people().text(|id| id == person(2).id())));
+}
+
+#[test]
+fn what_does_not_open_under_its_own_key_is_found() {
+    let mut whole = sealed_entries(9);
+    let other = String::from_utf8(whole[1].clone()).unwrap();
+    // The right key's name, and a box that another key closed.
+    whole[1] = other.replace(person(3).id(), person(2).id()).into();
+    fails(&bundle(&whole), &[], "does not open under the key");
+    whole[1] = other.replace(person(3).id(), "x").into();
+    fails(&bundle(&whole), &[], "sealed in no way that is known");
+}
+
+#[test]
+fn a_bundle_from_before_anything_was_sealed_is_read() {
+    let former = include_bytes!("../../../fuzz/corpus/bundle/whole");
+    let report = verify::bundle(Cursor::new(former), Known::default()).unwrap();
+    assert!(report.holds(), "{report}");
+    assert_eq!(report.shown, report.size);
 }

@@ -5,6 +5,16 @@ use crate::tree::Hash;
 /// Faults and notes beyond this many are counted only.
 const MOST: usize = 20;
 
+/// Entries from the log's beginning on that were removed by its rules; their hashes remain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The last of them.
+    pub upto: u64,
+    /// The entry that says so, and when it was written.
+    pub entry: u64,
+    pub time: String,
+}
+
 /// What was proved, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -19,6 +29,10 @@ pub struct Report {
     pub shown: u64,
     /// Entries of which only hashes are here.
     pub hidden: u64,
+    /// What is not here because it was removed; all of `hidden`.
+    pub removed: Option<Removed>,
+    /// Entries that name somebody whose key is not here.
+    pub erased: u64,
     /// The conditions of a part, as JSON.
     pub filter: Option<String>,
     /// Keys that signed the newest checkpoint and are believed.
@@ -70,6 +84,11 @@ impl Report {
         }
     }
 
+    /// Whether something that was told from elsewhere agrees at this size or a larger one.
+    pub(crate) fn agrees_beyond(&self, size: u64) -> bool {
+        self.outside.iter().any(|it| *it >= size)
+    }
+
     pub(crate) fn succession(&mut self, key: String, size: u64) {
         self.successions.push((key, size));
     }
@@ -109,6 +128,22 @@ impl std::fmt::Display for Report {
         if let Some(filter) = &self.filter {
             writeln!(f, "part       {} entries that meet {filter}", self.shown)?;
         }
+        if let Some(removed) = &self.removed {
+            writeln!(
+                f,
+                "removed    entries 1 to {} were removed by policy on {} (entry {}); their hashes \
+                 remain",
+                removed.upto, removed.time, removed.entry
+            )?;
+        }
+        if self.erased > 0 {
+            writeln!(
+                f,
+                "erased     {} entries name somebody whose key is not here: erased on purpose, or \
+                 left out",
+                self.erased
+            )?;
+        }
         for note in &self.notes {
             writeln!(f, "note       {note}")?;
         }
@@ -138,6 +173,13 @@ impl std::fmt::Display for Report {
             (true, 0) => write!(
                 f,
                 "proved     entries 1 to {}: complete, in order, unchanged",
+                self.size.saturating_sub(self.unsigned)
+            ),
+            (true, _) if self.removed.is_some() => write!(
+                f,
+                "proved     entries {} to {}: complete, in order, unchanged; of those before, the \
+                 hashes",
+                self.hidden + 1,
                 self.size.saturating_sub(self.unsigned)
             ),
             (true, hidden) => write!(

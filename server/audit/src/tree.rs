@@ -12,7 +12,7 @@ pub const BLOCK_LEVEL: u32 = 8;
 pub const BLOCK: u64 = 1 << BLOCK_LEVEL;
 
 /// A SHA-256 hash of a leaf, a node or a tree. Written as base64.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {

@@ -3,19 +3,22 @@
 //! Needs no database, no network and no clock. Whatever is wrong becomes a fault in the report; a
 //! report without faults is a proof up to the entry it names, by the keys it names.
 
+use std::borrow::Cow;
+
 use quorate_domain::audit::EntryKind;
 use serde::Deserialize;
 
 use crate::{
     checkpoint::{Checkpoint, Signed},
     note::VerifierKey,
-    report::Report,
+    personal::{self, People},
+    report::{Removed, Report},
     tree::{BLOCK, Frontier, Hash},
 };
 
 mod bundled;
 
-pub use bundled::{VerifyError, bundle};
+pub use bundled::{VerifyError, bundle, read};
 
 /// What the verifier has from elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +36,9 @@ struct Mark {
     by: String,
 }
 
+/// The action of an entry that says which entries are removed from the log.
+pub const REMOVED: &str = "audit_entries_removed";
+
 /// What every entry tells of its place.
 #[derive(Deserialize)]
 struct Head<'a> {
@@ -41,6 +47,23 @@ struct Head<'a> {
     kind: EntryKind,
     #[serde(default)]
     intent_seq: Option<u64>,
+    #[serde(borrow, default)]
+    action: Cow<'a, str>,
+    #[serde(borrow, default)]
+    sealed: Vec<Cow<'a, str>>,
+}
+
+/// What [`REMOVED`] says: the last of the entries, and the tree's root over all up to it.
+#[derive(Deserialize)]
+struct Removal<'a> {
+    #[serde(borrow)]
+    sent: Range<'a>,
+}
+
+#[derive(Deserialize)]
+struct Range<'a> {
+    upto: u64,
+    root: &'a str,
 }
 
 /// Entries and gaps, one after the other, held against roots that are told for certain sizes.
@@ -50,11 +73,18 @@ pub struct Walk {
     marks: Vec<Mark>,
     marks_sorted: bool,
     blocks: Vec<Hash>,
-    blocks_seen: usize,
     broken_block: bool,
     /// One bit an entry: whether it is an intent.
     intents: Vec<u64>,
     last_time: String,
+    /// Keys that open what names people.
+    people: People,
+    /// Where the first entry stands that is here, and the root over those before it.
+    beginning: Option<(u64, Hash)>,
+    /// The removals on record, and the roots they tell.
+    removals: Vec<(Removed, Option<Hash>)>,
+    /// Roots that were told for sizes among entries that are not here, and by whom.
+    unchecked: Vec<(u64, String)>,
     pub report: Report,
 }
 
@@ -66,12 +96,20 @@ impl Walk {
             marks: Vec::new(),
             marks_sorted: false,
             blocks: Vec::new(),
-            blocks_seen: 0,
             broken_block: false,
             intents: Vec::new(),
             last_time: String::new(),
+            people: People::default(),
+            beginning: None,
+            removals: Vec::new(),
+            unchecked: Vec::new(),
             report,
         }
+    }
+
+    /// The keys of people that exist: what is sealed under one of them must open.
+    pub fn with_people(&mut self, people: People) {
+        self.people = people;
     }
 
     /// The tree's root at `checkpoint.size` must be its root; `by` says where it is from. All of
@@ -100,9 +138,17 @@ impl Walk {
     pub fn entry(&mut self, bytes: &[u8]) {
         self.reached();
         let seq = self.frontier.size() + 1;
+        self.beginning
+            .get_or_insert_with(|| (self.frontier.size(), self.frontier.root()));
         self.report.shown += 1;
         match serde_json::from_slice::<Head<'_>>(bytes) {
-            Ok(head) => self.look(seq, &head),
+            Ok(head) => {
+                self.look(seq, &head);
+                self.opened(seq, &head);
+                if head.action == REMOVED {
+                    self.removed(seq, head.time, bytes);
+                }
+            }
             Err(_) => self.report.fault(format!("entry {seq} cannot be read")),
         }
         let block = self.frontier.append(crate::tree::leaf(bytes));
@@ -138,6 +184,82 @@ impl Walk {
         }
     }
 
+    /// What names people opens under the keys there are; without one, somebody was erased.
+    fn opened(&mut self, seq: u64, head: &Head<'_>) {
+        let mut erased = false;
+        for part in &head.sealed {
+            let Some((id, sealed)) = personal::split(part) else {
+                self.report
+                    .fault(format!("entry {seq} is sealed in no way that is known"));
+                continue;
+            };
+            match self.people.key(id) {
+                None => erased = true,
+                Some(key) if key.open(sealed).is_some() => {}
+                Some(_) => self.report.fault(format!(
+                    "what entry {seq} has sealed does not open under the key that it names"
+                )),
+            }
+        }
+        self.report.erased += u64::from(erased);
+    }
+
+    fn removed(&mut self, seq: u64, time: &str, bytes: &[u8]) {
+        match serde_json::from_slice::<Removal<'_>>(bytes) {
+            Ok(Removal { sent }) if sent.upto < seq => {
+                let removed = Removed {
+                    upto: sent.upto,
+                    entry: seq,
+                    time: time.to_owned(),
+                };
+                self.removals.push((removed, Hash::parse(sent.root)));
+            }
+            _ => self.report.fault(format!(
+                "entry {seq} tells of removed entries, and not of which"
+            )),
+        }
+    }
+
+    /// Whether all that is not here was removed, as an entry says that is. Only a removal that was
+    /// not finished leaves more than it says.
+    fn explained(&mut self) {
+        let (size, root) = self.beginning.unwrap_or_default();
+        if size == 0 || self.report.hidden != size {
+            return;
+        }
+        let Some((removed, told)) = self.removals.iter().find(|(it, _)| it.upto >= size) else {
+            return;
+        };
+        if removed.upto == size && *told != Some(root) {
+            let fault = format!(
+                "entry {} tells another root of the removed entries than their hashes make",
+                removed.entry
+            );
+            self.report.fault(fault);
+            return;
+        }
+        self.report.removed = Some(Removed {
+            upto: size,
+            ..removed.clone()
+        });
+    }
+
+    /// Roots for sizes among entries that are not here: of no weight where they were removed and a
+    /// later copy agrees, which is over them as well.
+    fn judge_unchecked(&mut self) {
+        let upto = self.report.removed.as_ref().map_or(0, |it| it.upto);
+        let later = self.report.agrees_beyond(upto);
+        for (size, by) in std::mem::take(&mut self.unchecked) {
+            let text =
+                format!("{by} for entry {size} cannot be checked: it ends among entries that are");
+            if size < upto && later {
+                self.report.note(format!("{text} removed"));
+            } else {
+                self.report.fault(format!("{text} not shown"));
+            }
+        }
+    }
+
     fn mark_intent(&mut self, seq: u64) {
         let Ok(word) = usize::try_from(seq / 64) else {
             return;
@@ -166,9 +288,9 @@ impl Walk {
     }
 
     fn block(&mut self, found: Hash) {
-        let told = self.blocks.get(self.blocks_seen).copied();
-        self.blocks_seen += 1;
         let end = self.frontier.size();
+        let number = usize::try_from(end / BLOCK).unwrap_or(usize::MAX);
+        let told = self.blocks.get(number.saturating_sub(1)).copied();
         if told.is_some_and(|told| told != found) && !self.broken_block {
             self.broken_block = true;
             self.report.fault(format!(
@@ -203,10 +325,7 @@ impl Walk {
             let (here, right) = (mark.size == size, mark.root == self.frontier.root());
             let by = mark.by.clone();
             if !here {
-                self.report.fault(format!(
-                    "{by} for entry {} cannot be checked: it ends among entries that are not shown",
-                    mark.size
-                ));
+                self.unchecked.push((mark.size, by));
             } else if !right {
                 self.report.fault(format!(
                     "{by} for entry {size} is not that of these entries: something was changed, \
@@ -232,6 +351,8 @@ impl Walk {
                 mark.size - size
             ));
         }
+        self.explained();
+        self.judge_unchecked();
         self.report.size = size;
         self.report.root = Some(self.frontier.root());
         self.report.last_time = Some(self.last_time).filter(|time| !time.is_empty());

@@ -36,13 +36,16 @@ use crate::{
 mod beginning;
 mod check;
 mod copies;
+mod erasure;
 mod export;
 mod keys;
 mod late;
 mod proofs;
 mod reading;
 mod reports;
+mod retention;
 mod rotation;
+mod sealing;
 mod settling;
 mod shared;
 mod tree;
@@ -52,10 +55,12 @@ mod writer;
 
 pub use copies::{Content, Outside, OutsideFile, Parcel, Terms, What};
 pub use export::{Export, Format};
-pub use reports::{Every, Keeping, ReportPlan};
+pub use reports::{Every, Keeping, Recipient, ReportFile, ReportPlan};
+pub use retention::{Hold, Retention};
 pub use verification::verify_log;
 
 use keys::KeyFile;
+use sealing::Ring;
 use shared::Shared;
 use writer::{Order, Signing, Writer};
 
@@ -91,6 +96,8 @@ pub(crate) struct Draft {
     pub(crate) received: Value,
     /// What the actor may do.
     pub(crate) grants: Vec<Grant>,
+    /// Whose account it is about, by name.
+    pub(crate) about: Option<String>,
     /// Who approved it.
     pub(crate) approvals: Vec<Given>,
 }
@@ -121,6 +128,7 @@ impl Draft {
             sent: Value::Null,
             received: Value::Null,
             grants: Vec::new(),
+            about: None,
             approvals: Vec::new(),
         }
     }
@@ -142,6 +150,7 @@ impl Draft {
     /// Whose account it is about.
     pub(crate) fn of_account(mut self, name: &str) -> Self {
         self.sent = serde_json::json!({ "account": name });
+        self.about = Some(name.to_owned());
         self
     }
 
@@ -183,6 +192,7 @@ impl Draft {
         self.reason = self.reason.map(|text| escape::text(&text, TEXT_MOST));
         self.ticket = self.ticket.map(|text| escape::text(&text, TEXT_MOST));
         self.text = escape::text(&self.text, TEXT_MOST);
+        self.about = self.about.map(|name| escape::text(&name, TEXT_MOST));
         self.seen = escape::value(self.seen);
         self.sent = escape::value(self.sent);
         self.received = escape::value(self.received);
@@ -273,6 +283,8 @@ pub(crate) struct Audit {
     shared: Arc<Shared>,
     /// How the reports stand that are made by a schedule.
     reports: reports::Shown,
+    /// And how they stand with those they are delivered to.
+    deliveries: reports::Deliveries,
 }
 
 impl Audit {
@@ -316,6 +328,7 @@ impl Audit {
             file,
             connection: Some(write),
             tree: None,
+            ring: Ring::default(),
             keys: keys.clone(),
             signing,
             sign_at: None,
@@ -332,6 +345,7 @@ impl Audit {
             keys,
             shared,
             reports: reports::Shown::default(),
+            deliveries: reports::Deliveries::default(),
         })
     }
 
@@ -442,6 +456,7 @@ impl Audit {
                 .lock()
                 .map(|shown| shown.clone())
                 .unwrap_or_default(),
+            deliveries: reports::standings(&self.deliveries),
             trouble: self.shared.why(),
         })
     }
@@ -450,9 +465,7 @@ impl Audit {
     pub(crate) async fn open_intents(&self) -> Result<Vec<Entry>, ControlError> {
         let read = async {
             let rows = entries::open_intents(&self.read).await?;
-            rows.iter()
-                .map(|bytes| entries::read_back(bytes))
-                .collect::<sqlx::Result<Vec<_>>>()
+            sealing::opened(&self.read, &rows).await
         };
         read.await.map_err(reading)
     }
@@ -461,7 +474,10 @@ impl Audit {
     pub(crate) async fn outcome_of(&self, intent: u64) -> Result<Option<Entry>, ControlError> {
         let read = async {
             let found = entries::answer(&self.read, intent).await?;
-            found.as_deref().map(entries::read_back).transpose()
+            match found {
+                Some(bytes) => sealing::opened_one(&self.read, bytes).await.map(Some),
+                None => Ok(None),
+            }
         };
         read.await.map_err(reading)
     }

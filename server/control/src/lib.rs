@@ -20,9 +20,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod accounts;
 mod actions;
+mod approvals;
 mod asserted;
 mod audit;
 mod book;
+mod break_glass;
 mod clock;
 mod clusters;
 pub mod error;
@@ -36,6 +38,7 @@ mod secrets;
 mod sessions;
 mod sign_in;
 mod snapshots;
+pub mod step_up;
 mod store;
 mod throttle;
 mod tokens;
@@ -43,11 +46,17 @@ mod watch;
 mod wire;
 mod wording;
 
+pub use approvals::{ApprovalPolicy, Decision};
 pub use asserted::{Departure, SIGNED_ON, key};
-pub use audit::{Every, Export, Format, Keeping, Outside, OutsideFile, ReportPlan, verify_log};
+pub use audit::{
+    Content, Every, Export, Format, Hold, Keeping, Outside, OutsideFile, Parcel, Recipient, ReportFile,
+    ReportPlan, Retention, Terms, What, verify_log,
+};
+pub use break_glass::{BREAK_GLASS, BREAK_GLASS_LIFE, ENTERED, Emergency, Entered};
 pub use clusters::is_join_rule;
 pub use error::ControlError;
 pub use quorate_report::Language;
+pub use snapshots::SnapshotsKept;
 
 /// Who asks, and what they may do. Made only by this crate (sign-in, token, session) or by the
 /// command line on the console's own machine.
@@ -77,6 +86,8 @@ pub struct Settings {
     /// Idle and absolute life of a session.
     pub session_idle: Duration,
     pub session_absolute: Duration,
+    /// Which changes other people have to approve.
+    pub approvals: ApprovalPolicy,
 }
 
 /// The console's core. Cheap to clone.
@@ -86,6 +97,7 @@ pub struct Control {
 }
 
 struct Inner {
+    approvals: ApprovalPolicy,
     clock: Arc<clock::Clock>,
     store: store::Store,
     audit: audit::Audit,
@@ -102,6 +114,13 @@ struct Inner {
     passwords: passwords::Passwords,
     throttle: throttle::SignInThrottle,
     flood: throttle::Flood,
+    /// Which snapshots stay on this machine.
+    shelf: snapshots::Shelf,
+    /// What is to be proved before something dangerous, and what was.
+    step_up: step_up::Ledger,
+    step_up_rules: std::sync::RwLock<step_up::Rules>,
+    /// What was told last of an emergency.
+    emergency: break_glass::Told,
     stopping: CancellationToken,
     /// Watch loops and house-keeping; they end as soon as the console stops.
     loops: TaskTracker,
@@ -230,6 +249,7 @@ impl Control {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             session_idle: Duration::from_secs(30 * 60),
             session_absolute: Duration::from_secs(8 * 60 * 60),
+            approvals: ApprovalPolicy::default(),
         };
         let (control, _no_events) = Self::open(settings, None).await?;
         Ok(control)
@@ -248,6 +268,7 @@ impl Control {
         let (events, waiting) = events::EventLog::load(&store, clusters.keys()).await?;
         let book = book::Book::load(store.changes_newest(book::Book::wants()).await?);
         let inner = Inner {
+            approvals: settings.approvals,
             clock,
             store,
             audit,
@@ -263,6 +284,10 @@ impl Control {
             passwords: passwords::Passwords::new(),
             throttle: throttle::SignInThrottle::default(),
             flood: throttle::Flood::default(),
+            shelf: snapshots::Shelf::default(),
+            step_up: step_up::Ledger::default(),
+            step_up_rules: std::sync::RwLock::default(),
+            emergency: break_glass::Told::default(),
             stopping: CancellationToken::new(),
             loops: TaskTracker::new(),
             jobs: TaskTracker::new(),
@@ -288,6 +313,7 @@ impl Control {
                 .spawn(watch::run(Arc::clone(inner), Arc::clone(watched)));
         }
         inner.loops.spawn(keep_house(self.clone()));
+        inner.loops.spawn(approvals::keep(self.clone()));
         inner.loops.spawn(clock::watch(self.clone()));
         let (audit, stopping) = (inner.audit.clone(), inner.stopping.clone());
         inner.loops.spawn(async move {
@@ -355,7 +381,7 @@ impl Control {
 const STOP_WAIT: Duration = Duration::from_secs(8);
 /// How long stopping waits for copies of the last checkpoint.
 const COPY_WAIT: Duration = Duration::from_secs(3);
-/// How often sessions that are over are removed.
+/// How often sessions that are over, keys of old requests and the oldest snapshots are removed.
 const HOUSE_KEEPING: Duration = Duration::from_secs(10 * 60);
 
 async fn keep_house(control: Control) {
@@ -366,6 +392,12 @@ async fn keep_house(control: Control) {
         }
         if let Err(error) = control.sessions_prune().await {
             tracing::warn!(%error, "sessions that are over could not be removed");
+        }
+        if let Err(error) = control.idempotency_prune().await {
+            tracing::warn!(%error, "keys of old requests could not be removed");
+        }
+        if let Err(error) = control.snapshots_prune().await {
+            tracing::warn!(%error, "older snapshots could not be removed");
         }
     }
 }

@@ -18,12 +18,17 @@ use sqlx::{
 use crate::ControlError;
 
 pub(crate) mod accounts;
+mod approvals;
+mod break_glass;
 pub(crate) mod changes;
 pub(crate) mod checkpoints;
 pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod migrations;
 pub(crate) mod overrides;
+pub(crate) mod people;
+pub(crate) mod removals;
+pub(crate) mod passkeys;
 pub(crate) mod sessions;
 pub(crate) mod snapshots;
 pub(crate) mod tokens;

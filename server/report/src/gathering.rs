@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use quorate_audit::personal::People;
 use quorate_domain::{
     audit::{Entry, EntryKind, Means, Outcome},
     moment::Timestamp,
@@ -131,6 +132,7 @@ pub struct Gathering {
     pub outside: u64,
     /// Texts that were cut for the tables.
     pub cut: u64,
+    people: People,
     by_intent: HashMap<u64, usize>,
     /// Changes beyond the table that have no outcome yet.
     beyond: HashSet<u64>,
@@ -144,14 +146,27 @@ impl Gathering {
     /// The entry's bytes are not an entry's.
     pub fn entry(&mut self, bytes: &[u8], shown: bool) -> Result<(), serde_json::Error> {
         if shown {
-            self.add(&serde_json::from_slice(bytes)?);
+            self.add(&self.opened(bytes)?);
         } else {
             self.left_out += 1;
             if !self.by_intent.is_empty() && answers_something(bytes) {
-                self.beside(&serde_json::from_slice(bytes)?);
+                self.beside(&self.opened(bytes)?);
             }
         }
         Ok(())
+    }
+
+    /// The keys of people that exist; who has none is shown as erased.
+    #[must_use]
+    pub fn with_people(mut self, people: People) -> Self {
+        self.people = people;
+        self
+    }
+
+    fn opened(&self, bytes: &[u8]) -> Result<Entry, serde_json::Error> {
+        let mut entry = serde_json::from_slice(bytes)?;
+        self.people.open(&mut entry);
+        Ok(entry)
     }
 
     fn add(&mut self, entry: &Entry) {

@@ -2,15 +2,17 @@
 
 use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom};
 
+use quorate_domain::audit::Entry;
 use sha2::{Digest as _, Sha256};
 
 use super::{Known, Walk};
 use crate::{
     archive::{self, ArchiveError, Place},
-    bundle::{self, MEMBERS},
+    bundle::{self, FORMER_MEMBERS, MEMBERS},
     checkpoint::Signed,
     manifest::Manifest,
     note::{self, Note},
+    personal::People,
     report::Report,
     tree::Hash,
     trust::Trust,
@@ -31,16 +33,81 @@ pub enum VerifyError {
     Member(&'static str),
 }
 
+/// The members of a bundle, and where they stand.
+struct Members {
+    names: &'static [&'static str],
+    places: Vec<Place>,
+}
+
+impl Members {
+    /// Of a bundle as it is written now, or as it was before anything was sealed.
+    fn find<R: Read + Seek>(file: &mut R) -> Result<Self, VerifyError> {
+        let now = archive::places(file, &MEMBERS);
+        let (names, places): (&'static [&'static str], _) = match now {
+            Ok(places) => (&MEMBERS, places),
+            Err(wrong) => match archive::places(file, &FORMER_MEMBERS) {
+                Ok(places) => (&FORMER_MEMBERS, places),
+                Err(_) => return Err(wrong.into()),
+            },
+        };
+        Ok(Self { names, places })
+    }
+
+    fn place(&self, name: &'static str) -> Result<Place, VerifyError> {
+        let at = self.names.iter().position(|member| *member == name);
+        at.and_then(|at| self.places.get(at).copied())
+            .ok_or(VerifyError::Member(name))
+    }
+
+    fn text<R: Read + Seek>(
+        &self,
+        file: &mut R,
+        name: &'static str,
+    ) -> Result<String, VerifyError> {
+        text(file, self.place(name)?, name)
+    }
+
+    /// The keys of people; a bundle from before has none.
+    fn people<R: Read + Seek>(&self, file: &mut R) -> Result<People, VerifyError> {
+        if !self.names.contains(&bundle::PEOPLE) {
+            return Ok(People::default());
+        }
+        let listed = self.text(file, bundle::PEOPLE)?;
+        People::parse(&listed).ok_or(VerifyError::Member(bundle::PEOPLE))
+    }
+}
+
+/// The entries of a bundle, opened as far as it has the keys; whether it is believed is for
+/// [`bundle`] to say.
+///
+/// # Errors
+/// If it cannot be read as a bundle, or `out` takes no more.
+pub fn read<R: Read + Seek, W: io::Write>(mut file: R, mut out: W) -> Result<(), VerifyError> {
+    let members = Members::find(&mut file)?;
+    let people = members.people(&mut file)?;
+    let place = members.place(bundle::RECORDS)?;
+    file.seek(SeekFrom::Start(place.offset))?;
+    let wrong = |_| VerifyError::Member(bundle::RECORDS);
+    for line in BufReader::new(file.take(place.size)).split(b'\n') {
+        let mut entry: Entry = serde_json::from_slice(&line?).map_err(wrong)?;
+        people.open(&mut entry);
+        serde_json::to_writer(&mut out, &entry).map_err(|error| VerifyError::Read(error.into()))?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
 /// Verifies a bundle.
 ///
 /// # Errors
 /// If it cannot be read as one at all; everything else is a fault in the report.
 pub fn bundle<R: Read + Seek>(mut file: R, known: Known<'_>) -> Result<Report, VerifyError> {
-    let places = archive::places(&mut file, &MEMBERS)?;
-    let mut small = |name: &'static str| text(&mut file, place(&places, name)?, name);
+    let members = Members::find(&mut file)?;
+    let mut small = |name: &'static str| members.text(&mut file, name);
     let (keys, notes) = (small(bundle::KEYS)?, small(bundle::CHECKPOINTS)?);
     let (gaps, blocks) = (small(bundle::GAPS)?, small(bundle::BLOCKS)?);
     let signed_manifest = small(bundle::MANIFEST)?;
+    let people = members.people(&mut file)?;
     let own = note::verifier_keys(&keys).map_err(|_| VerifyError::Member(bundle::KEYS))?;
     let notes = Signed::all(&notes).map_err(|_| VerifyError::Member(bundle::CHECKPOINTS))?;
     let newest = notes
@@ -66,9 +133,10 @@ pub fn bundle<R: Read + Seek>(mut file: R, known: Known<'_>) -> Result<Report, V
     if (&manifest.origin, manifest.size, manifest.root) != (&said.origin, said.size, said.root) {
         report.fault("the manifest is of another log, size or root than the checkpoint");
     }
-    digests(&mut file, &places, &manifest, &mut report)?;
+    digests(&mut file, &members, &manifest, &mut report)?;
 
     let mut walk = Walk::new(report);
+    walk.with_people(people);
     walk.expect_blocks(
         blocks
             .lines()
@@ -80,12 +148,7 @@ pub fn bundle<R: Read + Seek>(mut file: R, known: Known<'_>) -> Result<Report, V
         walk.expect(&signed.checkpoint, "the bundle's checkpoint");
     }
     trust.expect_outside(known.outside, &mut walk);
-    records(
-        &mut file,
-        place(&places, bundle::RECORDS)?,
-        &gaps,
-        &mut walk,
-    )?;
+    records(&mut file, members.place(bundle::RECORDS)?, &gaps, &mut walk)?;
     let mut report = walk.finish();
     if report.size != said.size {
         report.fault(format!(
@@ -100,14 +163,6 @@ pub fn bundle<R: Read + Seek>(mut file: R, known: Known<'_>) -> Result<Report, V
         ));
     }
     Ok(report)
-}
-
-fn place(places: &[Place], name: &'static str) -> Result<Place, VerifyError> {
-    MEMBERS
-        .iter()
-        .position(|member| *member == name)
-        .and_then(|at| places.get(at).copied())
-        .ok_or(VerifyError::Member(name))
 }
 
 fn text<R: Read + Seek>(
@@ -130,17 +185,18 @@ fn text<R: Read + Seek>(
 /// Holds every file against the digest that the manifest names.
 fn digests<R: Read + Seek>(
     file: &mut R,
-    places: &[Place],
+    found: &Members,
     manifest: &Manifest,
     report: &mut Report,
 ) -> Result<(), VerifyError> {
-    let members = MEMBERS.iter().filter(|name| **name != bundle::MANIFEST);
+    let names = found.names.iter();
+    let members = names.filter(|name| **name != bundle::MANIFEST);
     let named: Vec<&str> = manifest.files.iter().map(|it| it.name.as_str()).collect();
     if !members.clone().eq(named.iter()) {
         report.fault("the manifest names other files than are here");
         return Ok(());
     }
-    for (listed, place) in manifest.files.iter().zip(places) {
+    for (listed, place) in manifest.files.iter().zip(&found.places) {
         let mut hasher = Sha256::new();
         file.seek(SeekFrom::Start(place.offset))?;
         let mut left = place.size;

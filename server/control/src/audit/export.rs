@@ -6,11 +6,14 @@
 
 use std::fs::File;
 
-use quorate_audit::{checkpoint::Signed, manifest::hex, note::verifier_keys};
+use quorate_audit::{
+    checkpoint::Signed, manifest::hex, note::verifier_keys, personal::People, tree::Hash,
+};
 use quorate_domain::audit::Filter;
 use quorate_report::Language;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use sqlx::SqlitePool;
 use tokio::sync::{Semaphore, mpsc};
 
 use self::writing::Plan;
@@ -19,7 +22,7 @@ use crate::{
     Control, ControlError, Operator,
     store::{
         checkpoints::{self, Stored},
-        entries,
+        entries, people, removals,
     },
 };
 
@@ -181,6 +184,18 @@ impl Control {
         filter: &Filter,
         stored: &Stored,
     ) -> Result<Export, ControlError> {
+        self.export_with((language, format), filter, stored, None)
+            .await
+    }
+
+    /// The same, with these keys of people in the place of all there are.
+    pub(super) async fn export_with(
+        &self,
+        (language, format): (Language, Format),
+        filter: &Filter,
+        stored: &Stored,
+        people: Option<People>,
+    ) -> Result<Export, ControlError> {
         let _place = AT_ONCE
             .acquire()
             .await
@@ -205,6 +220,11 @@ impl Control {
                 .map_err(reading)?,
             own: verifier_keys(&own).map_err(failed)?,
             keys: self.inner.audit.keys.read()?,
+            people: match people {
+                Some(people) => people,
+                None => people::all(read).await.map_err(reading)?,
+            },
+            removed: removed(read, stored.size).await?,
         };
         let directory = self.inner.data_dir.clone();
         let (runs, waiting) = mpsc::channel(RUNS_WAITING);
@@ -232,6 +252,17 @@ impl Control {
             }),
         }
     }
+}
+
+/// The leaves of entries that were removed, as far as the tree of `size` entries has them.
+async fn removed(read: &SqlitePool, size: u64) -> Result<Vec<Hash>, ControlError> {
+    let mut all = Vec::new();
+    for block in 0..removals::blocks(read).await.map_err(reading)? {
+        let leaves = removals::leaves(read, block).await.map_err(reading)?;
+        all.extend(leaves.unwrap_or_default());
+    }
+    all.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+    Ok(all)
 }
 
 fn exported(format: Format, filter: &Filter, export: &Export) -> String {

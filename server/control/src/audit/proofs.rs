@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quorate_audit::{
     proof::{self, Subtrees},
     tlog_proof,
-    tree::{BLOCK, BLOCK_LEVEL, Hash, leaf, node},
+    tree::{BLOCK, BLOCK_LEVEL, Hash, node},
 };
 use quorate_domain::{audit::Standing, cluster::ClusterName};
 use sqlx::SqlitePool;
@@ -13,7 +13,7 @@ use sqlx::SqlitePool;
 use super::{reading, trouble::Trouble};
 use crate::{
     Control, ControlError, Operator,
-    store::{checkpoints, entries},
+    store::{checkpoints, entries, removals},
 };
 
 /// The tree as far as a proof needs it: all blocks, and the leaves of some.
@@ -30,8 +30,7 @@ impl Part {
         let mut leaves = BTreeMap::new();
         for block in [index / BLOCK, size / BLOCK] {
             let (start, end) = (block * BLOCK, ((block + 1) * BLOCK).min(size));
-            let run = entries::run(read, start, end, u32::MAX).await?;
-            leaves.insert(block, run.iter().map(|(_, bytes)| leaf(bytes)).collect());
+            leaves.insert(block, removals::leaves_of(read, start, end).await?);
         }
         Ok(Self { blocks, leaves })
     }

@@ -6,7 +6,9 @@ use quorate_domain::{
     permission::{Permission, allows},
 };
 
-use super::{Draft, PAGE_MOST, export, nobody, reading};
+use sqlx::SqlitePool;
+
+use super::{Draft, PAGE_MOST, export, nobody, reading, sealing};
 use crate::{Control, ControlError, Operator, Page, store::entries};
 
 /// Who goes on reading is put on record again after this long.
@@ -29,9 +31,7 @@ impl Control {
         let limit = limit.clamp(1, PAGE_MOST);
         let read = async {
             let rows = entries::list(&self.inner.audit.read, filter, after, limit + 1).await?;
-            rows.iter()
-                .map(|bytes| entries::read_back(bytes))
-                .collect::<sqlx::Result<Vec<_>>>()
+            sealing::opened(&self.inner.audit.read, &rows).await
         };
         let items: Vec<Entry> = read.await.map_err(reading)?;
         Ok(page(items, limit, |entry| entry.seq))
@@ -53,9 +53,7 @@ impl Control {
         let limit = limit.clamp(1, PAGE_MOST);
         let read = async {
             let rows = entries::rows(&self.inner.audit.read, filter, before, limit + 1).await?;
-            rows.iter()
-                .map(|(entry, answer)| row(entry, answer.as_deref()))
-                .collect::<sqlx::Result<Vec<_>>>()
+            paired(&self.inner.audit.read, rows).await
         };
         let items: Vec<Row> = read.await.map_err(reading)?;
         Ok(page(items, limit, |row| row.entry.seq))
@@ -73,11 +71,8 @@ impl Control {
     ) -> Result<(Row, String), ControlError> {
         let read = &self.inner.audit.read;
         let found = entries::one(read, seq).await.map_err(reading)?;
-        let entry = found
-            .as_deref()
-            .map(entries::read_back)
-            .transpose()
-            .map_err(reading)?;
+        let entry = found.as_deref().map(entries::read_back).transpose();
+        let entry = entry.map_err(reading)?;
         let cluster = entry.as_ref().and_then(|entry| entry.cluster.clone());
         let name = cluster.as_ref().map(ClusterName::as_str);
         self.may_read_audit(who, name).await?;
@@ -94,14 +89,17 @@ impl Control {
             Some(intent) => entries::one(read, intent).await.map_err(reading)?,
             None => None,
         };
-        let found = match intent {
-            Some(intent) => row(&intent, Some(&bytes)),
+        let pair = match intent {
+            Some(intent) => (intent, Some(bytes)),
             None => {
                 let answer = entries::answer(read, seq).await.map_err(reading)?;
-                row(&bytes, answer.as_deref())
+                (bytes, answer)
             }
         };
-        Ok((found.map_err(reading)?, text))
+        let mut found = paired(read, vec![pair]).await.map_err(reading)?;
+        let row = found.pop();
+        let row = row.ok_or_else(|| ControlError::not_found("audit entry", &seq.to_string()))?;
+        Ok((row, text))
     }
 
     /// How many entries there are.
@@ -145,13 +143,10 @@ impl Control {
     /// `AuditUnavailable`.
     #[doc(hidden)]
     pub async fn rehearse_entry(&self, text: &str, source: Source) -> Result<u64, ControlError> {
-        let draft = Draft::new(
-            EntryKind::Console,
-            "rehearsed",
-            super::console(),
-            source,
-            text,
-        );
+        let mut actor = super::console();
+        // As of people, who are sealed.
+        actor.means = Means::Token;
+        let draft = Draft::new(EntryKind::Console, "rehearsed", actor, source, text);
         Ok(self.inner.audit.append(draft).await?.seq)
     }
 
@@ -262,11 +257,21 @@ impl Control {
     }
 }
 
-fn row(entry: &[u8], answer: Option<&[u8]>) -> sqlx::Result<Row> {
-    Ok(Row {
-        entry: entries::read_back(entry)?,
-        outcome: answer.map(entries::read_back).transpose()?,
-    })
+/// Rows of their bytes, opened.
+async fn paired(
+    read: &SqlitePool,
+    pairs: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+) -> sqlx::Result<Vec<Row>> {
+    let (firsts, answers): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    let answered: Vec<bool> = answers.iter().map(Option::is_some).collect();
+    let answers: Vec<Vec<u8>> = answers.into_iter().flatten().collect();
+    let firsts = sealing::opened(read, &firsts).await?;
+    let mut answers = sealing::opened(read, &answers).await?.into_iter();
+    let row = |(entry, answered): (Entry, bool)| Row {
+        entry,
+        outcome: answered.then(|| answers.next()).flatten(),
+    };
+    Ok(firsts.into_iter().zip(answered).map(row).collect())
 }
 
 /// A page of at most `limit` of `items`, with the last one's number as the cursor.

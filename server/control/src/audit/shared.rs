@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -12,6 +12,7 @@ use quorate_domain::{audit::CopyStanding, moment::Timestamp};
 use tokio::sync::watch;
 
 use super::{
+    copies::Outside,
     settling::{LONG, Moved},
     trouble::{self, Trouble},
 };
@@ -37,6 +38,16 @@ struct State {
     copies: BTreeMap<String, Copy>,
     /// Who has read the log, and when that was put on record.
     readers: BTreeMap<String, Timestamp>,
+    /// By which rules roles are given in this run.
+    mapping: Option<String>,
+}
+
+/// How far behind a copy is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lag {
+    pub(super) entries: u64,
+    /// For how long it has lacked what it lacks, in milliseconds.
+    pub(super) for_ms: u64,
 }
 
 #[derive(Clone, Default)]
@@ -44,8 +55,27 @@ struct Copy {
     reaches: u64,
     at: Option<Timestamp>,
     error: Option<String>,
-    /// Since when it has been behind.
-    behind_since: Option<Timestamp>,
+    /// How long it may be behind; `None`: no place of this run.
+    alarm_after_ms: Option<u64>,
+    acknowledges: bool,
+    /// What it lacked when it was first seen to lack it, and when. A copy that follows at a
+    /// distance is not late: this moves on with it.
+    owed: Option<(u64, Timestamp)>,
+}
+
+impl Copy {
+    /// Held against a log that is signed over `signed` entries.
+    fn lag(&mut self, signed: u64, now: Timestamp) -> Lag {
+        self.owed = match self.owed {
+            _ if self.reaches >= signed => None,
+            Some((size, at)) if self.reaches < size => Some((size, at)),
+            _ => Some((signed, now)),
+        };
+        Lag {
+            entries: signed.saturating_sub(self.reaches),
+            for_ms: self.owed.map_or(0, |(_, at)| now.since(at)),
+        }
+    }
 }
 
 impl Shared {
@@ -56,6 +86,23 @@ impl Shared {
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         )
+    }
+
+    pub(super) fn mapping(&self) -> Option<String> {
+        self.state(|state| state.mapping.clone())
+    }
+
+    pub(super) fn maps_by(&self, version: String) {
+        self.state(|state| state.mapping = Some(version));
+    }
+
+    /// Up to where every copy of this run reaches; `None` if there is none.
+    pub(super) fn copied_everywhere(&self) -> Option<u64> {
+        self.state(|state| {
+            let copies = state.copies.values();
+            let ours = copies.filter(|copy| copy.alarm_after_ms.is_some());
+            ours.map(|copy| copy.reaches).min()
+        })
     }
 
     pub(super) fn grew(&self, entries: u64) {
@@ -110,7 +157,20 @@ impl Shared {
         })
     }
 
-    /// A copy outside has the checkpoint of `size`, or could not be given it.
+    /// From now on these are the copies there are; of others nothing is told.
+    pub(super) fn only_copies(&self, places: &[Arc<dyn Outside>]) {
+        self.state(|state| {
+            for place in places {
+                let terms = place.terms();
+                let copy = state.copies.entry(place.name().to_owned()).or_default();
+                let millis = u64::try_from(terms.alarm_after.as_millis());
+                copy.alarm_after_ms = Some(millis.unwrap_or(u64::MAX));
+                copy.acknowledges = terms.acknowledges;
+            }
+        });
+    }
+
+    /// A copy outside has all up to `size`, or could not be given it.
     pub(super) fn copied(&self, name: &str, result: Result<u64, String>, now: Timestamp) {
         self.state(|state| {
             let entries = state.entries;
@@ -123,10 +183,7 @@ impl Shared {
                 }
                 Err(error) => copy.error = Some(error),
             }
-            copy.behind_since = match copy.reaches >= entries {
-                true => None,
-                false => copy.behind_since.or(Some(now)),
-            };
+            copy.lag(entries, now);
         });
     }
 
@@ -139,29 +196,36 @@ impl Shared {
         });
     }
 
+    /// Up to which entry a copy reaches.
+    pub(super) fn reaches(&self, name: &str) -> u64 {
+        self.state(|state| state.copies.get(name).map_or(0, |copy| copy.reaches))
+    }
+
+    /// How far behind a copy is of a log signed over `signed` entries.
+    pub(super) fn lag(&self, name: &str, signed: u64, now: Timestamp) -> Lag {
+        self.state(|state| {
+            let copy = state.copies.get_mut(name);
+            copy.map_or_else(Lag::default, |copy| copy.lag(signed, now))
+        })
+    }
+
     /// How the copies stand against a log signed over `signed` entries.
-    pub(super) fn copies(&self, signed: u64, now: Timestamp, alarm_ms: u64) -> Vec<CopyStanding> {
+    pub(super) fn copies(&self, signed: u64, now: Timestamp) -> Vec<CopyStanding> {
         self.state(|state| {
             let standing = |(name, copy): (&String, &mut Copy)| {
-                let behind = signed.saturating_sub(copy.reaches);
-                match behind {
-                    0 => copy.behind_since = None,
-                    _ => {
-                        copy.behind_since.get_or_insert(now);
-                    }
-                }
-                CopyStanding {
+                let lag = copy.lag(signed, now);
+                let alarm_after = copy.alarm_after_ms?;
+                Some(CopyStanding {
                     name: name.clone(),
                     reaches: copy.reaches,
                     at: copy.at,
-                    behind,
-                    alarm: copy
-                        .behind_since
-                        .is_some_and(|since| now.since(since) >= alarm_ms),
+                    behind: lag.entries,
+                    alarm: lag.entries > 0 && lag.for_ms >= alarm_after,
                     error: copy.error.clone(),
-                }
+                    handed_over: !copy.acknowledges,
+                })
             };
-            state.copies.iter_mut().map(standing).collect()
+            state.copies.iter_mut().filter_map(standing).collect()
         })
     }
 }

@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::Sqlit
 use super::{AUDIT_FILE, reading, trouble::Trouble};
 use crate::{
     ControlError,
-    store::{checkpoints, entries},
+    store::{checkpoints, entries, people, removals},
 };
 
 /// Rows read at once.
@@ -70,8 +70,15 @@ async fn verify(
     trust.expect_outside(known.outside, &mut walk);
     let blocks = checkpoints::blocks(&mut *connection, u64::MAX).await;
     walk.expect_blocks(blocks.map_err(reading)?);
+    walk.with_people(people::all(&mut *connection).await.map_err(reading)?);
+    let removed = walk_removed(connection, &mut walk).await.map_err(reading)?;
     walk_entries(connection, &mut walk).await.map_err(reading)?;
     let mut report = walk.finish();
+    if removed > 0 && report.removed.is_none() {
+        report.fault(format!(
+            "entries 1 to {removed} are gone, and no entry says that they were removed"
+        ));
+    }
     report.unsigned = report.size.saturating_sub(signed);
     Ok(report)
 }
@@ -96,6 +103,17 @@ async fn expect_stored(connection: &mut SqliteConnection, walk: &mut Walk) -> sq
             }
         }
     }
+}
+
+/// The hashes of entries that were removed; how many there are.
+async fn walk_removed(connection: &mut SqliteConnection, walk: &mut Walk) -> sqlx::Result<u64> {
+    for block in 0..removals::blocks(&mut *connection).await? {
+        let leaves = removals::leaves(&mut *connection, block).await?;
+        for (index, leaf) in (walk.size()..).zip(leaves.unwrap_or_default()) {
+            walk.gap(0, index, leaf);
+        }
+    }
+    Ok(walk.size())
 }
 
 async fn walk_entries(connection: &mut SqliteConnection, walk: &mut Walk) -> sqlx::Result<()> {

@@ -9,18 +9,22 @@ use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Durati
 
 use quorate_audit::note::VerifierKey;
 use quorate_domain::audit::Entry;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, Transaction,
+    sqlite::SqliteConnectOptions,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
 use super::{
-    Draft, keys::KeyFile, late::answered, settling, shared::Shared, tree::Tree, trouble::Trouble,
+    Draft, keys::KeyFile, late::answered, sealing::Ring, settling, shared::Shared, tree::Tree,
+    trouble::Trouble,
 };
 use crate::{
     clock::Clock,
-    store::{self, checkpoints, checkpoints::Stored, entries},
+    store::{self, checkpoints, checkpoints::Stored, entries, people::Whom, removals::StoredHold},
 };
 
 /// The most entries of one transaction.
@@ -29,6 +33,8 @@ const TOGETHER_MOST: usize = 256;
 const SIGN_AFTER: Duration = Duration::from_secs(1);
 /// Pause after a checkpoint that could not be signed or stored.
 const SIGN_AGAIN: Duration = Duration::from_secs(5);
+
+mod special;
 
 pub(super) type Reply<T> = oneshot::Sender<sqlx::Result<T>>;
 
@@ -55,12 +61,40 @@ pub(super) enum Order {
         key: VerifierKey,
         reply: Reply<()>,
     },
+    /// Destroys somebody's keys, together with the record of it.
+    Erase {
+        whom: Whom,
+        draft: Box<Draft>,
+        reply: Reply<Option<Entry>>,
+    },
+    /// Says that all entries up to `upto` are removed from now on.
+    Remove {
+        upto: u64,
+        draft: Box<Draft>,
+        reply: Reply<Entry>,
+    },
+    /// Removes the entries of one more block that are said to be removed; whether there was one.
+    RemoveBlock {
+        reply: Reply<bool>,
+    },
+    /// What keeps entries from being removed, together with the record of it.
+    Hold {
+        change: HoldChange,
+        draft: Box<Draft>,
+        reply: Reply<Entry>,
+    },
     /// A copy outside has acknowledged the checkpoint of this size.
     Copied {
         name: String,
         size: u64,
         reply: Reply<()>,
     },
+}
+
+/// What becomes of a hold.
+pub(super) enum HoldChange {
+    Add(StoredHold),
+    Release(String),
 }
 
 /// When checkpoints are signed.
@@ -81,6 +115,8 @@ pub(super) struct Writer {
     pub(super) connection: Option<SqliteConnection>,
     /// `None` before the first entry and after a failure.
     pub(super) tree: Option<Tree>,
+    /// The keys of people that entries are sealed under.
+    pub(super) ring: Ring,
     pub(super) keys: KeyFile,
     pub(super) signing: Signing,
     /// When to sign what is not signed yet, and when that was done last.
@@ -186,6 +222,22 @@ impl Writer {
             Order::Register { key, reply } => {
                 let _gone = reply.send(self.register(&key).await);
             }
+            Order::Erase { whom, draft, reply } => {
+                let _gone = reply.send(self.erase(&whom, *draft).await);
+            }
+            Order::Remove { upto, draft, reply } => {
+                let _gone = reply.send(self.say_removed(upto, *draft).await);
+            }
+            Order::RemoveBlock { reply } => {
+                let _gone = reply.send(self.remove_block().await);
+            }
+            Order::Hold {
+                change,
+                draft,
+                reply,
+            } => {
+                let _gone = reply.send(self.hold(&change, *draft).await);
+            }
             Order::Copied { name, size, reply } => {
                 let _gone = reply.send(self.copied(&name, size).await);
             }
@@ -252,18 +304,19 @@ impl Writer {
         // Numbers are given under the write lock: the command line may write beside the console.
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut tree = self.tree(&mut transaction).await?;
-        let mut rows = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            let number = tree.size() + 1;
-            let running = self.clock.running_ms();
-            let entry = (*draft).clone().finish(number, self.clock.now(), running);
-            let bytes =
-                serde_json::to_vec(&entry).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-            tree.add(&bytes);
-            rows.push((entry, bytes));
-        }
-        entries::insert(&mut transaction, &rows).await?;
-        tree.store_blocks(&mut transaction).await?;
+        let written = self.write(&mut transaction, &mut tree, drafts).await?;
+        took("statements", began);
+        self.commit(transaction, tree, began).await?;
+        Ok(written)
+    }
+
+    /// Signs where that is due at once, and commits.
+    async fn commit(
+        &mut self,
+        mut transaction: Transaction<'_, Sqlite>,
+        mut tree: Tree,
+        began: Instant,
+    ) -> sqlx::Result<()> {
         let signed = match self.signing == Signing::AtOnce || tree.signed == 0 {
             true => Some(
                 tree.sign(&mut transaction, &self.keys, self.clock.now())
@@ -271,21 +324,53 @@ impl Writer {
             ),
             false => None,
         };
-        took("statements", began);
         let committing = Instant::now();
         transaction.commit().await?;
         took("commit", committing);
+        self.committed(tree, signed.as_ref(), began);
+        Ok(())
+    }
+
+    /// Numbers, seals and inserts; gives the entries as they are to be read.
+    async fn write(
+        &mut self,
+        transaction: &mut SqliteConnection,
+        tree: &mut Tree,
+        drafts: &[&Draft],
+    ) -> sqlx::Result<Vec<Entry>> {
+        let mapping = self.shared.mapping();
+        let mut rows = Vec::with_capacity(drafts.len());
+        let mut written = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let number = tree.size() + 1;
+            let running = self.clock.running_ms();
+            let mut entry = (*draft).clone().finish(number, self.clock.now(), running);
+            entry.mapping_version.clone_from(&mapping);
+            let about = draft.about.as_deref();
+            let stored = self.ring.sealed(transaction, entry.clone(), about).await?;
+            let bytes = serde_json::to_vec(&stored)
+                .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+            tree.add(&bytes);
+            rows.push((stored, bytes));
+            written.push(entry);
+        }
+        entries::insert(transaction, &rows).await?;
+        tree.store_blocks(transaction).await?;
+        Ok(written)
+    }
+
+    /// What was written is on disk.
+    fn committed(&mut self, tree: Tree, signed: Option<&Stored>, began: Instant) {
         self.shared.grew(tree.size());
         self.grown.send_replace(tree.size());
         self.tree = Some(tree);
         match signed {
-            Some(stored) => self.signed(&stored),
+            Some(stored) => self.signed(stored),
             None => {
                 let due = self.signed_at.map_or(began, |at| at + SIGN_AFTER);
                 self.sign_at = self.sign_at.or(Some(due));
             }
         }
-        Ok(rows.into_iter().map(|(entry, _)| entry).collect())
     }
 
     fn signed(&mut self, stored: &Stored) {
@@ -303,7 +388,12 @@ impl Writer {
             Some(tree) => tree,
             None => Tree::load(connection, &self.keys).await?,
         };
+        let known = tree.size();
         tree.catch_up(connection).await?;
+        if tree.size() != known {
+            // Another process has written: perhaps that somebody was erased.
+            self.ring.forget();
+        }
         Ok(tree)
     }
 
@@ -430,6 +520,7 @@ impl Writer {
             self.connection = Some(connection);
         } else {
             self.tree = None;
+            self.ring.forget();
             let _closed_anyway = connection.close_hard().await;
         }
     }
@@ -437,7 +528,8 @@ impl Writer {
 
 /// How the writer opens the log. In a console, no commit stops to move what was written ahead.
 pub(super) fn options(file: &std::path::Path, signing: Signing) -> SqliteConnectOptions {
-    let options = store::options(file);
+    // What is deleted is overwritten: keys of people, and entries that are removed.
+    let options = store::options(file).pragma("secure_delete", "ON");
     match signing {
         Signing::EverySecond => options.pragma("wal_autocheckpoint", "0"),
         Signing::AtOnce => options,

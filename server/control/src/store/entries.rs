@@ -40,7 +40,7 @@ pub(crate) async fn insert(
                 .push_bind(kind_name(entry.kind))
                 .push_bind(&entry.action)
                 .push_bind(&entry.actor.subject)
-                .push_bind(&entry.actor.name)
+                .push_bind(name_of(entry))
                 .push_bind(entry.cluster.as_ref().map(|name| name.as_str()))
                 .push_bind(entry.change.as_ref().map(|id| id.0.as_str()))
                 .push_bind(entry.intent_seq.map(signed))
@@ -50,6 +50,13 @@ pub(crate) async fn insert(
         rows = rest;
     }
     Ok(())
+}
+
+/// What stands for the actor's name: where it is sealed, the id of its key.
+fn name_of(entry: &Entry) -> &str {
+    let part = entry.sealed.first().filter(|_| entry.actor.name.is_empty());
+    part.and_then(|part| part.split_once('.'))
+        .map_or(entry.actor.name.as_str(), |(id, _)| id)
 }
 
 /// Number and exact bytes of the entries `after < seq <= upto`, oldest first.
@@ -146,7 +153,7 @@ impl Indexed {
             && self.kind == kind_name(entry.kind)
             && self.action == entry.action
             && self.actor == entry.actor.subject
-            && self.actor_name == entry.actor.name
+            && self.actor_name == name_of(entry)
             && self.cluster.as_deref() == entry.cluster.as_ref().map(|name| name.as_str())
             && self.change.as_deref() == entry.change.as_ref().map(|id| id.0.as_str())
             && self.intent_seq == entry.intent_seq.map(signed)
@@ -274,7 +281,11 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
         query
             .push(" OR entry.actor_name = ")
             .push_bind(actor.clone())
-            .push(")");
+            .push(" OR entry.actor_name IN (SELECT id FROM people WHERE name = ")
+            .push_bind(actor.clone())
+            .push(" OR subject = ")
+            .push_bind(actor.clone())
+            .push("))");
     }
 }
 

@@ -98,6 +98,28 @@ pub(crate) const STORE: &[&str] = &[
     "ALTER TABLE accounts DROP COLUMN last_means;",
     // Where members answered last, for the time when no seed answers.
     "ALTER TABLE watched ADD COLUMN places TEXT;",
+    // The way in for emergencies.
+    "CREATE TABLE break_glass (
+         hash TEXT PRIMARY KEY,
+         reason TEXT NOT NULL,
+         made_by TEXT NOT NULL,
+         expires_at INTEGER NOT NULL,
+         used_at INTEGER
+     ) STRICT;",
+    // Passkeys: by whom and for what each is good is decided elsewhere.
+    "CREATE TABLE passkeys (
+         id TEXT PRIMARY KEY,
+         credential TEXT NOT NULL UNIQUE,
+         person TEXT NOT NULL,
+         name TEXT NOT NULL,
+         key BLOB NOT NULL,
+         counter INTEGER NOT NULL,
+         created_at INTEGER NOT NULL,
+         last_used INTEGER
+     ) STRICT;
+     CREATE INDEX passkeys_by_person ON passkeys (person);",
+    // Beside a change that waits for approval: who asked, and for what it was decided on.
+    "ALTER TABLE changes ADD COLUMN asking TEXT;",
 ];
 
 /// Of `quorate-audit.db`. Entries are inserted, with the next number, and nothing else.
@@ -154,6 +176,43 @@ pub(crate) const AUDIT: &[&str] = &[
      BEGIN SELECT RAISE(ABORT, 'keys never change'); END;
      CREATE TRIGGER keys_are_never_removed BEFORE DELETE ON keys
      BEGIN SELECT RAISE(ABORT, 'keys are never removed'); END;",
+    // Keys of people, for what names them in entries; what is left of entries that were removed,
+    // and what keeps others from it.
+    "CREATE TABLE people (
+         id TEXT PRIMARY KEY,
+         issuer TEXT NOT NULL,
+         subject TEXT NOT NULL,
+         name TEXT NOT NULL,
+         key BLOB NOT NULL,
+         UNIQUE (issuer, subject, name)
+     ) STRICT;
+     CREATE INDEX people_by_subject ON people (subject);
+     CREATE INDEX people_by_name ON people (name);
+     CREATE TABLE removals (upto INTEGER PRIMARY KEY, entry INTEGER NOT NULL) STRICT;
+     CREATE TABLE leaves (block INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
+     CREATE TABLE holds (
+         id TEXT PRIMARY KEY,
+         \"from\" INTEGER,
+         \"to\" INTEGER,
+         reason TEXT NOT NULL,
+         since INTEGER NOT NULL
+     ) STRICT;
+
+     CREATE TRIGGER people_never_change BEFORE UPDATE ON people
+     BEGIN SELECT RAISE(ABORT, 'keys of people never change'); END;
+     CREATE TRIGGER removals_never_change BEFORE UPDATE ON removals
+     BEGIN SELECT RAISE(ABORT, 'removals never change'); END;
+     CREATE TRIGGER removals_are_never_removed BEFORE DELETE ON removals
+     BEGIN SELECT RAISE(ABORT, 'removals are never removed'); END;
+     CREATE TRIGGER leaves_never_change BEFORE UPDATE ON leaves
+     BEGIN SELECT RAISE(ABORT, 'hashes of removed entries never change'); END;
+     CREATE TRIGGER leaves_are_never_removed BEFORE DELETE ON leaves
+     BEGIN SELECT RAISE(ABORT, 'hashes of removed entries are never removed'); END;
+     DROP TRIGGER IF EXISTS entries_are_never_removed;
+     CREATE TRIGGER entries_are_removed_by_rule_alone BEFORE DELETE ON entries
+     WHEN OLD.seq > (SELECT COALESCE(MAX(upto), 0) FROM removals)
+         OR NOT EXISTS (SELECT 1 FROM leaves WHERE block = (OLD.seq - 1) / 256)
+     BEGIN SELECT RAISE(ABORT, 'audit entries are never removed'); END;",
 ];
 
 /// Brings the file up to date; each migration is one transaction with its number.

@@ -13,7 +13,9 @@ use quorate_audit::{
     checkpoint::Signed,
     manifest::{self, Digesting, Manifest},
     note::{SigningKey, VerifierKey},
+    personal::People,
     table,
+    tree::Hash,
 };
 use quorate_domain::audit::{Entry, Filter};
 use quorate_report::{About, Gathering, Language, ReportError};
@@ -42,6 +44,10 @@ pub(super) struct Plan {
     pub(super) earlier: Vec<String>,
     pub(super) own: Vec<VerifierKey>,
     pub(super) keys: Vec<SigningKey>,
+    /// The keys of people that exist.
+    pub(super) people: People,
+    /// Leaves of the entries that were removed.
+    pub(super) removed: Vec<Hash>,
 }
 
 impl Plan {
@@ -72,7 +78,12 @@ impl Plan {
         mut beside: impl FnMut(&[u8], bool) -> Result<(), serde_json::Error>,
     ) -> Result<(Export, Manifest), BundleError> {
         let out = BufWriter::with_capacity(256 * 1024, nameless(directory)?);
-        let mut bundle = Bundle::begin(out, nameless(directory)?)?;
+        let earlier = self.earlier.iter().filter_map(|it| Signed::parse(it).ok());
+        let cuts = earlier.map(|signed| signed.checkpoint.size).collect();
+        let mut bundle = Bundle::begin(out, nameless(directory)?)?.with_cuts(cuts);
+        for leaf in &self.removed {
+            bundle.removed(*leaf);
+        }
         while let Some(run) = runs.blocking_recv() {
             for (_, bytes, shown) in run {
                 bundle.entry(&bytes, shown)?;
@@ -84,6 +95,7 @@ impl Plan {
             note: &self.note,
             earlier: &self.earlier,
             keys: &self.own,
+            people: &self.people,
             filter: &self.conditions,
             signing: &self.keys,
         })?;
@@ -99,7 +111,7 @@ impl Plan {
 
     /// The bundle, and a report on what it holds.
     fn report(&self, directory: &Path, runs: mpsc::Receiver<Run>) -> Result<Export, BundleError> {
-        let mut gathering = Gathering::default();
+        let mut gathering = Gathering::default().with_people(self.people.clone());
         let (bundle, inside) = self.bundle(directory, runs, |bytes, shown| {
             gathering.entry(bytes, shown)
         })?;
@@ -156,7 +168,10 @@ impl Plan {
 
     fn line(&self, out: &mut impl std::io::Write, bytes: &[u8]) -> Result<(), BundleError> {
         let entry = || -> Result<Entry, BundleError> {
-            serde_json::from_slice(bytes).map_err(|error| BundleError::Write(error.into()))
+            let read = serde_json::from_slice(bytes);
+            let mut entry: Entry = read.map_err(|error| BundleError::Write(error.into()))?;
+            self.people.open(&mut entry);
+            Ok(entry)
         };
         match self.format {
             Format::Csv => out.write_all(table::row(&entry()?).as_bytes())?,
