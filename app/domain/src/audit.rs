@@ -348,6 +348,9 @@ pub struct Standing {
     /// Reports that the console makes by itself.
     #[serde(default)]
     pub reports: Vec<ReportStanding>,
+    /// How they stand with those they are delivered to.
+    #[serde(default)]
+    pub deliveries: Vec<DeliveryStanding>,
     /// Why the log takes no entries, so that nothing is sent to any cluster.
     pub trouble: Option<String>,
 }
@@ -363,6 +366,20 @@ pub struct ReportStanding {
     /// The newest one's file.
     pub file: Option<String>,
     /// Why one that is due could not be made; it is tried again.
+    pub error: Option<String>,
+}
+
+/// How the delivery of reports to one place stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryStanding {
+    /// The place's name.
+    pub to: String,
+    /// Reports that wait for it.
+    pub waiting: u64,
+    /// The file of the newest that arrived since the console's start, and when.
+    pub last: Option<String>,
+    pub at: Option<Timestamp>,
+    /// Why the oldest one could not be delivered; it is tried again.
     pub error: Option<String>,
 }
 

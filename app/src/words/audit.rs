@@ -1,6 +1,8 @@
 //! The words of the audit log's pages.
 
-use quorate_domain::audit::{CopyStanding, EntryKind, Outcome, ReportStanding, Standing};
+use quorate_domain::audit::{
+    CopyStanding, DeliveryStanding, EntryKind, Outcome, ReportStanding, Standing,
+};
 
 use super::figures;
 use crate::pages::audit::query::{Range, Sort};
@@ -128,6 +130,7 @@ pub const CLIENT: &str = "From address, before the proxies";
 pub const USER_AGENT: &str = "Program";
 pub const REQUEST_ID: &str = "Request";
 pub const SESSION: &str = "Session (hash)";
+pub const ASSURANCE: &str = "Vouched for by";
 pub const RECORDED: &str = "recorded";
 pub const SEEN: &str = "What was seen";
 pub const SENT: &str = "What was sent";
@@ -195,15 +198,26 @@ pub fn signed(now: &Standing) -> String {
 }
 #[must_use]
 pub fn copy(copy: &CopyStanding) -> String {
-    let reaches = format!(
-        "{}: reaches entry {}",
-        copy.name,
-        figures::number(copy.reaches)
-    );
+    let how = match copy.handed_over {
+        true => "handed over up to entry",
+        false => "reaches entry",
+    };
+    let at = copy.at.map(|at| format!(", last at {}", at.in_words()));
+    let reaches = format!("{}: {how} {}", copy.name, figures::number(copy.reaches));
+    let last = at.unwrap_or_default();
     match (&copy.error, copy.behind) {
-        (Some(error), _) => format!("{reaches}; it fails: {error}"),
-        (None, 0) => format!("{reaches}: all that is signed"),
-        (None, behind) => format!("{reaches}; {} behind", figures::number(behind)),
+        (Some(error), _) => format!("{reaches}{last}; it fails: {error}"),
+        (None, 0) => format!("{reaches}: all that is signed{last}"),
+        (None, behind) => format!("{reaches}; {} behind{last}", figures::number(behind)),
+    }
+}
+#[must_use]
+pub fn delivery(delivery: &DeliveryStanding) -> String {
+    let to = format!("Reports to {}", delivery.to);
+    match (&delivery.error, &delivery.last) {
+        (Some(error), _) => format!("{to}: {} wait; fails: {error}", delivery.waiting),
+        (None, Some(last)) => format!("{to}: {last} delivered"),
+        (None, None) => format!("{to}: nothing waits"),
     }
 }
 #[must_use]

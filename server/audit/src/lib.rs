@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod checkpoint;
 pub mod manifest;
 pub mod note;
+pub mod outside;
 pub mod personal;
 pub mod proof;
 pub mod report;

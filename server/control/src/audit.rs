@@ -35,6 +35,7 @@ use crate::{
 
 mod beginning;
 mod check;
+mod copied;
 mod copies;
 mod erasure;
 mod export;
@@ -53,11 +54,12 @@ pub(crate) mod trouble;
 mod verification;
 mod writer;
 
+pub use copied::hold_entries;
 pub use copies::{Content, Outside, OutsideFile, Parcel, Terms, What};
 pub use export::{Export, Format};
 pub use reports::{Every, Keeping, Recipient, ReportFile, ReportPlan};
 pub use retention::{Hold, Retention};
-pub use verification::verify_log;
+pub use verification::{people as audit_people, verify_log};
 
 use keys::KeyFile;
 use sealing::Ring;

@@ -31,6 +31,7 @@ pub mod error;
 mod escape;
 mod events;
 mod groups;
+mod housekeeping;
 mod jobs;
 mod overrides;
 mod passwords;
@@ -50,7 +51,7 @@ pub use approvals::{ApprovalPolicy, Decision};
 pub use asserted::{Departure, SIGNED_ON, key};
 pub use audit::{
     Content, Every, Export, Format, Hold, Keeping, Outside, OutsideFile, Parcel, Recipient, ReportFile,
-    ReportPlan, Retention, Terms, What, verify_log,
+    ReportPlan, Retention, Terms, What, hold_entries, verify_log,
 };
 pub use break_glass::{BREAK_GLASS, BREAK_GLASS_LIFE, ENTERED, Emergency, Entered};
 pub use clusters::is_join_rule;
@@ -312,7 +313,7 @@ impl Control {
                 .loops
                 .spawn(watch::run(Arc::clone(inner), Arc::clone(watched)));
         }
-        inner.loops.spawn(keep_house(self.clone()));
+        inner.loops.spawn(housekeeping::keep(self.clone()));
         inner.loops.spawn(approvals::keep(self.clone()));
         inner.loops.spawn(clock::watch(self.clone()));
         let (audit, stopping) = (inner.audit.clone(), inner.stopping.clone());
@@ -381,27 +382,6 @@ impl Control {
 const STOP_WAIT: Duration = Duration::from_secs(8);
 /// How long stopping waits for copies of the last checkpoint.
 const COPY_WAIT: Duration = Duration::from_secs(3);
-/// How often sessions that are over, keys of old requests and the oldest snapshots are removed.
-const HOUSE_KEEPING: Duration = Duration::from_secs(10 * 60);
-
-async fn keep_house(control: Control) {
-    loop {
-        tokio::select! {
-            () = control.inner.stopping.cancelled() => return,
-            () = tokio::time::sleep(HOUSE_KEEPING) => {}
-        }
-        if let Err(error) = control.sessions_prune().await {
-            tracing::warn!(%error, "sessions that are over could not be removed");
-        }
-        if let Err(error) = control.idempotency_prune().await {
-            tracing::warn!(%error, "keys of old requests could not be removed");
-        }
-        if let Err(error) = control.snapshots_prune().await {
-            tracing::warn!(%error, "older snapshots could not be removed");
-        }
-    }
-}
-
 /// A stored session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRecord {

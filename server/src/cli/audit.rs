@@ -9,9 +9,9 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use quorate_audit::{
-    checkpoint::Signed,
     manifest::{Digesting, Manifest, hex},
     note::{Note, VerifierKey, verifier_keys},
+    outside::Gathered,
     report::Report,
     tlog_proof::{self, TlogProof},
     verify::{self, Known},
@@ -24,6 +24,8 @@ use quorate_domain::{
 
 use super::{output, place::Place};
 use crate::exit::Exit;
+
+mod keeping;
 
 #[derive(Debug, Args)]
 pub struct Audit {
@@ -52,6 +54,13 @@ enum What {
     /// The keys that sign the log
     #[command(subcommand)]
     Key(Key),
+    /// Print the records of a bundle with the names that are sealed in them; checks nothing
+    Read(keeping::Read),
+    /// Erase a person: what names them becomes unreadable, for ever
+    Erase(keeping::Erase),
+    /// What keeps entries from being removed
+    #[command(subcommand)]
+    Hold(keeping::Hold),
 }
 
 #[derive(Debug, Args)]
@@ -98,8 +107,9 @@ struct Verify {
     /// A public key, or a file of them, that you have from elsewhere; may be given several times
     #[arg(long = "key", value_name = "FILE|KEY")]
     keys: Vec<String>,
-    /// A file with checkpoints that were kept outside; may be given several times
-    #[arg(long = "checkpoint", value_name = "FILE")]
+    /// What was kept outside: a file of checkpoints or entries, a syslog receiver's file, or a
+    /// folder of objects; may be given several times
+    #[arg(long = "checkpoint", visible_alias = "copies", value_name = "FILE|FOLDER")]
     checkpoints: Vec<PathBuf>,
     /// For a proof: the entry's bytes [default: the proof's name ending in .json]
     #[arg(long, value_name = "FILE")]
@@ -123,6 +133,9 @@ impl Audit {
         if let What::Verify(verify) = self.what {
             return super::wait_for(verify.answer());
         }
+        if let What::Read(read) = self.what {
+            return super::wait_for(read.answer());
+        }
         if !self.place.is_named() {
             return output::misused("name the console: --config FILE or --data DIR");
         }
@@ -134,7 +147,9 @@ impl Audit {
         let (control, who) = (&here.control, here.control.command_line_operator());
         match self.what {
             What::Export(export) => return export.write(control).await,
-            What::Verify(_) => {}
+            What::Erase(erase) => return erase.answer(control).await,
+            What::Hold(hold) => hold.answer(control).await?,
+            What::Verify(_) | What::Read(_) => {}
             What::Prove { seq, out } => {
                 let (proof, entry) = control.audit_proof(&who, seq).await?;
                 write_new(&out, proof.as_bytes())?;
@@ -234,19 +249,23 @@ fn same(path: &Path, export: &quorate_control::Export) -> bool {
 impl Verify {
     async fn answer(self) -> anyhow::Result<Exit> {
         let keys = self.keys()?;
-        let mut outside = Vec::new();
+        let mut outside = Gathered::default();
         for path in &self.checkpoints {
-            let all = Signed::all(&text(path)?);
-            outside
-                .extend(all.with_context(|| format!("{} holds no checkpoints", path.display()))?);
+            gather(path, &mut outside)?;
         }
         let known = Known {
             keys: &keys,
-            outside: &outside,
+            outside: &outside.checkpoints,
         };
         if self.what.is_dir() {
-            return Ok(told(&quorate_control::verify_log(&self.what, known).await?));
+            let mut report = quorate_control::verify_log(&self.what, known).await?;
+            quorate_control::hold_entries(&self.what, &outside, &mut report).await?;
+            return Ok(told(&report));
         }
+        anyhow::ensure!(
+            outside.entries.is_empty(),
+            "copies of entries are held against a console's data directory"
+        );
         let mut file = std::fs::File::open(&self.what)
             .with_context(|| format!("cannot open {}", self.what.display()))?;
         let mut beginning = [0; 64];
@@ -363,6 +382,24 @@ impl Verify {
         ));
         Ok(Exit::Done)
     }
+}
+
+/// A file, or every file of a folder.
+fn gather(path: &Path, outside: &mut Gathered) -> anyhow::Result<()> {
+    let shown = || path.display().to_string();
+    if !path.is_dir() {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", shown()))?;
+        let read = outside.read(&String::from_utf8_lossy(&bytes));
+        return read.with_context(|| format!("{} holds no checkpoints and no entries", shown()));
+    }
+    let mut inside: Vec<PathBuf> = std::fs::read_dir(path)
+        .and_then(|all| all.map(|entry| entry.map(|entry| entry.path())).collect())
+        .with_context(|| format!("cannot read {}", shown()))?;
+    inside.sort();
+    for path in inside {
+        gather(&path, outside)?;
+    }
+    Ok(())
 }
 
 fn told(report: &Report) -> Exit {

@@ -7,15 +7,22 @@ use quorate_domain::audit::{EntryKind, Filter};
 use toml::{Table, Value};
 use url::{Host, Url};
 
-use super::Section;
+use super::{Listen, Section};
+
+mod places;
+pub mod retention;
+
+pub use places::{Certificates, Place, To, Wanted};
 
 /// The places outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
     pub files: Vec<PathBuf>,
     pub webhooks: Vec<Url>,
-    /// File with the bearer token that every webhook is sent.
+    /// File with the bearer token that every one of these webhooks is sent.
     pub token_file: Option<PathBuf>,
+    /// Each with all that it needs.
+    pub places: Vec<Place>,
 }
 
 pub fn read(table: &Table, problems: &mut Vec<String>) -> Copies {
@@ -38,6 +45,33 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Copies {
             .filter_map(|text| webhook(text, problems))
             .collect(),
         token_file: audit.text("copy_token_file").map(PathBuf::from),
+        places: places::read(audit, problems),
+    }
+}
+
+/// A copy sent to the console itself would be kept nowhere.
+pub fn check_targets(
+    copies: &Copies,
+    external: Option<&Url>,
+    listen: Option<&Listen>,
+    problems: &mut Vec<String>,
+) {
+    let own = |url: &Url| {
+        let listened = match listen {
+            Some(Listen::Tcp(address)) => {
+                is_here(url) && url.port_or_known_default() == Some(address.port())
+            }
+            _ => false,
+        };
+        listened || external.is_some_and(|external| external.origin() == url.origin())
+    };
+    let legacy = copies.webhooks.iter().map(|url| ("copy_webhooks", url));
+    let places = copies.places.iter();
+    let places = places.filter_map(|place| Some((place.name.as_str(), place.to.url()?)));
+    for (name, _) in legacy.chain(places).filter(|(_, url)| own(url)) {
+        problems.push(format!(
+            "audit.copies: {name}: this is the console's own address; name another place"
+        ));
     }
 }
 
@@ -48,7 +82,7 @@ pub struct Reports {
     pub keeping: Keeping,
 }
 
-pub fn reports(table: &Table, problems: &mut Vec<String>) -> Reports {
+pub fn reports(table: &Table, copies: &Copies, problems: &mut Vec<String>) -> Reports {
     let audit = Section::of(table, "audit");
     let number = |key: &str| {
         let value = audit.0.and_then(|table| table.get(key)?.as_integer());
@@ -58,7 +92,7 @@ pub fn reports(table: &Table, problems: &mut Vec<String>) -> Reports {
     let tables = list.into_iter().flatten().filter_map(Value::as_table);
     let mut plans: Vec<ReportPlan> = Vec::new();
     for report in tables {
-        match plan(Section(Some(report))) {
+        match plan(Section(Some(report)), copies) {
             Ok(plan) if plans.iter().any(|it| it.name == plan.name) => {
                 problems.push(format!("audit.reports: \"{}\" is there twice", plan.name));
             }
@@ -79,7 +113,7 @@ pub fn reports(table: &Table, problems: &mut Vec<String>) -> Reports {
 }
 
 /// One block; what is wrong with it in words.
-fn plan(report: Section<'_>) -> Result<ReportPlan, String> {
+fn plan(report: Section<'_>, copies: &Copies) -> Result<ReportPlan, String> {
     let name = report.text("name").unwrap_or_default();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     if name.is_empty() || name.len() > 60 || !name.chars().all(is_plain) {
@@ -88,6 +122,22 @@ fn plan(report: Section<'_>) -> Result<ReportPlan, String> {
     let wrong = |key: &str, expected: &str| format!("{name}: {key}: expected {expected}");
     let every = report.text("every").and_then(Every::parse);
     let folder = report.text("folder").filter(|folder| !folder.is_empty());
+    let deliver_to = report.texts("deliver_to");
+    let takes = |name: &&String| {
+        let place = copies.places.iter().find(|place| place.name == **name);
+        !place.is_some_and(|place| place.what == Wanted::Reports)
+    };
+    if let Some(other) = deliver_to.iter().find(takes) {
+        return Err(format!(
+            "{name}: deliver_to: \"{other}\" names no [[audit.copies]] with what = \"reports\""
+        ));
+    }
+    if folder.is_none() && deliver_to.is_empty() {
+        return Err(wrong(
+            "folder",
+            "a folder like \"/mnt/reports\", or names in deliver_to",
+        ));
+    }
     let kind = |text: &String| EntryKind::parse(text);
     let kinds: Option<Vec<EntryKind>> = report.texts("kinds").iter().map(kind).collect();
     Ok(ReportPlan {
@@ -106,9 +156,8 @@ fn plan(report: Section<'_>) -> Result<ReportPlan, String> {
                 .ok_or_else(|| wrong("kinds", "intent, outcome, refusal, access or console"))?,
             ..Filter::default()
         },
-        folder: folder
-            .map(PathBuf::from)
-            .ok_or_else(|| wrong("folder", "a folder like \"/mnt/reports\""))?,
+        folder: folder.map(PathBuf::from),
+        deliver_to,
     })
 }
 
@@ -121,18 +170,25 @@ fn minute(text: &str) -> Option<u16> {
 }
 
 /// Only over TLS, or on this machine: who can change a copy on its way makes it worthless.
-fn webhook(text: &str, problems: &mut Vec<String>) -> Option<Url> {
-    let is_here = |url: &Url| match url.host() {
+fn address(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| {
+        (url.scheme() == "https" || (url.scheme() == "http" && is_here(url)))
+            && url.username().is_empty()
+            && url.password().is_none()
+    })
+}
+
+fn is_here(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
-    };
-    let url = Url::parse(text).ok().filter(|url| {
-        (url.scheme() == "https" || (url.scheme() == "http" && is_here(url)))
-            && url.username().is_empty()
-            && url.password().is_none()
-    });
+    }
+}
+
+fn webhook(text: &str, problems: &mut Vec<String>) -> Option<Url> {
+    let url = address(text);
     if url.is_none() {
         problems.push(
             "audit.copy_webhooks: expected addresses like \"https://keeper.example/quorate\", \

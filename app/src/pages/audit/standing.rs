@@ -42,18 +42,21 @@ fn copy(copy: &CopyStanding) -> AnyView {
 
 /// Reports that are made by a schedule; nothing where there are none.
 fn reports(now: &Standing) -> Option<AnyView> {
-    if now.reports.is_empty() {
+    if now.reports.is_empty() && now.deliveries.is_empty() {
         return None;
     }
-    let all: Vec<AnyView> = now
-        .reports
-        .iter()
-        .map(|report| {
-            let class = match report.error {
-                Some(_) => "audit-copy audit-alarm",
-                None => "audit-copy",
+    let made = now.reports.iter();
+    let made = made.map(|report| (report.error.is_some(), words::report(report)));
+    let delivered = now.deliveries.iter();
+    let delivered = delivered.map(|it| (it.error.is_some(), words::delivery(it)));
+    let all: Vec<AnyView> = made
+        .chain(delivered)
+        .map(|(fails, words)| {
+            let class = match fails {
+                true => "audit-copy audit-alarm",
+                false => "audit-copy",
             };
-            view! { <li class=class>{words::report(report)}</li> }.into_any()
+            view! { <li class=class>{words}</li> }.into_any()
         })
         .collect();
     Some(view! { <ul class="audit-copies" aria-label=words::REPORTS>{all}</ul> }.into_any())

@@ -1,7 +1,10 @@
 //! The audit list's HTML.
 
 use quorate_domain::{
-    audit::{CopyStanding, Entry, EntryKind, Outcome, ReportStanding, Row, Source, Standing},
+    audit::{
+        CopyStanding, DeliveryStanding, Entry, EntryKind, Outcome, ReportStanding, Row, Source,
+        Standing,
+    },
     job::ChangeId,
 };
 use serde_json::Value;
@@ -68,6 +71,7 @@ fn signed() -> Standing {
         keys: vec!["quorate-audit/test+c74f20a3".to_owned()],
         copies: Vec::new(),
         reports: Vec::new(),
+        deliveries: Vec::new(),
         trouble: None,
     }
 }
@@ -171,6 +175,36 @@ fn a_log_that_cannot_be_written_and_a_copy_that_is_behind_are_said() {
     assert!(html.contains("The disk with the audit log is full."));
     assert!(html.contains("reaches entry 300; 110 behind"), "{html}");
     assert!(html.contains("audit-alarm"));
+}
+
+#[test]
+fn what_nobody_acknowledges_and_what_cannot_be_delivered_is_said() {
+    let copy = CopyStanding {
+        name: "siem: syslog logs.example:6514".to_owned(),
+        reaches: 410,
+        at: Some(at(90)),
+        behind: 0,
+        alarm: false,
+        error: None,
+        handed_over: true,
+    };
+    let delivery = DeliveryStanding {
+        to: "archive".to_owned(),
+        waiting: 2,
+        error: Some("it answers 500".to_owned()),
+        ..DeliveryStanding::default()
+    };
+    let html = shown(&Standing {
+        copies: vec![copy],
+        deliveries: vec![delivery],
+        ..signed()
+    });
+    assert!(
+        html.contains("handed over up to entry 410: all that is signed"),
+        "{html}"
+    );
+    let said = "Reports to archive: 2 wait; fails: it answers 500";
+    assert!(html.contains(said), "{html}");
 }
 
 #[test]

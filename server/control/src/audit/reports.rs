@@ -18,10 +18,15 @@ use self::{
 use super::{Draft, Format, export};
 use crate::{Control, ControlError};
 
+mod delivering;
 mod folder;
 mod memory;
+mod outbox;
 mod schedule;
 
+pub(super) use delivering::{Deliveries, standings};
+pub use delivering::Recipient;
+pub use outbox::ReportFile;
 pub use schedule::Every;
 
 /// How often it is looked whether one is due; one that failed is tried again as often.
@@ -39,8 +44,10 @@ pub struct ReportPlan {
     pub language: Language,
     /// Its times are the schedule's.
     pub filter: Filter,
-    /// The folder it is delivered to.
-    pub folder: PathBuf,
+    /// The folder it is delivered to, if there is one.
+    pub folder: Option<PathBuf>,
+    /// Names of the recipients that get it too.
+    pub deliver_to: Vec<String>,
 }
 
 /// How long delivered reports are kept; the newest of each plan always is.
@@ -64,8 +71,18 @@ impl Default for Keeping {
 pub(super) type Shown = Arc<std::sync::Mutex<Vec<ReportStanding>>>;
 
 impl Control {
-    /// From now on these reports are made when they are due.
-    pub fn audit_reports(&self, plans: Vec<ReportPlan>, keeping: Keeping) {
+    /// From now on these reports are made when they are due, and delivered. What waited for a
+    /// recipient when the console stopped is delivered to it as well.
+    pub fn audit_reports(
+        &self,
+        plans: Vec<ReportPlan>,
+        keeping: Keeping,
+        recipients: Vec<Arc<dyn Recipient>>,
+    ) {
+        for recipient in recipients {
+            let delivering = delivering::run(self.clone(), recipient, keeping);
+            self.inner.loops.spawn(delivering);
+        }
         if !plans.is_empty() {
             self.inner.loops.spawn(run(self.clone(), plans, keeping));
         }
@@ -89,7 +106,25 @@ impl Control {
         let mut sent = export::sent(plan.format, &filter, &made);
         let (ending, entries, size) = (plan.format.extension(), made.entries, made.size);
         let file = format!("{}-{}.{ending}", plan.name, due.day());
-        let waiting = folder::write(plan.folder.clone(), file.clone(), made).await?;
+        let data = self.inner.data_dir.clone();
+        let posting = outbox::write(
+            data.clone(),
+            plan.deliver_to.clone(),
+            (plan.name.clone(), due),
+            (file.clone(), plan.format.media()),
+            &made,
+        );
+        let posting = posting.await?;
+        let waiting = match plan.folder.clone() {
+            Some(folder) => match folder::write(folder, file.clone(), made).await {
+                Ok(waiting) => Some(waiting),
+                Err(error) => {
+                    posting.discard().await;
+                    return Err(error);
+                }
+            },
+            None => None,
+        };
         let text = format!(
             "Report {} up to {} was made: {entries} of {size} entries.",
             plan.name,
@@ -99,15 +134,23 @@ impl Control {
         if let Some(fields) = sent.as_object_mut() {
             fields.insert("report".to_owned(), json!(plan.name));
             fields.insert("file".to_owned(), json!(file));
+            if !plan.deliver_to.is_empty() {
+                fields.insert("deliver_to".to_owned(), json!(plan.deliver_to));
+            }
         }
         draft.sent = sent;
         draft.outcome = Some(Outcome::Succeeded);
-        match self.inner.audit.append(draft).await {
-            Ok(_) => waiting.deliver(due).await,
-            Err(error) => {
+        if let Err(error) = self.inner.audit.append(draft).await {
+            posting.discard().await;
+            if let Some(waiting) = waiting {
                 waiting.discard().await;
-                Err(error)
             }
+            return Err(error);
+        }
+        posting.post(data).await?;
+        match waiting {
+            Some(waiting) => waiting.deliver(due).await,
+            None => Ok(Delivered::elsewhere(due, file)),
         }
     }
 }
@@ -156,7 +199,7 @@ async fn turn(
     let mut made = made.clone();
     made.up_to = due;
     made.files.push(delivered);
-    made.files = folder::prune(&plan.folder, made.files, keeping, control.now()).await;
+    made.files = folder::prune(plan.folder.as_deref(), made.files, keeping, control.now()).await;
     memory.put(&plan.name, made).await.err()
 }
 

@@ -132,7 +132,8 @@ fn plan(stage: &Stage, folder: &Path, days: u64) -> ReportPlan {
         format: Format::Pdf,
         language: Language::English,
         filter: Filter::default(),
-        folder: folder.to_path_buf(),
+        folder: Some(folder.to_path_buf()),
+        deliver_to: Vec::new(),
     }
 }
 
@@ -155,7 +156,7 @@ async fn what_a_stopped_console_missed_is_made_up_once() {
     let stage = Stage::small().await;
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&stage, folder.path(), 3);
-    stage.control.audit_reports(vec![plan], Keeping::default());
+    stage.control.audit_reports(vec![plan], Keeping::default(), Vec::new());
     let shown = standing(&stage, "the report is delivered", |it| it.file.is_some()).await;
     assert_eq!(shown.error, None);
     assert!(shown.next > stage.control.now());
@@ -188,7 +189,7 @@ async fn a_report_that_cannot_be_delivered_is_told_once_and_shown() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("not mounted");
     let plan = plan(&stage, &missing, 1);
-    stage.control.audit_reports(vec![plan], Keeping::default());
+    stage.control.audit_reports(vec![plan], Keeping::default(), Vec::new());
     let shown = standing(&stage, "the failure is shown", |it| it.error.is_some()).await;
     assert_eq!(shown.file, None);
     assert!(shown.error.unwrap().contains("not mounted"));

@@ -1,6 +1,6 @@
 //! The keys of `[audit]` and of its reports.
 
-use super::{Holds, Key, key, later};
+use super::{Holds, Key, key};
 
 pub const AUDIT: &[Key] = &[
     key(
@@ -25,6 +25,13 @@ pub const AUDIT: &[Key] = &[
         "File with the bearer token that the webhooks are sent.",
     ),
     key(
+        "copies",
+        Holds::Tables(COPY),
+        None,
+        "",
+        "A place outside that copies or reports are sent to; one block each.",
+    ),
+    key(
         "reports_keep_days",
         Holds::Number,
         Some("400"),
@@ -45,9 +52,37 @@ pub const AUDIT: &[Key] = &[
         "",
         "A report of the audit log that the console makes by itself; one block each.",
     ),
-    later("copy_syslog"),
-    later("copy_objects"),
-    later("retention"),
+    key(
+        "retention",
+        Holds::Table(RETENTION),
+        None,
+        "",
+        "How long entries are kept; without it, for ever.",
+    ),
+];
+
+const RETENTION: &[Key] = &[
+    key(
+        "keep_days",
+        Holds::Number,
+        None,
+        "400",
+        "Older entries are removed, but for their hashes; at least 365.",
+    ),
+    key(
+        "allow_short",
+        Holds::YesNo,
+        Some("false"),
+        "",
+        "Whether keep_days may be less than 365.",
+    ),
+    key(
+        "archive_dir",
+        Holds::Text,
+        None,
+        "\"/mnt/archive\"",
+        "A folder to which what is removed is written first, as a bundle.",
+    ),
 ];
 
 const REPORT: &[Key] = &[
@@ -78,6 +113,13 @@ const REPORT: &[Key] = &[
         None,
         "\"/mnt/reports\"",
         "The folder it is delivered to, with its signed digests; a pdf with its bundle.",
+    ),
+    key(
+        "deliver_to",
+        Holds::Texts,
+        Some("[]"),
+        "",
+        "Names of [[audit.copies]] with what = \"reports\" that get the same files.",
     ),
     key(
         "format",
@@ -113,5 +155,155 @@ const REPORT: &[Key] = &[
         Some("[]"),
         "",
         "Only these: intent, outcome, refusal, access, console; empty: all.",
+    ),
+];
+
+const COPY: &[Key] = &[
+    key(
+        "name",
+        Holds::Text,
+        None,
+        "\"siem\"",
+        "What it is called on pages and in figures: letters, digits, - and _.",
+    ),
+    key(
+        "to",
+        Holds::Text,
+        None,
+        "\"syslog\"",
+        "file, webhook, syslog or objects (S3).",
+    ),
+    key(
+        "what",
+        Holds::Text,
+        None,
+        "\"checkpoints\"",
+        "checkpoints, entries (every one, in order), or reports. Default: checkpoints.",
+    ),
+    key(
+        "alarm_after_ms",
+        Holds::Number,
+        Some("60000"),
+        "",
+        "How long it may be behind before that is an alarm.",
+    ),
+    key(
+        "path",
+        Holds::Text,
+        None,
+        "\"/mnt/keeper/quorate.checkpoints\"",
+        "The file that is appended to.",
+    ),
+    key(
+        "url",
+        Holds::Text,
+        None,
+        "\"https://keeper.example/quorate\"",
+        "The webhook's address: https, or this machine.",
+    ),
+    key(
+        "token_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/keeper-token\"",
+        "File with the bearer token that the webhook is sent.",
+    ),
+    key(
+        "secret_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/keeper-hmac\"",
+        "File with the secret by which calls of the webhook are signed.",
+    ),
+    key(
+        "address",
+        Holds::Text,
+        None,
+        "\"tls://logs.example:6514\"",
+        "The syslog receiver: tls://, or tcp:// on this machine.",
+    ),
+    key(
+        "ca_file",
+        Holds::Text,
+        None,
+        "\"/etc/quorate/outside-ca.pem\"",
+        "Authorities of the place, beside (for syslog: instead of) the system's.",
+    ),
+    key(
+        "cert_file",
+        Holds::Text,
+        None,
+        "\"/etc/quorate/outside.pem\"",
+        "Client certificate that is shown to the place.",
+    ),
+    key(
+        "key_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/outside-key\"",
+        "And its key.",
+    ),
+    key(
+        "endpoint",
+        Holds::Text,
+        None,
+        "\"https://s3.eu-central-1.amazonaws.com\"",
+        "Where the object storage answers: https, or this machine; the bucket comes behind it.",
+    ),
+    key(
+        "bucket",
+        Holds::Text,
+        None,
+        "\"quorate-audit\"",
+        "The bucket of the objects.",
+    ),
+    key(
+        "prefix",
+        Holds::Text,
+        None,
+        "\"console-1/\"",
+        "Begins every object's key. Default: nothing.",
+    ),
+    key(
+        "region",
+        Holds::Text,
+        None,
+        "\"eu-central-1\"",
+        "The object storage's region. Default: us-east-1.",
+    ),
+    key(
+        "access_key",
+        Holds::Text,
+        None,
+        "\"AKIAEXAMPLE\"",
+        "Id of the access key of the object storage.",
+    ),
+    key(
+        "secret_key_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/objects\"",
+        "File with its secret.",
+    ),
+    key(
+        "if_none_match",
+        Holds::YesNo,
+        Some("true"),
+        "",
+        "Has the object storage itself refuse to overwrite; false where it does not know how.",
+    ),
+    key(
+        "lock_mode",
+        Holds::Text,
+        None,
+        "\"compliance\"",
+        "Object lock: governance or compliance. Default: none.",
+    ),
+    key(
+        "lock_days",
+        Holds::Number,
+        None,
+        "400",
+        "How long each object is locked.",
     ),
 ];

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Write as _,
+    io::{Seek as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -40,7 +40,7 @@ pub(super) struct Waiting {
 pub(super) async fn write(
     folder: PathBuf,
     name: String,
-    export: Export,
+    mut export: Export,
 ) -> Result<Waiting, ControlError> {
     let place = folder.clone();
     blocking(folder, move || {
@@ -49,7 +49,7 @@ pub(super) async fn write(
             files: Vec::new(),
             bytes: 0,
         };
-        let written = waiting.all(&name, export);
+        let written = waiting.all(&name, &mut export);
         if written.is_err() {
             waiting.remove();
         }
@@ -58,8 +58,21 @@ pub(super) async fn write(
     .await
 }
 
+impl Delivered {
+    /// One that lies in no folder of ours.
+    pub(super) fn elsewhere(due: Timestamp, name: String) -> Self {
+        Self {
+            due,
+            names: vec![name],
+            bytes: 0,
+        }
+    }
+}
+
 impl Waiting {
-    fn all(&mut self, name: &str, mut export: Export) -> std::io::Result<()> {
+    fn all(&mut self, name: &str, export: &mut Export) -> std::io::Result<()> {
+        // Somebody may have read it before.
+        export.content.rewind()?;
         self.one(name, |out| std::io::copy(&mut export.content, out))?;
         let manifest = export.manifest.as_bytes();
         self.one(&format!("{name}.manifest"), |out| {
@@ -69,6 +82,7 @@ impl Waiting {
         if let Some(bundle) = &mut export.bundle {
             // The report names it so.
             let name = bundle.name.clone();
+            bundle.content.rewind()?;
             self.one(&name, |out| std::io::copy(&mut bundle.content, out))?;
         }
         Ok(())
@@ -132,7 +146,7 @@ impl Waiting {
 /// Removes the oldest until the rest is young and small enough; the newest always stays. What is
 /// kept comes back.
 pub(super) async fn prune(
-    folder: &Path,
+    folder: Option<&Path>,
     mut files: Vec<Delivered>,
     keeping: Keeping,
     now: Timestamp,
@@ -146,7 +160,9 @@ pub(super) async fn prune(
         }
         removed.push(files.remove(0));
     }
-    let folder = folder.to_path_buf();
+    let Some(folder) = folder.map(Path::to_path_buf) else {
+        return files;
+    };
     let kept: Vec<String> = files.iter().flat_map(|it| it.names.clone()).collect();
     let removal = tokio::task::spawn_blocking(move || {
         let names = removed.iter().flat_map(|it| &it.names);
@@ -170,7 +186,7 @@ fn gone(path: &Path) {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     folder: PathBuf,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, ControlError> {
@@ -213,16 +229,16 @@ mod tests {
             days: 4,
             bytes: 1_000,
         };
-        let files = prune(folder.path(), files, keeping, now).await;
+        let files = prune(Some(folder.path()), files, keeping, now).await;
         assert_eq!(left(&files), "r-1.pdf r-2.pdf r-3.pdf r-4.pdf");
         let keeping = Keeping {
             days: 4,
             bytes: 250,
         };
-        let files = prune(folder.path(), files, keeping, now).await;
+        let files = prune(Some(folder.path()), files, keeping, now).await;
         assert_eq!(left(&files), "r-3.pdf r-4.pdf");
         let keeping = Keeping { days: 0, bytes: 0 };
-        let files = prune(folder.path(), files, keeping, now).await;
+        let files = prune(Some(folder.path()), files, keeping, now).await;
         assert_eq!(left(&files), "r-4.pdf");
     }
 }

@@ -1,0 +1,278 @@
+//! Reports on their way to places outside: a folder each in the data directory, written whole
+//! before the report is on record, removed once it arrived. What waits there outlives the console.
+
+use std::{
+    io::{Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use quorate_audit::manifest::{Digesting, hex};
+use quorate_domain::moment::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::folder;
+use crate::{ControlError, audit::Export};
+
+const OUTBOX: &str = "audit-outbox";
+/// What a folder holds; written last.
+const SLIP: &str = "slip.json";
+
+/// One file of a report, as it is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportFile {
+    /// The plan's name.
+    pub report: String,
+    /// A safe name for the file, which tells the plan and the day.
+    pub name: String,
+    pub media: String,
+    pub bytes: u64,
+    pub sha256: [u8; 32],
+    /// Where it lies until it arrived.
+    pub path: PathBuf,
+}
+
+/// One report for one recipient.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Slip {
+    pub(super) report: String,
+    pub(super) due: Timestamp,
+    files: Vec<Listed>,
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Listed {
+    name: String,
+    media: String,
+    bytes: u64,
+    sha256: String,
+}
+
+/// Written, and not posted yet.
+pub(super) struct Posting {
+    /// Each folder, under the name while it waits and its own.
+    folders: Vec<(PathBuf, PathBuf)>,
+}
+
+fn outbox_of(data: &Path, recipient: &str) -> PathBuf {
+    data.join(OUTBOX).join(recipient)
+}
+
+/// Writes a report for all recipients.
+///
+/// # Errors
+/// `File`.
+pub(super) async fn write(
+    data: PathBuf,
+    recipients: Vec<String>,
+    (report, due): (String, Timestamp),
+    (name, media): (String, &'static str),
+    export: &Export,
+) -> Result<Posting, ControlError> {
+    let mut sources = vec![(name, media, export.content.try_clone())];
+    if let Some(bundle) = &export.bundle {
+        let media = crate::audit::Format::Bundle.media();
+        sources.push((bundle.name.clone(), media, bundle.content.try_clone()));
+    }
+    let manifest = export.manifest.clone();
+    let slip = Slip {
+        report,
+        due,
+        files: Vec::new(),
+        folder: PathBuf::new(),
+    };
+    folder::blocking(data.join(OUTBOX), move || {
+        let mut posting = Posting {
+            folders: Vec::new(),
+        };
+        for recipient in &recipients {
+            let outbox = outbox_of(&data, recipient);
+            let written = posting.add(&outbox, slip.clone(), &sources, &manifest);
+            if let Err(error) = written {
+                posting.remove();
+                return Err(error);
+            }
+        }
+        Ok(posting)
+    })
+    .await
+}
+
+/// A file's name, its media type, and where it is read.
+type Source = (String, &'static str, std::io::Result<std::fs::File>);
+
+fn again(error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), error.to_string())
+}
+
+fn listed(folder: &Path, name: &str, media: &str) -> std::io::Result<Listed> {
+    let mut file = std::fs::File::open(folder.join(name))?;
+    let (bytes, sha256) = digest(&mut file)?;
+    Ok(Listed {
+        name: name.to_owned(),
+        media: media.to_owned(),
+        bytes,
+        sha256: hex(&sha256),
+    })
+}
+
+fn digest(file: &mut std::fs::File) -> std::io::Result<(u64, [u8; 32])> {
+    let mut digesting = Digesting::new(std::io::sink());
+    std::io::copy(file, &mut digesting)?;
+    let digest = digesting.take("");
+    Ok((digest.bytes, digest.sha256))
+}
+
+impl Posting {
+    /// One more folder, with its own copies of the files.
+    fn add(
+        &mut self,
+        outbox: &Path,
+        mut slip: Slip,
+        sources: &[Source],
+        manifest: &str,
+    ) -> std::io::Result<()> {
+        let own = outbox.join(format!("{:014}-{}", slip.due.unix_ms(), slip.report));
+        let part = outbox.join(format!(".{}.part", slip.report));
+        if part.exists() {
+            std::fs::remove_dir_all(&part)?;
+        }
+        std::fs::create_dir_all(&part)?;
+        self.folders.push((part.clone(), own));
+        for (name, media, content) in sources {
+            let mut content = content.as_ref().map_err(again)?;
+            content.seek(SeekFrom::Start(0))?;
+            let mut file = std::fs::File::create(part.join(name))?;
+            std::io::copy(&mut content, &mut file)?;
+            file.sync_all()?;
+            slip.files.push(listed(&part, name, media)?);
+        }
+        let signed = format!("{}.manifest", slip.name());
+        std::fs::write(part.join(&signed), manifest)?;
+        let media = "text/plain; charset=utf-8";
+        slip.files.push(listed(&part, &signed, media)?);
+        std::fs::write(part.join(SLIP), serde_json::to_vec(&slip)?)
+    }
+
+    /// From now on it is on its way.
+    ///
+    /// # Errors
+    /// `File`.
+    pub(super) async fn post(self, data: PathBuf) -> Result<(), ControlError> {
+        folder::blocking(data.join(OUTBOX), move || {
+            for (part, own) in &self.folders {
+                // The same report made anew after a crash.
+                if own.exists() {
+                    std::fs::remove_dir_all(own)?;
+                }
+                std::fs::rename(part, own)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn discard(self) {
+        let removed = tokio::task::spawn_blocking(move || self.remove()).await;
+        if removed.is_err() {
+            tracing::warn!("a report that could not be recorded is left behind");
+        }
+    }
+
+    fn remove(&self) {
+        for (part, _) in &self.folders {
+            if let Err(error) = std::fs::remove_dir_all(part) {
+                tracing::warn!(%error, "a report that was not posted is left behind");
+            }
+        }
+    }
+}
+
+/// What waits for a recipient, oldest first.
+///
+/// # Errors
+/// `File`.
+pub(super) async fn waiting(data: &Path, recipient: &str) -> Result<Vec<Slip>, ControlError> {
+    let outbox = outbox_of(data, recipient);
+    folder::blocking(outbox.clone(), move || {
+        let mut slips = Vec::new();
+        let listed = match std::fs::read_dir(&outbox) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(slips),
+            listed => listed?,
+        };
+        for entry in listed {
+            let folder = entry?.path();
+            let name = folder.file_name().map(|it| it.to_string_lossy().into_owned());
+            if name.is_none_or(|name| name.starts_with('.')) {
+                continue;
+            }
+            match read(&folder) {
+                Ok(slip) => slips.push(slip),
+                Err(error) => {
+                    tracing::warn!(folder = %folder.display(), %error, "no report can be read here");
+                }
+            }
+        }
+        slips.sort_by(|one, other| one.folder.cmp(&other.folder));
+        Ok(slips)
+    })
+    .await
+}
+
+fn read(folder: &Path) -> std::io::Result<Slip> {
+    let mut slip: Slip = serde_json::from_slice(&std::fs::read(folder.join(SLIP))?)?;
+    slip.folder = folder.to_path_buf();
+    Ok(slip)
+}
+
+impl Slip {
+    /// The report's own file first.
+    pub(super) fn name(&self) -> &str {
+        self.files.first().map_or("", |file| file.name.as_str())
+    }
+
+    /// Names and digests, for the record.
+    pub(super) fn digests(&self) -> serde_json::Value {
+        let file = |file: &Listed| serde_json::json!({ "name": file.name, "sha256": file.sha256 });
+        self.files.iter().map(file).collect()
+    }
+
+    /// The files as they were made; one that was changed since is not delivered.
+    ///
+    /// # Errors
+    /// In words.
+    pub(super) async fn files(&self) -> Result<Vec<ReportFile>, String> {
+        let slip = self.clone();
+        let read = folder::blocking(self.folder.clone(), move || {
+            let mut files = Vec::new();
+            // The report itself last: whoever waits for it finds the others.
+            for listed in slip.files.iter().rev() {
+                let path = slip.folder.join(&listed.name);
+                let (bytes, sha256) = digest(&mut std::fs::File::open(&path)?)?;
+                if hex(&sha256) != listed.sha256 {
+                    return Ok(Err(format!("{} was changed while it waited", listed.name)));
+                }
+                files.push(ReportFile {
+                    report: slip.report.clone(),
+                    name: listed.name.clone(),
+                    media: listed.media.clone(),
+                    bytes,
+                    sha256,
+                    path,
+                });
+            }
+            Ok(Ok(files))
+        });
+        read.await.map_err(|error| super::why(&error))?
+    }
+
+    /// It arrived, or is given up.
+    pub(super) async fn remove(self) {
+        let folder = self.folder;
+        let removed = folder::blocking(folder.clone(), move || std::fs::remove_dir_all(folder));
+        if let Err(error) = removed.await {
+            tracing::warn!(%error, "a delivered report could not be removed");
+        }
+    }
+}
