@@ -24,6 +24,8 @@ mod sample;
 pub mod session;
 #[cfg(feature = "ssr")]
 pub mod shell;
+#[cfg(feature = "ssr")]
+pub mod still;
 pub mod theme;
 pub mod title;
 pub mod words;

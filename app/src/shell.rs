@@ -72,7 +72,7 @@ fn document(base: &BasePath, path: &str, theme: Theme) -> AnyView {
 }
 
 /// Text for an element that knows no comments: a marker of the renderer's would be shown in it.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 

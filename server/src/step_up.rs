@@ -244,7 +244,10 @@ async fn do_it(
             let id = control.passkey_begin(who, name, Some(&proof)).await?;
             Ok(format!("/access/passkeys/new/{}", segment(&id)))
         }
-        Deed::Approve { change, .. } => Ok(format!("/changes/{}", segment(&change.0))),
+        Deed::Approve { .. } => {
+            let change = control.approve_proved(who, proof, deed).await?;
+            Ok(format!("/changes/{}", segment(&change.id.0)))
+        }
     }
 }
 

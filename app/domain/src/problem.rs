@@ -24,6 +24,9 @@ pub struct Problem {
     pub checks: Vec<crate::preflight::Check>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<String>,
+    /// For `step-up-needed`: where a person proves that it is them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<String>,
 }
 
 impl Problem {
@@ -38,6 +41,7 @@ impl Problem {
             request_id: String::new(),
             checks: Vec::new(),
             moved: Vec::new(),
+            step_up: None,
         }
     }
 }

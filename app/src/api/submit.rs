@@ -43,5 +43,14 @@ pub async fn submit(wish: Wish) -> Result<Change, Failure> {
         .control
         .submit(&caller.who, cluster, &wish.action, &request)
         .await
-        .map_err(|error| caller.failed(&error))
+        .map_err(|error| at_its_place(caller.failed(&error)))
+}
+
+/// Where a proof is asked for, as an address below this console's own.
+#[cfg(feature = "ssr")]
+fn at_its_place(mut failure: Failure) -> Failure {
+    let base = use_context::<crate::base::BasePath>().unwrap_or_default();
+    let place = |ask: String| base.path(&format!("/step-up/{}", crate::base::segment(&ask)));
+    failure.0.step_up = failure.0.step_up.take().map(place);
+    failure
 }

@@ -15,6 +15,8 @@ pub mod later;
 pub mod not_found;
 pub mod problems;
 pub mod sign_in;
+#[cfg(feature = "ssr")]
+pub mod step_up;
 
 use later::{Overview, Record, or_out_of_date};
 

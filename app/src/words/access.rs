@@ -179,11 +179,12 @@ pub const fn duty(duty: Duty) -> &'static str {
         Duty::Admin => {
             "demotes, removes, sets states by hand, downloads snapshots, manages access, reads the audit log"
         }
-        Duty::Approver => "approves changes of others (not in this version)",
+        Duty::Approver => "approves or denies what others ask for, never their own",
         Duty::Auditor => "reads the audit log",
     }
 }
 
+pub const PASSKEYS: &str = "Your passkeys";
 pub const SESSIONS: &str = "Sessions";
 pub const SESSIONS_TABLE: &str = "Sessions; times are UTC";
 pub const THIS_SESSION: &str = "this session";

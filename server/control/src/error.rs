@@ -1,6 +1,6 @@
 //! What can go wrong in a use case, and the one translation to what the outside sees.
 
-use quorate_domain::{preflight::Check, problem::Problem};
+use quorate_domain::{job::ChangeState, preflight::Check, problem::Problem};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -10,9 +10,15 @@ pub enum ControlError {
     SignInFailed,
     #[error("too many attempts; try again in {seconds} s")]
     Throttled { seconds: u64 },
+    /// Each of them is being followed or was just asked for.
+    #[error("{most} groups of this program are looked at already")]
+    TooManyWatched { most: usize },
     /// `needs` names the roles that would do.
     #[error("not allowed: needs {needs}")]
     NotAllowed { needs: String },
+    /// `ask` names the question to answer; `None` for whoever cannot answer one.
+    #[error("this needs a proof that you are there")]
+    StepUpNeeded { ask: Option<String> },
     #[error("no {what} named {name}")]
     NotFound { what: &'static str, name: String },
     #[error("{what}")]
@@ -23,6 +29,12 @@ pub enum ControlError {
     Refused { checks: Vec<Check> },
     #[error("new members may not be at {address}")]
     AddressNotAllowed { address: String },
+    #[error("this change does not wait for approval: it is {}", crate::wording::change_state(*state))]
+    NotWaiting { state: ChangeState },
+    #[error("you asked for this yourself: somebody else must approve it")]
+    OwnRequest,
+    #[error("you have approved this already: one person counts once")]
+    AlreadyApproved,
     #[error("this Idempotency-Key was used for another request")]
     KeyReused,
     #[error("the audit log cannot be written, so nothing was done")]
@@ -60,6 +72,7 @@ impl ControlError {
         match self {
             Self::Moved { moved } => problem.moved.clone_from(moved),
             Self::Refused { checks } => problem.checks.clone_from(checks),
+            Self::StepUpNeeded { ask } => problem.step_up.clone_from(ask),
             _ => {}
         }
         problem
@@ -96,10 +109,29 @@ impl ControlError {
                 "throttled",
                 format!("Wait {seconds} s, then try once more."),
             ),
+            Self::TooManyWatched { .. } => (
+                429,
+                "too-many-watched",
+                "Close pages and streams of groups that are not needed, then try once more; the \
+                 list of groups tells of all of them at once."
+                    .to_owned(),
+            ),
             Self::NotAllowed { needs } => (
                 403,
                 "not-allowed",
                 format!("Ask an administrator for a grant that has the role {needs} here."),
+            ),
+            Self::StepUpNeeded { ask } => (
+                403,
+                "step-up-needed",
+                match ask {
+                    Some(_) => "Nothing was sent. Prove on the console's page that it is you.",
+                    None => {
+                        "Nothing was sent. Ask for it on the console's page; `tokens` in \
+                         `identity.step_up` decides whether API tokens may do without a proof."
+                    }
+                }
+                .to_owned(),
             ),
             Self::NotFound { what, .. } => (
                 404,
@@ -121,6 +153,21 @@ impl ControlError {
                 422,
                 "address-not-allowed",
                 "Add the address (or its network) to the cluster's `join_allowed`.".to_owned(),
+            ),
+            Self::NotWaiting { .. } => (
+                409,
+                "change-not-waiting",
+                "Read the change again: it says what became of it. Nothing was done.".to_owned(),
+            ),
+            Self::OwnRequest => (
+                403,
+                "own-change",
+                "Ask somebody else who holds the role approver here. Nothing was done.".to_owned(),
+            ),
+            Self::AlreadyApproved => (
+                409,
+                "already-approved",
+                "Ask another person who holds the role approver here.".to_owned(),
             ),
             Self::KeyReused => (
                 422,

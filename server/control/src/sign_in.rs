@@ -226,14 +226,14 @@ impl Control {
         self.refused(draft).await;
     }
 
-    fn throttled(&self, account: &str, address: &str) -> Result<(), ControlError> {
+    pub(crate) fn throttled(&self, account: &str, address: &str) -> Result<(), ControlError> {
         self.inner
             .throttle
             .take(account, address, self.now())
             .map_err(|seconds| ControlError::Throttled { seconds })
     }
 
-    async fn own_account(&self, who: &Operator) -> Result<StoredAccount, ControlError> {
+    pub(crate) async fn own_account(&self, who: &Operator) -> Result<StoredAccount, ControlError> {
         let by_session = matches!(who.actor.means, Means::Password | Means::SignInLink);
         let found = if by_session {
             self.inner.store.account(&who.actor.subject).await?

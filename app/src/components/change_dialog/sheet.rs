@@ -11,6 +11,7 @@ use quorate_domain::{
     moment::Timestamp,
     plan::{Basis, Preview},
     preflight::{self, Level},
+    problem::Problem,
     view::ClusterView,
 };
 
@@ -147,6 +148,13 @@ impl Sheet {
             }
             match answer {
                 Ok(change) => self.change.set(Some(change)),
+                // On that page it is proved, and from there the change goes on.
+                Err(Failure(Problem {
+                    step_up: Some(place),
+                    ..
+                })) => {
+                    let _elsewhere = window().location().set_href(&place);
+                }
                 Err(failure) => self.turned_down.set(Some(failure)),
             }
         });

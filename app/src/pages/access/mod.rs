@@ -5,6 +5,8 @@ mod accounts;
 mod desk;
 mod grants;
 mod password;
+#[cfg(feature = "ssr")]
+pub mod passkeys;
 mod sessions;
 #[cfg(all(test, feature = "ssr"))]
 mod tests;
@@ -17,6 +19,7 @@ use quorate_domain::permission::{Duty, Grant};
 use self::{accounts::accounts, desk::Desk, sessions::sessions, tokens::tokens};
 use crate::{
     api::{self, access::Access},
+    base::path,
     components::{
         page_head::PageHead,
         panel::Panel,
@@ -66,6 +69,7 @@ fn whole(access: &Access, desk: Desk) -> AnyView {
             {you(access)}
             {password::panel(access)}
         </div>
+        <p><a href=path("/access/passkeys") rel="external">{words::PASSKEYS}</a></p>
         {sessions(&access.sessions, access.now, desk)}
         <p class="needs-no-script">{words::SCRIPTS_NEEDED}</p>
         {administration}
@@ -103,5 +107,5 @@ fn roles(grants: &[Grant]) -> AnyView {
     view! { <ul class="stacked">{items}</ul> }.into_any()
 }
 
-/// The roles this version gives: approving is not built yet.
-const DUTIES: [Duty; 4] = [Duty::Viewer, Duty::Operator, Duty::Admin, Duty::Auditor];
+/// The roles that can be given.
+const DUTIES: [Duty; 5] = Duty::ALL;

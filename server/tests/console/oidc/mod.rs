@@ -3,6 +3,7 @@
 
 mod attacks;
 mod departures;
+mod fresh;
 mod provider;
 mod settings;
 

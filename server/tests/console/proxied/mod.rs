@@ -1,6 +1,7 @@
 //! Behind a sign-on proxy: who is let in by plain headers, what a session is still good for, and
 //! every way to come in that was seen elsewhere. Each attack names where.
 
+mod passkey;
 mod trust;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,0 +1,536 @@
+//! Step-up: what is dangerous waits until its person has proved to be there; each proof is good for
+//! that alone, and stands in the log.
+
+use std::collections::BTreeMap;
+
+use quorate_control::{
+    Control, ControlError, Operator, SessionRecord, everywhere,
+    step_up::{Assertion, Attestation, Deed, FreshSignIn, Method, Rules, Site, Verified},
+};
+use quorate_domain::{
+    action::{Action, Verb},
+    audit::{Actor, Entry, EntryKind, Means, Outcome},
+    job::ChangeState,
+    permission::Duty,
+};
+use quorate_drivers::Secret;
+
+use crate::{
+    authenticator::{Authenticator, Said},
+    stage::{CLUSTER, Stage, person, source},
+};
+
+const PASSWORD: &str = "kelp violin tundra";
+const ORIGIN: &str = "https://raft.example";
+const HOST: &str = "raft.example";
+
+fn rules() -> Rules {
+    Rules {
+        verbs: vec![Verb::Remove, Verb::Demote],
+        site: Some(Site {
+            origin: ORIGIN.to_owned(),
+            id: HOST.to_owned(),
+        }),
+        ..Rules::default()
+    }
+}
+
+fn remove() -> Action {
+    Action::Remove {
+        member: "n4".into(),
+    }
+}
+
+/// The question that a refusal names.
+fn ask_of<T: std::fmt::Debug>(answer: Result<T, ControlError>) -> String {
+    match answer {
+        Err(ControlError::StepUpNeeded { ask: Some(ask) }) => ask,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Somebody with an account, a password and a session of this name.
+async fn hired(control: &Control, name: &str, session: &str) -> Operator {
+    let machine = control.command_line_operator();
+    let (account, link) = control
+        .account_create(&machine, name, everywhere(&[Duty::Admin]))
+        .await
+        .unwrap();
+    let peer = source("10.0.0.1");
+    control.sign_in_by_link(link, &peer).await.unwrap();
+    let who = seated(control, &account.id, session).await;
+    let password = Secret::new(PASSWORD);
+    control.password_set(&who, None, password).await.unwrap();
+    who
+}
+
+async fn seated(control: &Control, account: &str, session: &str) -> Operator {
+    let record = SessionRecord {
+        account: Some(account.to_owned()),
+        data: BTreeMap::new(),
+        expires_at: control.now().plus_ms(3_600_000),
+        peer: None,
+        user_agent: None,
+    };
+    control.session_insert(session, record).await.unwrap();
+    let peer = source("10.0.0.1");
+    control
+        .operator(account, Means::Password, session, peer)
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// As after a step-up, when the session has another id.
+fn moved_to(who: &Operator, session: &str) -> Operator {
+    Operator {
+        session: Some(session.to_owned()),
+        ..who.clone()
+    }
+}
+
+async fn by_password(stage: &Stage, who: &Operator, ask: &str) -> Verified {
+    stage
+        .control
+        .step_up_by_password(who, ask, Secret::new(PASSWORD))
+        .await
+        .unwrap()
+}
+
+/// Entries about proofs.
+async fn proofs(stage: &Stage) -> Vec<Entry> {
+    let mut entries = stage.entries().await;
+    entries.retain(|entry| entry.action == "step_up");
+    entries
+}
+
+#[tokio::test]
+async fn a_removal_waits_for_the_password_and_its_proof_is_in_the_intent() {
+    let stage = Stage::small().await;
+    stage.control.step_up_rules(rules());
+    let ada = hired(&stage.control, "ada", "s-1").await;
+    let preview = stage
+        .control
+        .preview(&ada, CLUSTER, &remove())
+        .await
+        .unwrap();
+    assert!(
+        preview
+            .notes
+            .iter()
+            .any(|note| note.contains("prove that it is you")),
+        "{:?}",
+        preview.notes
+    );
+    let request = stage.decided(&ada, &remove()).await;
+    let control = &stage.control;
+    let ask = ask_of(control.submit(&ada, CLUSTER, &remove(), &request).await);
+    assert!(stage.cluster.sent().is_empty());
+    let asked = control.step_up_asked(&ada, &ask).await.unwrap();
+    assert_eq!(asked.methods, [Method::Password]);
+    assert_eq!(asked.deed.words(), "remove n4 in blue");
+
+    let wrong = control
+        .step_up_by_password(&ada, &ask, Secret::new("not the password"))
+        .await;
+    assert!(matches!(wrong, Err(ControlError::SignInFailed)));
+    let verified = by_password(&stage, &ada, &ask).await;
+    let after = moved_to(&ada, "s-2");
+    let (proof, deed) = control.step_up_proved(&after, verified).await.unwrap();
+    let change = control
+        .submit_proved(&after, proof.clone(), &deed)
+        .await
+        .unwrap();
+    assert_eq!(stage.ended(&change).await.state, ChangeState::Succeeded);
+
+    let told = proofs(&stage).await;
+    let outcomes: Vec<_> = told.iter().map(|entry| entry.outcome).collect();
+    assert_eq!(outcomes, [Some(Outcome::Failed), Some(Outcome::Succeeded)]);
+    assert_eq!(told[0].member.as_ref().unwrap().as_str(), "n4");
+    let intent = stage.story().await;
+    let intent = intent
+        .iter()
+        .find(|entry| entry.kind == EntryKind::Intent)
+        .unwrap();
+    assert_eq!(intent.seen["step_up"], told[1].seen);
+    assert_eq!(intent.seen["step_up"]["method"], "password");
+
+    // The same proof again, for the same request: it is used up.
+    let again = control.submit_proved(&after, proof, &deed).await;
+    assert!(again.is_err(), "{again:?}");
+    // Neither does the question take another answer.
+    let over = control.step_up_asked(&ada, &ask).await;
+    assert!(matches!(over, Err(ControlError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_proof_is_good_in_its_session_for_its_person_and_its_action_alone() {
+    let stage = Stage::small().await;
+    stage.control.step_up_rules(rules());
+    let control = &stage.control;
+    let ada = hired(control, "ada", "s-1").await;
+    let eve = hired(control, "eve", "s-9").await;
+    let request = stage.decided(&ada, &remove()).await;
+    let asked = || async {
+        let answer = control.submit(&ada, CLUSTER, &remove(), &request).await;
+        ask_of(answer)
+    };
+    // Another session, another person: the question is not theirs.
+    let ask = asked().await;
+    for other in [&moved_to(&ada, "s-2"), &eve] {
+        let password = Secret::new(PASSWORD);
+        let answer = control.step_up_by_password(other, &ask, password).await;
+        assert!(matches!(answer, Err(ControlError::NotFound { .. })));
+    }
+    // Proved by one, taken by another.
+    let verified = by_password(&stage, &ada, &ask).await;
+    let taken = control.step_up_proved(&eve, verified).await;
+    assert!(matches!(taken, Err(ControlError::NotSignedIn)));
+
+    for (who, change_deed, why) in [
+        (moved_to(&ada, "s-3"), false, "another session"),
+        (eve.clone(), false, "another person"),
+        (moved_to(&ada, "s-2"), true, "another action"),
+    ] {
+        let verified = by_password(&stage, &ada, &asked().await).await;
+        let after = moved_to(&ada, "s-2");
+        let (proof, mut deed) = control.step_up_proved(&after, verified).await.unwrap();
+        if change_deed && let Deed::Change { request, .. } = &mut deed {
+            request.reason = "something else".to_owned();
+        }
+        let answer = control.submit_proved(&who, proof, &deed).await;
+        ask_of(answer);
+        let last = proofs(&stage).await.pop().unwrap();
+        assert_eq!(last.outcome, Some(Outcome::Failed));
+        assert!(last.text.contains(why), "{why}: {}", last.text);
+    }
+    assert!(stage.cluster.sent().is_empty());
+}
+
+#[tokio::test]
+async fn tokens_and_people_without_a_session_are_told_to_ask_on_the_page() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    control.step_up_rules(rules());
+    let request = stage.decided(&stage.ada, &remove()).await;
+    let mut token = person("robot", Duty::Admin);
+    token.actor.means = Means::Token;
+    for who in [&token, &stage.ada] {
+        let answer = control.submit(who, CLUSTER, &remove(), &request).await;
+        let error = answer.unwrap_err();
+        assert!(matches!(error, ControlError::StepUpNeeded { ask: None }));
+        let problem = error.problem();
+        assert_eq!(
+            (problem.status, problem.code.as_str()),
+            (403, "step-up-needed")
+        );
+        assert!(problem.hint.contains("page"), "{}", problem.hint);
+        let last = stage.entries().await.pop().unwrap();
+        assert_eq!(
+            (last.kind, last.action.as_str()),
+            (EntryKind::Refusal, "remove")
+        );
+    }
+    assert!(stage.cluster.sent().is_empty());
+    // What is not named needs nothing, and tokens may be let do without.
+    let promote = crate::stage::promote("n4");
+    stage.ask(&token, &promote).await.unwrap();
+    stage.settled().await;
+    control.step_up_rules(Rules {
+        tokens: true,
+        ..rules()
+    });
+    crate::stage::until("the removal is taken", || async {
+        stage.ask(&token, &remove()).await.ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn guessing_a_password_ends_the_question() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    control.step_up_rules(rules());
+    let ada = hired(control, "ada", "s-1").await;
+    let request = stage.decided(&ada, &remove()).await;
+    let ask = ask_of(control.submit(&ada, CLUSTER, &remove(), &request).await);
+    let mut ended = None;
+    for number in 0..8 {
+        let guess = Secret::new(format!("guess number {number}"));
+        match control.step_up_by_password(&ada, &ask, guess).await {
+            Err(ControlError::SignInFailed) => {}
+            Err(other) => {
+                ended = Some(other);
+                break;
+            }
+            Ok(_) => panic!("a guess was right"),
+        }
+    }
+    let ended = ended.expect("an end");
+    assert!(
+        matches!(
+            ended,
+            ControlError::Throttled { .. } | ControlError::NotFound { .. }
+        ),
+        "{ended:?}"
+    );
+    let told = proofs(&stage).await;
+    assert!(told.len() >= 4);
+    assert!(
+        told.iter()
+            .all(|entry| entry.outcome == Some(Outcome::Failed))
+    );
+    let text = serde_json::to_string(&stage.entries().await).unwrap();
+    assert!(!text.contains("guess number"));
+}
+
+/// Adds a passkey on `device`, after a password if `proved`.
+async fn adds(
+    stage: &Stage,
+    who: &Operator,
+    name: &str,
+    device: &mut Authenticator,
+) -> Result<(), ControlError> {
+    let control = &stage.control;
+    let id = match control.passkey_begin(who, name, None).await {
+        Ok(id) => id,
+        Err(ControlError::StepUpNeeded { ask: Some(ask) }) => {
+            let verified = by_password(stage, who, &ask).await;
+            let (proof, deed) = control.step_up_proved(who, verified).await?;
+            assert_eq!(deed.words(), format!("add the passkey {name}"));
+            control.passkey_begin(who, name, Some(&proof)).await?
+        }
+        Err(error) => return Err(error),
+    };
+    let offer = control.passkey_offer(who, &id).await?;
+    assert_eq!((offer.site.as_str(), offer.name.as_str()), (HOST, name));
+    let answer = device.makes(&offer.challenge, &Said::at(ORIGIN, HOST));
+    let attestation = Attestation {
+        client_data: answer.client_data,
+        authenticator_data: answer.authenticator_data,
+    };
+    control.passkey_add(who, &id, &attestation).await
+}
+
+/// What `device` signs for the question `ask`.
+async fn signed(
+    stage: &Stage,
+    who: &Operator,
+    ask: &str,
+    device: &mut Authenticator,
+    said: &Said,
+) -> Assertion {
+    let challenge = stage.control.step_up_challenge(who, ask).await.unwrap();
+    let challenge = challenge.expect("a challenge");
+    assert_eq!(challenge.site, HOST);
+    let answer = device.signs(&challenge.challenge, said);
+    Assertion {
+        credential: device.credential.clone(),
+        client_data: answer.client_data,
+        authenticator_data: answer.authenticator_data,
+        signature: answer.signature,
+    }
+}
+
+#[tokio::test]
+async fn a_passkey_is_added_after_the_password_and_removes_a_member() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    control.step_up_rules(rules());
+    let ada = hired(control, "ada", "s-1").await;
+    let mut device = Authenticator::new(b"device-1");
+    adds(&stage, &ada, "laptop", &mut device).await.unwrap();
+    let listed = control.passkeys(&ada).await.unwrap();
+    assert_eq!((listed.len(), listed[0].name.as_str()), (1, "laptop"));
+    assert!(listed[0].own && listed[0].last_used.is_none());
+
+    let request = stage.decided(&ada, &remove()).await;
+    let ask = ask_of(control.submit(&ada, CLUSTER, &remove(), &request).await);
+    let asked = control.step_up_asked(&ada, &ask).await.unwrap();
+    assert_eq!(asked.methods, [Method::Passkey, Method::Password]);
+    let here = Said::at(ORIGIN, HOST);
+    let assertion = signed(&stage, &ada, &ask, &mut device, &here).await;
+    let verified = control
+        .step_up_by_passkey(&ada, &ask, &assertion)
+        .await
+        .unwrap();
+    let (proof, deed) = control.step_up_proved(&ada, verified).await.unwrap();
+    let change = control.submit_proved(&ada, proof, &deed).await.unwrap();
+    assert_eq!(stage.ended(&change).await.state, ChangeState::Succeeded);
+    let told = proofs(&stage).await.pop().unwrap();
+    assert_eq!(told.seen["passkey"], "laptop");
+    // Whoever reads the log can check the signature again.
+    for part in ["public_key", "nonce", "client_data", "signature"] {
+        assert!(told.received[part].is_string(), "{part}");
+    }
+    assert!(control.passkeys(&ada).await.unwrap()[0].last_used.is_some());
+}
+
+#[tokio::test]
+async fn a_passkey_used_wrongly_proves_nothing_and_each_use_is_on_record() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    control.step_up_rules(rules());
+    let ada = hired(control, "ada", "s-1").await;
+    let mut device = Authenticator::new(b"device-1");
+    adds(&stage, &ada, "laptop", &mut device).await.unwrap();
+    let request = stage.decided(&ada, &remove()).await;
+    let here = Said::at(ORIGIN, HOST);
+    let fresh = || async {
+        let answer = control.submit(&ada, CLUSTER, &remove(), &request).await;
+        ask_of(answer)
+    };
+    let refused = |assertion: Assertion, ask: String, why: &'static str| {
+        let (stage, ada) = (&stage, &ada);
+        async move {
+            let before = proofs(stage).await.len();
+            let answer = stage
+                .control
+                .step_up_by_passkey(ada, &ask, &assertion)
+                .await;
+            assert!(
+                matches!(answer, Err(ControlError::SignInFailed)),
+                "{why}: {answer:?}"
+            );
+            let told = proofs(stage).await;
+            assert_eq!(told.len(), before + 1, "{why}");
+            assert!(told[before].text.contains(why), "{}", told[before].text);
+        }
+    };
+
+    // Another page, no verified user.
+    let ask = fresh().await;
+    let evil = Said::at("https://evil.example", HOST);
+    let assertion = signed(&stage, &ada, &ask, &mut device, &evil).await;
+    refused(assertion, ask, "at another address").await;
+    let ask = fresh().await;
+    let mut unverified = here.clone();
+    unverified.verified = false;
+    let assertion = signed(&stage, &ada, &ask, &mut device, &unverified).await;
+    refused(assertion, ask, "did not verify its user").await;
+    // Signed for one question, used for another; and used twice.
+    let (first, second) = (fresh().await, fresh().await);
+    let assertion = signed(&stage, &ada, &first, &mut device, &here).await;
+    let _other = signed(&stage, &ada, &second, &mut device, &here).await;
+    refused(assertion.clone(), second, "for another action").await;
+    let wrong = Assertion {
+        signature: vec![1, 2, 3],
+        ..assertion.clone()
+    };
+    refused(wrong, first.clone(), "signature is wrong").await;
+    refused(assertion, first, "an earlier question").await;
+    // Somebody's else device.
+    let ask = fresh().await;
+    let mut strange = Authenticator::new(b"device-2");
+    let assertion = signed(&stage, &ada, &ask, &mut strange, &here).await;
+    refused(assertion, ask, "none of theirs").await;
+    // A copy of the device that is behind.
+    let ask = fresh().await;
+    let assertion = signed(&stage, &ada, &ask, &mut device, &here).await;
+    control
+        .step_up_by_passkey(&ada, &ask, &assertion)
+        .await
+        .unwrap();
+    let ask = fresh().await;
+    (device.counter, device.step) = (1, 0);
+    let assertion = signed(&stage, &ada, &ask, &mut device, &here).await;
+    refused(assertion, ask, "counter went back").await;
+    assert!(stage.cluster.sent().is_empty());
+}
+
+#[tokio::test]
+async fn passkeys_are_ones_own_but_administrators_remove_those_of_others() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    control.step_up_rules(rules());
+    let ada = hired(control, "ada", "s-1").await;
+    let mut device = Authenticator::new(b"device-1");
+    adds(&stage, &ada, "laptop", &mut device).await.unwrap();
+    // The same device is taken once, and a name as well.
+    let again = adds(&stage, &ada, "phone", &mut device).await;
+    assert!(matches!(again, Err(ControlError::Invalid { .. })));
+    let again = adds(&stage, &ada, "laptop", &mut Authenticator::new(b"d-3")).await;
+    assert!(matches!(again, Err(ControlError::Invalid { .. })));
+    let id = control.passkeys(&ada).await.unwrap()[0].id.clone();
+
+    let vera = person("vera", Duty::Viewer);
+    assert!(control.passkeys(&vera).await.unwrap().is_empty());
+    let refused = control.passkey_remove(&vera, &id).await;
+    assert!(matches!(refused, Err(ControlError::NotAllowed { .. })));
+    let root = person("root", Duty::Admin);
+    assert!(!control.passkeys(&root).await.unwrap()[0].own);
+    control.passkey_remove(&root, &id).await.unwrap();
+    assert!(control.passkeys(&ada).await.unwrap().is_empty());
+    let gone = control.passkey_remove(&root, &id).await;
+    assert!(matches!(gone, Err(ControlError::NotFound { .. })));
+}
+
+/// Behind a sign-on proxy there is nothing to prove the first passkey by; the next one is proved by
+/// the first.
+#[tokio::test]
+async fn behind_a_proxy_the_first_passkey_is_taken_and_the_next_is_proved_by_it() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    control.step_up_rules(rules());
+    let mut anna = person("anna", Duty::Admin);
+    anna.actor = Actor {
+        issuer: "trusted-header".to_owned(),
+        subject: "anna".to_owned(),
+        name: "Anna".to_owned(),
+        means: Means::TrustedHeader,
+    };
+    anna.session = Some("s-1".to_owned());
+    let request = stage.decided(&anna, &remove()).await;
+    let ask = ask_of(control.submit(&anna, CLUSTER, &remove(), &request).await);
+    let asked = control.step_up_asked(&anna, &ask).await.unwrap();
+    assert!(asked.methods.is_empty());
+    let mut device = Authenticator::new(b"device-1");
+    adds(&stage, &anna, "laptop", &mut device).await.unwrap();
+    let asked = control.step_up_asked(&anna, &ask).await.unwrap();
+    assert_eq!(asked.methods, [Method::Passkey]);
+    let second = control.passkey_begin(&anna, "phone", None).await;
+    let ask = ask_of(second);
+    // The question itself is no leave to make one.
+    assert!(control.passkey_offer(&anna, &ask).await.is_err());
+    let here = Said::at(ORIGIN, HOST);
+    let assertion = signed(&stage, &anna, &ask, &mut device, &here).await;
+    let verified = control
+        .step_up_by_passkey(&anna, &ask, &assertion)
+        .await
+        .unwrap();
+    let (proof, _) = control.step_up_proved(&anna, verified).await.unwrap();
+    let id = control.passkey_begin(&anna, "phone", Some(&proof)).await;
+    control.passkey_offer(&anna, &id.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fresh_sign_in_proves_it_and_a_stale_one_does_not() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    control.step_up_rules(rules());
+    let mut anna = person("anna", Duty::Admin);
+    anna.actor.means = Means::Oidc;
+    anna.session = Some("s-1".to_owned());
+    let request = stage.decided(&anna, &remove()).await;
+    let ask = ask_of(control.submit(&anna, CLUSTER, &remove(), &request).await);
+    let now = u64::try_from(control.now().unix_ms() / 1_000).unwrap();
+    let said = |auth_time: Option<u64>| FreshSignIn {
+        auth_time,
+        acr: Some("phr".to_owned()),
+        leeway: 30,
+    };
+    for stale in [None, Some(now - 3_600)] {
+        let answer = control.step_up_by_sign_in(&anna, &ask, said(stale)).await;
+        assert!(matches!(answer, Err(ControlError::SignInFailed)));
+    }
+    let verified = control
+        .step_up_by_sign_in(&anna, &ask, said(Some(now)))
+        .await
+        .unwrap();
+    let after = moved_to(&anna, "s-2");
+    let (proof, deed) = control.step_up_proved(&after, verified).await.unwrap();
+    control.submit_proved(&after, proof, &deed).await.unwrap();
+    let told = proofs(&stage).await.pop().unwrap();
+    assert_eq!(told.seen["auth_time"], now);
+    assert_eq!(told.seen["acr"], "phr");
+}

@@ -1,0 +1,110 @@
+//! A fresh sign-in as the proof that somebody is there: asked for as one, believed only as one.
+
+use quorate_domain::{
+    action::{Action, Verb},
+    audit::Outcome,
+};
+
+use super::{Stage, parameter, place, provider::now, session_of};
+use crate::{
+    step_up::{question, rules, wish},
+    support::cookie,
+};
+
+fn transfer() -> Action {
+    Action::Transfer {
+        member: Some("n2".into()),
+    }
+}
+
+impl Stage {
+    /// Somebody signed in whose wish to transfer waits for a proof: their session, the question.
+    async fn asked(&self) -> (String, String) {
+        self.console.control.step_up_rules(rules(Verb::Transfer));
+        let session = self.session().await;
+        let wish = wish(&self.console, &transfer(), "k-1").await;
+        let request = self.console.post("/api/ui/submit").json(&wish);
+        let request = request.header("cookie", &session);
+        let question = question(request.send().await.unwrap()).await;
+        (session, question)
+    }
+
+    /// Off to the provider, and where that sends the browser back to; with the browser's cookies.
+    async fn answers(&self, session: &str, question: &str) -> (String, String) {
+        let path = format!("{question}/sign-in");
+        let away = self.console.get(&path).header("cookie", session);
+        let away = away.send().await.unwrap();
+        let (to, browser) = (place(&away), cookie(&away));
+        assert_eq!(parameter(&to, "prompt"), "login");
+        assert_eq!(parameter(&to, "max_age"), "0");
+        (self.answered(&to).await, format!("{session}; {browser}"))
+    }
+
+    fn says_when(&self, auth_time: Option<u64>) {
+        self.provider.lies().claims = Some(Box::new(move |claims| match auth_time {
+            Some(at) => claims["auth_time"] = at.into(),
+            None => {
+                claims.as_object_mut().unwrap().remove("auth_time");
+            }
+        }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_sign_in_proves_it_and_the_change_goes_on() {
+    let stage = Stage::start().await;
+    let (session, question) = stage.asked().await;
+    let page = stage.console.get(&question).header("cookie", &session);
+    let html = page.send().await.unwrap().text().await.unwrap();
+    assert!(html.contains("Sign in again with"), "{html}");
+    assert!(!html.contains("type=\"password\""), "{html}");
+    stage.says_when(Some(now()));
+    let (back, cookies) = stage.answers(&session, &question).await;
+    let done = stage.comes_back(&back, &cookies).await;
+    assert!(place(&done).starts_with("/changes/"), "{}", place(&done));
+    let after = session_of(&done).expect("a new session id");
+    assert_ne!(after, session);
+    assert!(stage.sees(&after).await && !stage.sees(&session).await);
+    let proof = stage.log("step_up").await.pop().unwrap();
+    assert_eq!(proof.outcome, Some(Outcome::Succeeded));
+    assert_eq!(proof.seen["method"], "sign-in");
+    assert!(proof.seen["auth_time"].is_u64(), "{}", proof.seen);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_sign_in_or_another_persons_proves_nothing() {
+    let stage = Stage::start().await;
+    let (session, question) = stage.asked().await;
+    let failed = format!("{question}?problem=sign-in-failed");
+    for (auth_time, why) in [
+        (None, "did not say when"),
+        (Some(now() - 7_200), "an earlier sign-in"),
+        (Some(now() + 7_200), "in the future"),
+    ] {
+        stage.says_when(auth_time);
+        let (back, cookies) = stage.answers(&session, &question).await;
+        let response = stage.comes_back(&back, &cookies).await;
+        assert_eq!(place(&response), failed, "{why}");
+        let told = stage.log("step_up").await.pop().unwrap();
+        assert_eq!(told.outcome, Some(Outcome::Failed));
+        assert!(told.text.contains(why), "{why}: {}", told.text);
+    }
+    stage.provider.lies().claims = Some(Box::new(|claims| {
+        claims["sub"] = "4712".into();
+        claims["auth_time"] = now().into();
+    }));
+    let (back, cookies) = stage.answers(&session, &question).await;
+    let response = stage.comes_back(&back, &cookies).await;
+    assert_eq!(place(&response), failed);
+    let told = stage.log("step_up").await.pop().unwrap();
+    assert!(told.text.contains("another person's"), "{}", told.text);
+    // Who was signed in still is, and nobody else.
+    assert!(session_of(&response).is_none() && stage.sees(&session).await);
+    // Come back to a browser that is not signed in, it signs nobody in.
+    stage.says_when(Some(now()));
+    let (back, cookies) = stage.answers(&session, &question).await;
+    let browser = cookies.split_once("; ").unwrap().1;
+    let response = stage.comes_back(&back, browser).await;
+    assert!(session_of(&response).is_none());
+    assert!(stage.console.cluster.sent().is_empty());
+}
