@@ -175,10 +175,7 @@ pub async fn page_state(
                 Some(_) => of_group(all, group),
             };
             state.changes.truncate(5);
-            // What happened is told of the program as a whole.
-            if group.is_none() {
-                state.events = control.events(who, Some(cluster), 30).await?;
-            }
+            state.events = control.events(who, Some(name), 30).await?;
         }
         Topic::Changes => state.changes = control.changes(who, None, None, 100).await?.items,
         Topic::Change { id } => {

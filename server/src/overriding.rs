@@ -18,6 +18,8 @@ use crate::{guards::problems::Fault, sign_in::see_other, state::Console};
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     member: String,
+    /// Of a program of many: whose member it is.
+    group: Option<String>,
     /// For how many hours; 0 takes it back.
     hours: u64,
     #[serde(default)]
@@ -31,12 +33,17 @@ pub async fn by_form(
     form: Result<Form<Wish>, FormRejection>,
 ) -> Result<Response, Fault> {
     let who = visitor.ok_or_else(Fault::not_signed_in)?;
-    let page = format!("/clusters/{}", segment(&cluster));
+    let mut page = format!("/clusters/{}", segment(&cluster));
     let Ok(Form(wish)) = form else {
         return Ok(see_other(&console, &format!("{page}?problem=malformed")));
     };
+    let mut of = cluster;
+    if let Some(group) = &wish.group {
+        page.push_str(&format!("/groups/{}", segment(group)));
+        of.push_str(&format!("/{group}"));
+    }
     let member = segment(&wish.member);
-    let place = match carry_out(&console.control, &who, &cluster, &wish).await {
+    let place = match carry_out(&console.control, &who, &of, &wish).await {
         Ok(()) => format!("{page}?member={member}"),
         Err(error) => {
             let code = error.problem().code;

@@ -1,7 +1,7 @@
 //! A page of the groups of a program that runs many.
 
 use leptos::prelude::*;
-use quorate_domain::groups::GroupRow;
+use quorate_domain::{groups::GroupRow, moment::Timestamp};
 use serde::{Deserialize, Serialize};
 use server_fn::codec::Json;
 
@@ -15,6 +15,8 @@ use crate::pages::groups::Query;
 pub struct GroupRows {
     pub rows: Vec<GroupRow>,
     pub next: Option<String>,
+    /// When: the rows' ages are as of then.
+    pub at: Timestamp,
 }
 
 #[cfg(feature = "ssr")]
@@ -36,5 +38,6 @@ pub async fn rows(query: Query) -> Result<GroupRows, Failure> {
     Ok(GroupRows {
         rows: page.items,
         next: page.next,
+        at: caller.control.now(),
     })
 }

@@ -1,10 +1,13 @@
 //! A program of many groups: its hosts, how many groups are of which state, and the list of them,
 //! narrowed by conditions that stand in the URL. Everything on it is a link or a form, so it works
-//! with scripts off; hosts and counts are live.
+//! with scripts off; hosts and counts are live, and the rows are read again every few seconds.
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use quorate_domain::groups::{Class, GroupRow, GroupsView, HostState, HostView};
+use quorate_domain::{
+    groups::{Class, GroupRow, GroupsView, HostState, HostView},
+    moment::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,9 +20,12 @@ use crate::{
         states::{EmptyState, ErrorState, LoadingState},
         tags::{Tag, Tone},
     },
-    live::use_live,
+    live::{Connection, use_live},
     words::{figures::number, groups as words},
 };
+
+/// How often the rows are read again.
+const READ_EVERY_MS: i64 = 4_000;
 
 /// What the list shows, as its URL says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +76,8 @@ pub fn GroupsPage() -> impl IntoView {
             after: text("after"),
         }
     });
-    let state = use_live().state;
+    let live = use_live();
+    let state = live.state;
     let of = move || {
         state.with(|state| {
             let cluster = state.cluster.as_ref();
@@ -81,7 +88,15 @@ pub fn GroupsPage() -> impl IntoView {
     };
     let seen = memo(of);
     let sentence = memo(move || seen.with(|(sentence, _)| sentence.clone()));
-    let rows = Resource::new(move || query.get(), api::groups::rows);
+    // Only while the page is live: it stands as it was rendered else.
+    let turn = memo(move || match live.connection.get() {
+        Connection::Live => live.now.get().unix_ms() / READ_EVERY_MS,
+        _ => 0,
+    });
+    let rows = Resource::new(
+        move || (query.get(), turn.get()),
+        |(query, _)| api::groups::rows(query),
+    );
     view! {
         <div class="page-wide">
             <PageHead title=name sentence=sentence/>
@@ -209,7 +224,8 @@ pub fn list(query: &Query, page: &GroupRows) -> AnyView {
     if page.rows.is_empty() {
         return view! { <EmptyState title=words::NONE hint=words::NONE_HINT/> }.into_any();
     }
-    let rows: Vec<_> = page.rows.iter().map(|it| row(&query.cluster, it)).collect();
+    let of = page.rows.iter();
+    let rows: Vec<_> = of.map(|it| row(&query.cluster, it, page.at)).collect();
     let to = |after: Option<String>| {
         let next = Query {
             after,
@@ -235,6 +251,7 @@ pub fn list(query: &Query, page: &GroupRows) -> AnyView {
                         <th scope="col" class="num">{words::TERM}</th>
                         <th scope="col" class="num">{words::VOTERS}</th>
                         <th scope="col" class="num">{words::BEHIND}</th>
+                        <th scope="col" class="num">{words::HEARD}</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -245,7 +262,8 @@ pub fn list(query: &Query, page: &GroupRows) -> AnyView {
     .into_any()
 }
 
-fn row(cluster: &str, row: &GroupRow) -> AnyView {
+/// A moment stays true where an age would have to be counted on.
+fn row(cluster: &str, row: &GroupRow, at: Timestamp) -> AnyView {
     let tone = match row.class {
         Class::NoQuorum | Class::LeaderDisputed | Class::NoLeader => Tone::Bad,
         Class::ReducedTolerance | Class::Fault | Class::Lagging => Tone::Warn,
@@ -253,6 +271,7 @@ fn row(cluster: &str, row: &GroupRow) -> AnyView {
         Class::Ok => Tone::Ok,
     };
     let leader = row.leader.as_ref().map(ToString::to_string);
+    let heard = row.age_ms.map(|age| at.minus_ms(age).clock());
     let voters = row.voters.map_or_else(
         || words::UNKNOWN.to_owned(),
         |voters| format!("{} / {voters}", row.answering),
@@ -265,6 +284,7 @@ fn row(cluster: &str, row: &GroupRow) -> AnyView {
             <td data-label=words::TERM class="num mono">{figure(row.term)}</td>
             <td data-label=words::VOTERS class="num mono">{voters}</td>
             <td data-label=words::BEHIND class="num mono">{figure(row.lag)}</td>
+            <td data-label=words::HEARD class="num mono">{heard.unwrap_or_else(|| words::UNKNOWN.to_owned())}</td>
         </tr>
     }
     .into_any()

@@ -27,6 +27,8 @@ pub const NONE_HINT: &str = "Take a condition away.";
 pub const BY_CLASS: &str = "Groups by state";
 pub const PAGES: &str = "Pages of the list";
 pub const OPEN: &str = "All groups";
+pub const HEARD: &str = "Told at (UTC)";
+pub const WHERE: &str = "Where this is";
 pub const UNKNOWN: &str = "?";
 
 /// A class in a word or two.

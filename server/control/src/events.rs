@@ -1,4 +1,7 @@
 //! "What happened": newest events in memory for the page, all kept ones in the store.
+//!
+//! A group of a program of many has a line of time of its own, under `cluster/group`. It is in
+//! memory only while somebody looks at the group.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,12 +15,14 @@ use quorate_domain::{
 };
 use tokio::sync::mpsc;
 
-use crate::{ControlError, Inner, store::Store};
+use crate::{ControlError, Inner, store::Store, watch::Watched};
 
 /// Kept in memory for each cluster.
 const AT_HAND: usize = 200;
 /// Kept in the store for each cluster.
 const KEPT: u32 = 10_000;
+/// Kept in the store for each group: there may be thousands.
+const KEPT_OF_GROUP: u32 = 500;
 /// Old events are removed once in so many.
 const PRUNE_EVERY: u64 = 256;
 const QUEUE: usize = 1_024;
@@ -71,9 +76,11 @@ impl EventLog {
                 cluster: cluster.clone(),
                 what,
             };
-            let list = recent.by_cluster.entry(cluster.clone()).or_default();
-            list.push_front(event.clone());
-            list.truncate(AT_HAND);
+            if !is_group(cluster) || recent.by_cluster.contains_key(cluster) {
+                let list = recent.by_cluster.entry(cluster.clone()).or_default();
+                list.push_front(event.clone());
+                list.truncate(AT_HAND);
+            }
             events.push(event);
         }
         drop(recent);
@@ -82,7 +89,36 @@ impl EventLog {
         }
     }
 
-    /// The newest of these clusters, newest first. Only long lists ask the store.
+    /// What happened to a cluster, or to one group of it: that is told in both lines of time.
+    pub(crate) fn tell(&self, watched: &Watched, at: Timestamp, happened: Vec<Happening>) {
+        if watched.group.is_some() {
+            self.add(&watched.key(), at, happened.clone());
+        }
+        self.add(watched.name(), at, happened);
+    }
+
+    /// Takes a group's line of time into memory, for as long as somebody looks at the group.
+    pub(crate) async fn open(
+        &self,
+        store: &Store,
+        group: &ClusterName,
+    ) -> Result<(), ControlError> {
+        let most = u32::try_from(AT_HAND).unwrap_or(u32::MAX);
+        let known = store.events(group, most).await?;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = recent.by_cluster.entry(group.clone());
+        list.or_insert_with(|| known.into());
+        Ok(())
+    }
+
+    /// Nobody looks at the group any more: the store has what happened to it.
+    pub(crate) fn close(&self, group: &ClusterName) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.by_cluster.remove(group);
+    }
+
+    /// The newest of these, newest first. Only long lists ask the store, and groups that are not
+    /// looked at.
     pub(crate) async fn newest(
         &self,
         store: &Store,
@@ -91,24 +127,34 @@ impl EventLog {
     ) -> Result<Vec<Event>, ControlError> {
         let limit = limit.clamp(1, PAGE_MOST);
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut events: Vec<Event> = Vec::new();
-        if most <= AT_HAND {
-            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            for list in clusters
-                .iter()
-                .filter_map(|name| recent.by_cluster.get(name))
-            {
-                events.extend(list.iter().take(most).cloned());
-            }
-        } else {
+        let mut events = self.at_hand(clusters, most);
+        if events.is_none() {
+            let mut stored = Vec::new();
             for name in clusters {
-                events.extend(store.events(name, limit).await?);
+                stored.extend(store.events(name, limit).await?);
             }
+            events = Some(stored);
         }
+        let mut events = events.unwrap_or_default();
         events.sort_by_key(|event| std::cmp::Reverse(event.id));
         events.truncate(most);
         Ok(events)
     }
+
+    /// The newest `most` of each, if memory has them all.
+    fn at_hand(&self, clusters: &[ClusterName], most: usize) -> Option<Vec<Event>> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let lists = clusters.iter().map(|name| recent.by_cluster.get(name));
+        let lists: Option<Vec<_>> = lists.collect();
+        let lists = lists.filter(|_| most <= AT_HAND)?;
+        let newest = lists.into_iter().flat_map(|list| list.iter().take(most));
+        Some(newest.cloned().collect())
+    }
+}
+
+/// A group's line of time goes by `cluster/group`; a cluster's name holds no slash.
+fn is_group(name: &ClusterName) -> bool {
+    name.as_str().contains('/')
 }
 
 /// Writes events to the store until the log is gone.
@@ -120,9 +166,13 @@ pub(crate) async fn keep(inner: std::sync::Weak<Inner>, mut waiting: Waiting) {
             continue;
         }
         let prune = events.iter().find(|event| event.id % PRUNE_EVERY == 0);
-        if let Some(event) = prune
-            && let Err(error) = inner.store.events_prune(&event.cluster, KEPT).await
-        {
+        let Some(event) = prune else { continue };
+        let kept = if is_group(&event.cluster) {
+            KEPT_OF_GROUP
+        } else {
+            KEPT
+        };
+        if let Err(error) = inner.store.events_prune(&event.cluster, kept).await {
             tracing::warn!(%error, "old events could not be removed");
         }
     }

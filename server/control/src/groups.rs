@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -23,7 +23,8 @@ use crate::{
 
 /// How often a group that is watched is asked whether anybody still looks.
 const STILL_WANTED: Duration = Duration::from_secs(5);
-/// The most groups of one program that are watched at once.
+/// The most groups of one program that are watched at once. One more takes the place of the one
+/// that nobody has looked at for longest.
 const MOST_WATCHED: usize = 64;
 
 /// The groups of one program that somebody looks at.
@@ -32,24 +33,32 @@ pub(crate) struct Groups {
     watched: Mutex<BTreeMap<String, Arc<Watched>>>,
 }
 
+/// Who wants a group watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// People, who can be told to come back.
+    People,
+    /// The console itself, which must see what became of a change.
+    Console,
+}
+
 impl Groups {
     /// The group's own watch; begun by `begin` if nobody looks at it yet.
     fn watched(
         &self,
         group: &str,
+        whom: For,
         begin: impl FnOnce() -> Option<Arc<Watched>>,
     ) -> Result<Arc<Watched>, ControlError> {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.all();
         if let Some(known) = watched.get(group) {
             // Under the lock, so that its watch does not end just now.
             known.interest();
             return Ok(Arc::clone(known));
         }
-        if watched.len() >= MOST_WATCHED {
-            return Err(ControlError::invalid(
-                format!("{MOST_WATCHED} groups of this program are looked at already"),
-                "Look at this one a little later.",
-            ));
+        let room = watched.len() < MOST_WATCHED || make_room(&mut watched);
+        if !room && whom == For::People {
+            return Err(ControlError::TooManyWatched { most: MOST_WATCHED });
         }
         let new = begin().ok_or_else(|| ControlError::not_found("group", group))?;
         new.interest();
@@ -57,18 +66,63 @@ impl Groups {
         Ok(new)
     }
 
-    /// Takes a group out that nobody looks at; whether it did.
-    fn part(&self, group: &str) -> bool {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let unwanted = watched.get(group).is_none_or(|it| !it.is_wanted());
-        if unwanted {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Watched>>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a group's watch out if nobody looks at it. Whether it is out; another watch of the
+    /// same group may be in its place.
+    fn part(&self, group: &str, watch: &Arc<Watched>) -> bool {
+        let mut watched = self.all();
+        let stands = watched.get(group).is_some_and(|it| Arc::ptr_eq(it, watch));
+        if stands && watch.is_wanted() {
+            return false;
+        }
+        if stands {
             watched.remove(group);
         }
-        unwanted
+        true
+    }
+
+    fn has(&self, group: &str) -> bool {
+        self.all().contains_key(group)
+    }
+}
+
+/// Takes out the group that nobody has asked for longest, if there is one that no stream follows
+/// and nobody has in hand. Whether there was.
+fn make_room(watched: &mut BTreeMap<String, Arc<Watched>>) -> bool {
+    // The list and the loop have it; anybody else is about to look or to change something.
+    const HELD: usize = 2;
+    let idle = watched.iter().filter_map(|(group, it)| {
+        let since = it.idle_since().filter(|_| Arc::strong_count(it) <= HELD)?;
+        Some((since, group.clone()))
+    });
+    let Some((_, group)) = idle.min() else {
+        return false;
+    };
+    if let Some(out) = watched.remove(&group) {
+        out.parted.cancel();
+    }
+    true
+}
+
+/// A cluster's name, and a group's after a slash: a cluster's name holds none.
+pub(crate) fn place(name: &str) -> (&str, Option<&str>) {
+    match name.split_once('/') {
+        Some((cluster, group)) => (cluster, Some(group)),
+        None => (name, None),
     }
 }
 
 impl Control {
+    /// Whether a cluster is a program of many groups, as far as is known.
+    #[must_use]
+    pub fn runs_many(&self, cluster: &ClusterName) -> bool {
+        let watched = self.inner.clusters.get(cluster);
+        watched.is_some_and(|watched| watched.wire.groups().is_some())
+    }
+
     /// One page of a program's groups, by name: those of `class` whose name or leader has `q` in
     /// it, after the group `after`.
     ///
@@ -91,7 +145,7 @@ impl Control {
         let fleet = fleet(&watched)?;
         let fleet = fleet.read().unwrap_or_else(PoisonError::into_inner);
         let most = usize::try_from(limit.clamp(1, PAGE_MOST)).unwrap_or(usize::MAX);
-        let (items, next) = fleet.page(class, q, after, most);
+        let (items, next) = fleet.page(class, q, after, most, self.now());
         Ok(Page { items, next })
     }
 
@@ -100,7 +154,7 @@ impl Control {
     ///
     /// # Errors
     /// `NotFound` for what `who` may not see, for a cluster that is one group, and for a group no
-    /// host has told of.
+    /// host has told of; `TooManyWatched`.
     pub async fn group_view(
         &self,
         who: &Operator,
@@ -130,7 +184,7 @@ impl Control {
         if !known {
             return Err(ControlError::not_found("group", group));
         }
-        self.watch_group(&program, group)
+        self.watch_group(&program, group, For::People)
     }
 
     /// What a change is about: the cluster, or one group of a program of many.
@@ -177,16 +231,29 @@ impl Control {
         let program = self.inner.clusters.get(cluster)?;
         match group {
             None => Some(Arc::clone(program)),
-            Some(group) => self.watch_group(program, group).ok(),
+            Some(group) => self.watch_group(program, group, For::Console).ok(),
         }
     }
 
-    pub(crate) fn watch_group(
+    /// The watch of `cluster/group` for somebody who follows it.
+    ///
+    /// # Errors
+    /// `NotFound`, `TooManyWatched`.
+    pub(crate) fn followed(
         &self,
         program: &Arc<Watched>,
         group: &str,
     ) -> Result<Arc<Watched>, ControlError> {
-        program.groups.watched(group, || {
+        self.watch_group(program, group, For::People)
+    }
+
+    fn watch_group(
+        &self,
+        program: &Arc<Watched>,
+        group: &str,
+        whom: For,
+    ) -> Result<Arc<Watched>, ControlError> {
+        program.groups.watched(group, whom, || {
             let driver = program.wire.group(group)?;
             let watched = Arc::new(Watched::of_group(program, group, Wire::new(driver)));
             let run = run(
@@ -200,21 +267,32 @@ impl Control {
     }
 }
 
-/// Watches one group until nobody looks at it any more.
+/// Watches one group until nobody looks at it any more. What was known of it when somebody looked
+/// last is where its line of time goes on.
 async fn run(inner: Arc<Inner>, program: Arc<Watched>, watched: Arc<Watched>) {
+    let (key, group) = (watched.key(), watched.group.as_deref().unwrap_or_default());
+    let opened = async {
+        watched.recollect(&inner.store).await?;
+        inner.events.open(&inner.store, &key).await
+    };
+    if let Err(error) = opened.await {
+        tracing::warn!(group = %key, %error, "what was known of a group could not be read");
+    }
     let unwanted = async {
         loop {
-            tokio::time::sleep(STILL_WANTED).await;
+            tokio::select! {
+                () = watched.parted.cancelled() => return,
+                () = tokio::time::sleep(STILL_WANTED) => {}
+            }
             tell_places(&program, &watched);
-            let group = watched.group.as_deref().unwrap_or_default();
-            if program.groups.part(group) {
+            if program.groups.part(group, &watched) {
                 return;
             }
         }
     };
-    tokio::select! {
-        () = watch::look_on(&inner, &watched) => {}
-        () = unwanted => {}
+    watch::run_until(&inner, &watched, unwanted).await;
+    if !program.groups.has(group) {
+        inner.events.close(&key);
     }
 }
 
@@ -245,5 +323,93 @@ impl Watched {
             quorate_domain::groups::dress(&mut view, &fleet, now);
         }
         view
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use quorate_domain::{
+        cluster::{Kind, Thresholds},
+        health::Registration,
+        job::ChangeId,
+    };
+    use quorate_drivers::simulated::Cluster;
+
+    use super::*;
+
+    fn watch(group: &str) -> Arc<Watched> {
+        let registration = Registration {
+            name: ClusterName::from("many"),
+            kind: Kind::Agent,
+            tags: Vec::new(),
+            zones: BTreeMap::new(),
+            thresholds: Thresholds::default(),
+            read_only: false,
+        };
+        let wire = || Wire::new(Cluster::healthy(1, 0).driver());
+        let known = crate::store::events::Remembered::default();
+        let program = Watched::new(registration, wire(), Vec::new(), known);
+        let watched = Arc::new(Watched::of_group(&program, group, wire()));
+        watched.interest();
+        watched
+    }
+
+    /// As the list holds it beside its loop.
+    fn full(groups: &Groups) -> Vec<Arc<Watched>> {
+        let loops: Vec<_> = (0..MOST_WATCHED)
+            .map(|n| watch(&format!("g{n:02}")))
+            .collect();
+        for it in &loops {
+            let name = it.group.clone().unwrap();
+            groups.all().insert(name, Arc::clone(it));
+        }
+        loops
+    }
+
+    fn ask(groups: &Groups, whom: For) -> Result<(), ControlError> {
+        let asked = groups.watched("one-more", whom, || Some(watch("one-more")));
+        asked.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn one_more_group_takes_the_place_of_the_one_nobody_has_asked_for_longest() {
+        let groups = Groups::default();
+        let loops = full(&groups);
+        loops[0].set_running_change(Some(ChangeId("c-1".to_owned())));
+        let in_hand = Arc::clone(&loops[1]);
+        loops[2].interest();
+        ask(&groups, For::People).unwrap();
+        assert!(["g00", "g01", "g02"].iter().all(|group| groups.has(group)));
+        assert!(!groups.has("g03") && groups.has("one-more"));
+        assert!(loops[3].parted.is_cancelled(), "its loop ends");
+        assert!(
+            groups.part("g03", &loops[3]),
+            "and finds nothing to take out"
+        );
+        assert_eq!(groups.all().len(), MOST_WATCHED);
+        drop(in_hand);
+    }
+
+    #[tokio::test]
+    async fn where_all_are_followed_people_are_told_to_come_back_and_the_console_is_let_in() {
+        let groups = Groups::default();
+        let loops = full(&groups);
+        for it in &loops {
+            it.set_running_change(Some(ChangeId("c-1".to_owned())));
+        }
+        let refused = ask(&groups, For::People).unwrap_err();
+        assert_eq!(refused.problem().status, 429);
+        assert_eq!(refused.problem().code, "too-many-watched");
+        ask(&groups, For::Console).unwrap();
+        assert!(groups.has("one-more"));
+    }
+
+    #[test]
+    fn a_place_is_a_cluster_or_one_of_its_groups() {
+        assert_eq!(place("many"), ("many", None));
+        assert_eq!(place("many/a/b"), ("many", Some("a/b")));
     }
 }

@@ -151,7 +151,7 @@ impl Job {
         self.control
             .inner
             .events
-            .add(self.watched.name(), self.now(), happened);
+            .tell(&self.watched, self.now(), happened);
         self.tick();
     }
 

@@ -1,16 +1,21 @@
 //! A member's state set by hand: somebody knows why it is silent or behind, and says so for a
 //! time. The alarm is hidden, never the finding, and rules judge as if nothing had been said.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use quorate_domain::{
     audit::{EntryKind, Outcome},
-    cluster::{ClusterName, MemberId},
+    cluster::MemberId,
     health::Override,
     permission::{Permission, allows},
 };
 
-use crate::{Control, ControlError, Operator, audit::Draft, store::Store, watch::Watched};
+use crate::{
+    Control, ControlError, Operator, audit::Draft, groups::place, store::Store, watch::Watched,
+};
 
 const SHORTEST: Duration = Duration::from_secs(60);
 /// Longer than any maintenance: what lasts longer is a change of the membership.
@@ -19,11 +24,12 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const REASON_MOST: usize = 500;
 
 impl Control {
-    /// Sets a member's state by hand for `life`; one that was set before is replaced.
+    /// Sets a member's state by hand for `life`; one that was set before is replaced. In a program
+    /// of many groups it is one of a group's member, and the cluster is named `cluster/group`.
     ///
     /// # Errors
-    /// `NotFound` (cluster or member), `NotAllowed`, `Invalid` (reason or life),
-    /// `AuditUnavailable`, `Store`.
+    /// `NotFound` (cluster, group or member), `NotAllowed`, `Invalid` (reason or life, or no group
+    /// is named where there are many), `AuditUnavailable`, `Store`.
     pub async fn override_set(
         &self,
         who: &Operator,
@@ -38,7 +44,11 @@ impl Control {
         let reason = reason.trim();
         check_reason(reason)?;
         check_life(life)?;
-        let view = watched.view(self.now());
+        let view = match watched.group {
+            None => watched.view(self.now()),
+            // Nobody may have looked at it before.
+            Some(_) => self.fresh(&watched).await,
+        };
         let known = view.members.iter().find(|known| known.id == member);
         let known = known.ok_or_else(|| ControlError::not_found("member", member.as_str()))?;
         let manual = Override {
@@ -54,13 +64,14 @@ impl Control {
             known.name,
             manual.until.in_words()
         );
-        let mut draft = draft(who, action, text, watched.name(), &member);
+        let mut draft = draft(who, action, text, &watched, &member);
         draft.reason = Some(manual.reason.clone());
         draft.seen = serde_json::to_value(known).unwrap_or_default();
-        let (control, name, stored) = (self.clone(), watched.name().clone(), manual.clone());
+        let (control, stored) = (self.clone(), manual.clone());
         self.recorded(draft, async move {
-            control.inner.store.override_put(&name, &stored).await?;
-            control.overrides_changed(&name).await
+            let store = &control.inner.store;
+            store.override_put(&watched.key(), &stored).await?;
+            control.overrides_changed(&watched).await
         })
         .await?;
         Ok(manual)
@@ -69,7 +80,7 @@ impl Control {
     /// Takes it back before its time.
     ///
     /// # Errors
-    /// `NotFound` (cluster, or nothing is set), `NotAllowed`, `AuditUnavailable`, `Store`.
+    /// As for setting one; `NotFound` also if nothing is set.
     pub async fn override_lift(
         &self,
         who: &Operator,
@@ -80,18 +91,19 @@ impl Control {
         let watched = self.may_override(who, cluster, action).await?;
         let member = MemberId::from(member);
         // By what is stored: its member may be gone, or not be told now.
-        let stored = self.inner.store.overrides(watched.name()).await?;
+        let stored = self.inner.store.overrides(&watched.key()).await?;
         let now = self.now();
         let mut set = stored.iter().filter(|set| set.until > now);
         if !set.any(|set| set.member == member) {
             return Err(ControlError::not_found("override of", member.as_str()));
         }
         let text = format!("The state of {member} on {cluster} is as observed again.");
-        let draft = draft(who, action, text, watched.name(), &member);
-        let (control, name) = (self.clone(), watched.name().clone());
+        let draft = draft(who, action, text, &watched, &member);
+        let control = self.clone();
         self.recorded(draft, async move {
-            control.inner.store.override_remove(&name, &member).await?;
-            control.overrides_changed(&name).await
+            let store = &control.inner.store;
+            store.override_remove(&watched.key(), &member).await?;
+            control.overrides_changed(&watched).await
         })
         .await
     }
@@ -101,21 +113,19 @@ impl Control {
         who: &Operator,
         cluster: &str,
         action: &str,
-    ) -> Result<&Watched, ControlError> {
+    ) -> Result<Arc<Watched>, ControlError> {
+        let (cluster, group) = place(cluster);
         let watched = self.visible(who, cluster)?;
         let permission = Permission::OverrideState;
         if allows(&who.grants, permission, Some(watched.place())) {
-            return Ok(watched);
+            return self.changeable(who, cluster, group).await;
         }
         Err(self
             .not_allowed(who, permission, action, Some(watched.name()))
             .await)
     }
 
-    async fn overrides_changed(&self, name: &ClusterName) -> Result<(), ControlError> {
-        let Some(watched) = self.inner.clusters.get(name) else {
-            return Ok(());
-        };
+    async fn overrides_changed(&self, watched: &Watched) -> Result<(), ControlError> {
         watched.load_overrides(&self.inner.store).await?;
         watched.tick();
         self.inner.tick();
@@ -126,7 +136,7 @@ impl Control {
 impl Watched {
     /// Brings what is judged in line with what is stored.
     pub(crate) async fn load_overrides(&self, store: &Store) -> Result<(), ControlError> {
-        let overrides = store.overrides(self.name()).await?;
+        let overrides = store.overrides(&self.key()).await?;
         self.state
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -139,7 +149,7 @@ fn draft(
     who: &Operator,
     action: &str,
     text: String,
-    cluster: &ClusterName,
+    watched: &Watched,
     member: &MemberId,
 ) -> Draft {
     let mut draft = Draft::new(
@@ -150,7 +160,8 @@ fn draft(
         text,
     );
     draft.outcome = Some(Outcome::Succeeded);
-    draft.cluster = Some(cluster.clone());
+    draft.cluster = Some(watched.name().clone());
+    draft.group.clone_from(&watched.group);
     draft.member = Some(member.clone());
     draft.grants.clone_from(&who.grants);
     draft

@@ -26,7 +26,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Inner, clusters::JoinRule, groups::Groups, store::events::Remembered, wire::Wire, wording,
+    ControlError, Inner,
+    clusters::JoinRule,
+    groups::Groups,
+    store::{Store, events::Remembered},
+    wire::Wire,
+    wording,
 };
 
 mod keeping;
@@ -70,6 +75,8 @@ pub(crate) struct Watched {
     pub(crate) group: Option<String>,
     /// Those of its groups that somebody looks at.
     pub(crate) groups: Groups,
+    /// Of a group: another has taken its place among those that are watched.
+    pub(crate) parted: CancellationToken,
     tick: watch::Sender<u64>,
     /// When the newest finished look began.
     looked: watch::Sender<Option<Instant>>,
@@ -109,11 +116,32 @@ impl Watched {
             keeping: keeping::Keeping::new(),
             group: None,
             groups: Groups::default(),
+            parted: CancellationToken::new(),
             tick: watch::Sender::new(0),
             looked: watch::Sender::new(None),
             nudge: Notify::new(),
             asked: Mutex::new(None),
         }
+    }
+
+    /// Under which name the store has it: the cluster's, or `cluster/group` for one of many.
+    pub(crate) fn key(&self) -> ClusterName {
+        match &self.group {
+            None => self.name().clone(),
+            Some(group) => ClusterName(format!("{}/{group}", self.name())),
+        }
+    }
+
+    /// Takes in what was known of a group when somebody last looked at it. A cluster begins with
+    /// that.
+    pub(crate) async fn recollect(&self, store: &Store) -> Result<(), ControlError> {
+        let known = store.remembered(&self.key()).await?;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = known.seen;
+        *self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = known.membership;
+        self.load_overrides(store).await
     }
 
     /// One group of a program of many: registered as that is, seen by a driver of its own.
@@ -213,6 +241,27 @@ impl Watched {
         snapshot || self.somebody_looks() || self.running_change().is_some()
     }
 
+    /// A program of many groups of which a host answers: who its members are is no question then.
+    fn hears_hosts(&self) -> bool {
+        self.wire.groups().is_some_and(|fleet| {
+            let fleet = fleet.read().unwrap_or_else(PoisonError::into_inner);
+            fleet.hosts().any(quorate_domain::groups::Host::answers)
+        })
+    }
+
+    /// Since when nobody has asked for it; `None` while a stream follows it or something runs.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let snapshot = self
+            .snapshotting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
+        if snapshot || self.tick.receiver_count() > 0 || self.running_change().is_some() {
+            return None;
+        }
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn somebody_looks(&self) -> bool {
         let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         self.tick.receiver_count() > 0 || asked.is_some_and(|at| at.elapsed() < INTEREST)
@@ -224,19 +273,32 @@ impl Watched {
     }
 }
 
-/// Looks until the console stops, and keeps what was seen. A slow disk holds up no look.
+/// Looks until the console stops.
 pub(crate) async fn run(inner: Arc<Inner>, watched: Arc<Watched>) {
+    run_until(&inner, &watched, std::future::pending()).await;
+}
+
+/// Looks until the console stops or `unwanted` is over, and keeps what was seen. A slow disk
+/// holds up no look.
+pub(crate) async fn run_until(
+    inner: &Arc<Inner>,
+    watched: &Arc<Watched>,
+    unwanted: impl Future<Output = ()>,
+) {
     let ended = CancellationToken::new();
-    let keeping = keeping::keep(&watched, &inner.store, &ended);
+    let keeping = keeping::keep(watched, &inner.store, &ended);
     let looking = async {
-        look_on(&inner, &watched).await;
+        tokio::select! {
+            () = look_on(inner, watched) => {}
+            () = unwanted => {}
+        }
         ended.cancel();
     };
     tokio::join!(looking, keeping);
 }
 
 /// The loop, until the console stops. A look that fails is reported and followed by another.
-pub(crate) async fn look_on(inner: &Arc<Inner>, watched: &Arc<Watched>) {
+async fn look_on(inner: &Arc<Inner>, watched: &Arc<Watched>) {
     let mut pushes = watched.wire.pushes();
     loop {
         let began = Instant::now();
@@ -298,7 +360,9 @@ async fn look(inner: &Arc<Inner>, watched: &Arc<Watched>, began: Instant) {
     if let Some(mut observation) = observed {
         let now = inner.clock.now();
         on_our_clock(&mut observation, began_at, now);
-        if let Some(places) = watched.whereabouts.recalled(&observation) {
+        if !watched.hears_hosts()
+            && let Some(places) = watched.whereabouts.recalled(&observation)
+        {
             let count = places.len();
             tracing::info!(cluster = %watched.name(), count, "no seed tells who the members are; asking where they were");
             watched.wire.recall(&places);
@@ -327,7 +391,14 @@ fn on_our_clock(observation: &mut Observation, began: Timestamp, now: Timestamp)
 }
 
 fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Timestamp) {
-    let elsewhere = watched.whereabouts.learn(&seen, now);
+    let fleet = watched.wire.groups();
+    let elsewhere = match &fleet {
+        None => watched.whereabouts.learn(&seen, now),
+        Some(fleet) => {
+            let fleet = fleet.read().unwrap_or_else(PoisonError::into_inner);
+            watched.whereabouts.learn_hosts(&fleet, now)
+        }
+    };
     let membership = match seen.membership.clone() {
         Some(membership) if !seen.membership_remembered => Some(membership),
         told => {
@@ -338,7 +409,7 @@ fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Times
             None
         }
     };
-    if let Some(fleet) = watched.wire.groups() {
+    if let Some(fleet) = &fleet {
         let mut fleet = fleet.write().unwrap_or_else(PoisonError::into_inner);
         fleet.warn_from(watched.registration.thresholds.lag_warn);
     }
@@ -364,11 +435,9 @@ fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Times
         render(&state, now)
     };
     let view = watched.dress(view, now);
-    if watched.group.is_some() {
-        keep_in_mind(watched, Seen::of(&view), membership);
-        return;
+    if watched.group.is_none() {
+        gauges(&view);
     }
-    gauges(&view);
     tell(inner, watched, &view, membership, elsewhere, now);
 }
 
@@ -385,19 +454,8 @@ fn ended_overrides(
     overrides.extract_if(.., is_over).collect()
 }
 
-/// What was seen of one group is remembered while somebody looks at it, and told nowhere else.
-fn keep_in_mind(watched: &Watched, seen: Seen, membership: Option<Membership>) {
-    let mut kept = watched.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    *kept = Some(seen);
-    if membership.is_some() {
-        *watched
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = membership;
-    }
-}
-
-/// What changed since the last look, as events; and what to remember over a restart.
+/// What changed since the last look, as events; and what to remember over a restart. Of a group
+/// this is told in its own line of time alone: a program has thousands.
 fn tell(
     inner: &Arc<Inner>,
     watched: &Watched,
@@ -437,8 +495,10 @@ fn tell(
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(new.clone());
     }
-    inner.events.add(watched.name(), now, happened);
+    inner.events.add(&watched.key(), now, happened);
+    // Where a group's hosts are is known of its program.
     let places = watched.whereabouts.keep(now);
+    let places = places.filter(|_| watched.group.is_none());
     watched.keeping.keep(watched.membership(), seen, places);
 }
 

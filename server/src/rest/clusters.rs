@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{guards::problems::Fault, state::Console};
 
-/// One line of the list.
+/// One line of the list. A program of many groups has no one leader and no one quorum.
 #[derive(Serialize)]
 struct Line {
     name: ClusterName,
@@ -29,15 +29,15 @@ struct Line {
     tags: Vec<String>,
     sentence: String,
     verdict: Verdict,
-    leader: Leader,
-    quorum: Quorum,
+    leader: Option<Leader>,
+    quorum: Option<Quorum>,
     worst_lag: Option<u64>,
     findings: Vec<Finding>,
     age_ms: Option<u64>,
 }
 
-impl From<ClusterSummary> for Line {
-    fn from(cluster: ClusterSummary) -> Self {
+impl Line {
+    fn of(cluster: ClusterSummary, many: bool) -> Self {
         Self {
             name: cluster.name,
             kind: cluster.kind,
@@ -45,8 +45,8 @@ impl From<ClusterSummary> for Line {
             tags: cluster.tags,
             sentence: cluster.sentence,
             verdict: cluster.verdict,
-            leader: cluster.leader,
-            quorum: cluster.quorum,
+            leader: (!many).then_some(cluster.leader),
+            quorum: (!many).then_some(cluster.quorum),
             worst_lag: cluster.worst_lag,
             findings: cluster.findings,
             age_ms: cluster.age_ms,
@@ -66,7 +66,10 @@ pub async fn list(
         .control
         .fleet(&who)
         .into_iter()
-        .map(Line::from)
+        .map(|cluster| {
+            let many = console.control.runs_many(&cluster.name);
+            Line::of(cluster, many)
+        })
         .collect();
     let Some(after) = asked.text("after") else {
         return Ok(paged(lines, limit));

@@ -1,14 +1,15 @@
-//! One cluster's view as an event stream.
+//! One cluster's view as an event stream, or one group's of a program of many (`?group=`).
 
 use axum::{
-    extract::{Extension, Path, State},
+    extract::{Extension, Path, Request, State},
     http::{HeaderMap, header},
     response::Response,
 };
 use quorate_control::{ControlError, Operator};
+use quorate_domain::view::ClusterView;
 use quorate_drivers::Secret;
 
-use super::groups;
+use super::{groups, page::Asked};
 use crate::{
     guards::problems::Fault,
     state::Console,
@@ -20,9 +21,18 @@ pub async fn stream(
     Extension(who): Extension<Operator>,
     Path(name): Path<String>,
     headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Fault> {
-    console.control.view_now(&who, &name)?;
-    let ticks = console.control.ticks(&who, Some(&name))?;
+    let group = Asked::of(&request, &["group"])?
+        .text("group")
+        .map(str::to_owned);
+    // Says at once, with a status, what the stream could only say by ending.
+    show(&console, &who, &name, group.as_deref()).await?;
+    let followed = match &group {
+        None => name.clone(),
+        Some(group) => format!("{name}/{group}"),
+    };
+    let ticks = console.control.ticks(&who, Some(&followed))?;
     let token = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
@@ -33,20 +43,29 @@ pub async fn stream(
     let watched = console.clone();
     let render = Box::new(move || {
         let (console, token) = (watched.clone(), token.clone());
-        let (source, name) = (who.source.clone(), name.clone());
+        let (source, name, group) = (who.source.clone(), name.clone(), group.clone());
         let future: futures::future::BoxFuture<'static, _> = Box::pin(async move {
             // A revoked token or a changed role counts at once.
             let who = console.control.operator_by_token(&token, source).await;
             let who = who.map_err(|error| end(&error))?;
-            let view = console
-                .control
-                .view_now(&who, &name)
-                .map_err(|error| end(&error))?;
-            groups::told(&view).map_err(|_| End::Broken)
+            let view = show(&console, &who, &name, group.as_deref()).await;
+            groups::told(&view.map_err(|error| end(&error))?).map_err(|_| End::Broken)
         });
         future
     });
     stream::open(&console, &headers, ticks, render)
+}
+
+async fn show(
+    console: &Console,
+    who: &Operator,
+    name: &str,
+    group: Option<&str>,
+) -> Result<ClusterView, ControlError> {
+    match group {
+        None => console.control.view_now(who, name),
+        Some(group) => console.control.group_view(who, name, group).await,
+    }
 }
 
 fn end(error: &ControlError) -> End {

@@ -1,4 +1,4 @@
-//! States set by hand, and taken back.
+//! States set by hand, and taken back: of a cluster's member, or of a group's in a program of many.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub async fn set(
     let member = needed(&mut fields, "member")?;
     let until = needed(&mut fields, "until")?;
     let reason = fields.text("reason")?.unwrap_or_default();
-    fields.end(&["member", "until", "reason"])?;
+    let place = place(&name, fields.text("group")?);
+    fields.end(&["member", "until", "reason", "group"])?;
     let until = Timestamp::parse(&until).ok_or_else(|| {
         Fault::malformed(
             "`until` is not understood.",
@@ -34,7 +35,7 @@ pub async fn set(
     let control = &console.control;
     Ok(Json(
         control
-            .override_set(&who, &name, &member, &reason, life)
+            .override_set(&who, &place, &member, &reason, life)
             .await?,
     ))
 }
@@ -47,9 +48,18 @@ pub async fn lift(
 ) -> Result<StatusCode, Fault> {
     let mut fields = Fields::of(request).await?;
     let member = needed(&mut fields, "member")?;
-    fields.end(&["member"])?;
-    console.control.override_lift(&who, &name, &member).await?;
+    let place = place(&name, fields.text("group")?);
+    fields.end(&["member", "group"])?;
+    console.control.override_lift(&who, &place, &member).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// How control names a cluster, or one group of a program of many.
+fn place(cluster: &str, group: Option<String>) -> String {
+    match group {
+        None => cluster.to_owned(),
+        Some(group) => format!("{cluster}/{group}"),
+    }
 }
 
 fn needed(fields: &mut Fields, name: &str) -> Result<String, Fault> {

@@ -6,13 +6,14 @@ use quorate_control::ClusterSetup;
 use quorate_domain::{
     cluster::{ClusterName, Kind, Thresholds},
     health::Registration,
+    moment::Timestamp,
     permission::Duty,
 };
 use quorate_drivers::{Connection, Lookups, Secret, connect};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Running, until};
+use crate::support::{Events, Running, until};
 
 #[allow(dead_code)]
 #[path = "../../drivers/tests/dragonboat/made_up.rs"]
@@ -139,6 +140,12 @@ async fn a_program_of_many_groups_is_told_by_hosts_and_classes_and_each_group_by
         many["sentence"],
         "40 groups on 3 hosts: 2 without a leader."
     );
+    assert_eq!(
+        (&many["leader"], &many["quorum"]),
+        (&Value::Null, &Value::Null)
+    );
+    let sim = lines.iter().find(|line| line["name"] == "sim").unwrap();
+    assert!(sim["leader"].is_object() && sim["quorum"].is_object());
 
     until("the group's own view is led", async || {
         let view = desk.get("many/groups/group-00007").await;
@@ -249,6 +256,134 @@ async fn a_change_names_its_group_and_so_does_its_record() {
         let entry = entries.iter().find(|entry| entry["kind"] == kind).unwrap();
         assert_eq!(entry["group"], "group-00007", "{entry}");
         assert_eq!(entry["cluster"], "many");
+    }
+    desk.console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_followed_live_and_its_line_of_time_goes_on_where_it_was() {
+    let hosts = MadeUp::start(9).await;
+    let desk = Desk::with(&hosts).await;
+    desk.counts("ok", 9).await;
+    for (query, status) in [("group=group-00099", 404), ("groups=group-00007", 400)] {
+        let (found, _) = desk.ask(&format!("many/events?{query}")).await;
+        assert_eq!(found, status, "{query}");
+    }
+    let path = "/api/v1/clusters/many/events?group=group-00007";
+    let stream = desk.console.get(path).bearer_auth(&desk.token).send().await;
+    let mut events = Events::of(stream.unwrap());
+    let first = events.next().await.unwrap();
+    assert_eq!(
+        (first.name.as_str(), &first.data["group"]),
+        ("snapshot", &json!("group-00007"))
+    );
+    led_by(&mut events, &first.data, "host-2").await;
+    hosts.lead(7, Some(2));
+    led_by(&mut events, &Value::Null, "host-3").await;
+
+    let session = desk.console.session(Duty::Viewer).await;
+    let page = async |path: &str| {
+        let call = desk.console.get(path).header("cookie", &session);
+        call.send().await.unwrap().text().await.unwrap()
+    };
+    until("its page tells of the election", async || {
+        let page = page("/clusters/many/groups/group-00007").await;
+        page.matches("class=\"history-line\"").count() >= 2
+    })
+    .await;
+    let page = page("/clusters/many/groups/group-00007").await;
+    for way_back in ["/clusters/many", "/clusters/many/groups"] {
+        assert!(page.contains(&format!("href=\"{way_back}\"")), "{page}");
+    }
+    desk.console.stop().await;
+}
+
+/// Reads on until the group is led by this host.
+async fn led_by(events: &mut Events, first: &Value, host: &str) {
+    let leads = |data: &Value| data["leader"]["member"] == host;
+    let reading = async {
+        let mut led = leads(first);
+        while !led {
+            led = leads(&events.next().await.unwrap().data);
+        }
+    };
+    let most = Duration::from_secs(60);
+    let read = tokio::time::timeout(most, reading).await;
+    read.unwrap_or_else(|_| panic!("never led by {host}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_a_groups_member_is_set_by_hand_in_that_group_alone() {
+    let hosts = MadeUp::start(9).await;
+    let desk = Desk::with(&hosts).await;
+    desk.counts("ok", 9).await;
+    let admin = desk.console.token(Duty::Admin).await;
+    let post = async |path: &str, body: Value| {
+        let url = format!("{}/api/v1/clusters/many/{path}", desk.console.address);
+        let call = desk.console.http.post(url).bearer_auth(&admin).json(&body);
+        let response = call.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.text().await.unwrap())
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = i64::try_from(now.unwrap().as_millis()).unwrap();
+    let tomorrow = Timestamp::from_unix_ms(now)
+        .plus_ms(24 * 3_600_000)
+        .to_string();
+    let wish = |group: Option<&str>, member: &str| {
+        let mut body = json!({ "member": member, "until": tomorrow, "reason": "its disk" });
+        if let Some(group) = group {
+            body["group"] = json!(group);
+        }
+        body
+    };
+    until("the group is seen", async || {
+        let view = desk.get("many/groups/group-00004").await;
+        view["members"].as_array().is_some_and(|it| it.len() == 3)
+    })
+    .await;
+    for (group, member, status) in [
+        (None, "host-1", 400),
+        (Some("group-00099"), "host-1", 404),
+        (Some("group-00004"), "host-9", 404),
+        (Some("group-00004"), "host-1", 200),
+    ] {
+        let (found, body) = post("overrides", wish(group, member)).await;
+        assert_eq!(found, status, "{group:?} {member}: {body}");
+    }
+    let set = async |group: &str| {
+        let view = desk.get(&format!("many/groups/{group}")).await;
+        let members = view["members"].as_array().unwrap().clone();
+        members
+            .iter()
+            .filter(|member| !member["override"].is_null())
+            .map(|member| member["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(set("group-00004").await, ["host-1"]);
+    assert!(set("group-00001").await.is_empty());
+    let session = desk.console.session(Duty::Admin).await;
+    let page = desk
+        .console
+        .get("/clusters/many/groups/group-00004?member=host-1");
+    let page = page.header("cookie", &session).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(
+        page.contains("name=\"group\" value=\"group-00004\""),
+        "{page}"
+    );
+
+    let lift = json!({ "member": "host-1", "group": "group-00004" });
+    let (status, body) = post("overrides/lift", lift).await;
+    assert_eq!(status, 204, "{body}");
+    assert!(set("group-00004").await.is_empty());
+    let audit = format!("{}/api/v1/audit?cluster=many", desk.console.address);
+    let audit = desk.console.http.get(audit).bearer_auth(&admin);
+    let audit: Value = audit.send().await.unwrap().json().await.unwrap();
+    for action in ["override_set", "override_lifted"] {
+        let mut entries = audit["items"].as_array().unwrap().iter();
+        let entry = entries.find(|entry| entry["action"] == action).unwrap();
+        assert_eq!(entry["group"], "group-00004", "{entry}");
     }
     desk.console.stop().await;
 }

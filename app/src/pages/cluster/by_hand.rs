@@ -20,15 +20,19 @@ pub fn ByHand(seen: Seen, #[prop(into)] id: MemberId, problem: Option<String>) -
             let may = session.as_ref().is_some_and(|session| {
                 session.allows_on(Permission::OverrideState, &view.name, &view.tags)
             });
-            // A state set by hand is one of a cluster's member, not of one group's.
-            let may = may && view.group.is_none();
-            may.then(|| (view.name.clone(), member.manual.is_some()))
+            may.then(|| {
+                (
+                    view.name.clone(),
+                    view.group.clone(),
+                    member.manual.is_some(),
+                )
+            })
         });
         set.flatten()
     });
     anew(move || {
         let id = id.to_string();
-        state.get().map(|(cluster, set)| {
+        state.get().map(|(cluster, group, set)| {
             let target = path(&format!("/clusters/{}/override", segment(cluster.as_str())));
             view! {
                 <details class="by-hand" open=problem.is_some()>
@@ -39,6 +43,7 @@ pub fn ByHand(seen: Seen, #[prop(into)] id: MemberId, problem: Option<String>) -
                     <p class="field-hint">{say::BY_HAND_MEANS}</p>
                     <form class="stacked-form" method="post" action=target>
                         <input type="hidden" name="member" value=id/>
+                        {group.map(|group| view! { <input type="hidden" name="group" value=group/> })}
                         <label class="field">
                             <span class="field-label">{say::BY_HAND_REASON}</span>
                             <input class="input" name="reason" maxlength="500" required=!set/>

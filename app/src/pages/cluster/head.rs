@@ -8,8 +8,9 @@ use super::{
     seen::Seen,
 };
 use crate::{
+    base::cluster_path,
     components::ring::{RingSize, ring, ring_members},
-    words::cluster as say,
+    words::{cluster as say, groups as words},
 };
 
 #[component]
@@ -18,6 +19,9 @@ pub fn Head(seen: Seen) -> impl IntoView {
     // Each group has a ring of its own.
     let many = memo(move || seen.read(|view| view.groups.is_some()));
     let title = memo(move || seen.read(ClusterView::place));
+    // Of one group: the way back to its program and to the list it stands in.
+    let program =
+        memo(move || seen.read(|view| view.group.as_ref().map(|_| view.name.to_string())));
     let sentence = memo(move || seen.read(|view| view.sentence.clone()));
     let leader = memo(move || seen.read(|view| view.leader_sentence.clone()));
     let facts = memo(move || seen.read(say::facts));
@@ -35,6 +39,16 @@ pub fn Head(seen: Seen) -> impl IntoView {
                 </div>
             }))}
             <div class="head-words">
+                {anew(move || program.get().map(|name| {
+                    let path = cluster_path(&name);
+                    view! {
+                        <nav class="head-facts" aria-label=words::WHERE>
+                            <a href=path.clone()>{name}</a>
+                            " / "
+                            <a href=format!("{path}/groups")>{words::GROUPS}</a>
+                        </nav>
+                    }
+                }))}
                 <h1 class="head-title">{move || title.get()}</h1>
                 <p class="head-sentence">
                     <strong aria-live="polite">{move || sentence.get()}</strong>

@@ -89,7 +89,7 @@ async fn write(
     if let Some(kept) = kept {
         store
             .remember(
-                watched.name(),
+                &watched.key(),
                 kept.membership.as_ref(),
                 Some(&kept.seen),
                 kept.places.as_ref(),
@@ -97,7 +97,7 @@ async fn write(
             .await?;
     }
     for over in gone {
-        store.override_over(watched.name(), over).await?;
+        store.override_over(&watched.key(), over).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use quorate_domain::{moment::Timestamp, observation::Observation};
+use quorate_domain::{groups::Fleet, moment::Timestamp, observation::Observation};
 use quorate_drivers::discovery::Places;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -76,9 +76,18 @@ impl Whereabouts {
 
     /// Learns from a look. Whether the store should know.
     pub(super) fn learn(&self, seen: &Observation, now: Timestamp) -> bool {
+        self.learn_by(now, |places| places.learn(seen))
+    }
+
+    /// Learns where the hosts of a program of many groups answer. Whether the store should know.
+    pub(super) fn learn_hosts(&self, fleet: &Fleet, now: Timestamp) -> bool {
+        self.learn_by(now, |places| places.learn_hosts(fleet))
+    }
+
+    fn learn_by(&self, now: Timestamp, learn: impl FnOnce(&mut Places) -> bool) -> bool {
         let mut state = self.state();
         let before = state.places.clone();
-        if !state.places.learn(seen) {
+        if !learn(&mut state.places) {
             return false;
         }
         state.told_at = Some(now);
@@ -98,5 +107,57 @@ impl Whereabouts {
             told_at,
             places: state.places.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use quorate_domain::{groups::News, observation::Answer};
+
+    use super::*;
+
+    #[test]
+    fn where_hosts_of_many_groups_answer_is_kept_and_a_silent_one_stays_where_it_was() {
+        let at = Timestamp::from_unix_ms;
+        let seeds = vec!["http://10.0.0.9:1".to_owned()];
+        let whereabouts = Whereabouts::of(seeds.clone(), None);
+        let mut fleet = Fleet::new(1_000);
+        fleet.miss("a", "http://10.0.0.1:1", at(1), Answer::NotAsked);
+        assert!(!whereabouts.learn_hosts(&fleet, at(1)), "nobody answered");
+        for (host, address) in [("a", "http://10.0.0.1:1"), ("b", "http://10.0.0.2:1")] {
+            fleet.hear(host, address, at(2), News::default());
+        }
+        assert!(whereabouts.learn_hosts(&fleet, at(2)));
+        let silent = || Answer::Silent("refused".to_owned());
+        fleet.miss("b", "http://10.0.0.2:1", at(3), silent());
+        fleet.hear("a", "http://10.0.0.3:1", at(3), News::default());
+        assert!(whereabouts.learn_hosts(&fleet, at(3)), "one has moved");
+        let kept = whereabouts.keep(at(3)).unwrap();
+        let urls: Vec<String> = kept.places.urls().iter().map(Url::to_string).collect();
+        assert_eq!(urls, ["http://10.0.0.2:1/", "http://10.0.0.3:1/"]);
+
+        // The next life asks there while nobody tells anything, if its seeds are the same.
+        let other = Whereabouts::of(vec!["http://10.0.0.8:1".to_owned()], Some(kept.clone()));
+        assert!(other.told_at().is_none());
+        let next = Whereabouts::of(seeds, Some(kept));
+        let nothing = observation();
+        assert_eq!(next.recalled(&nothing).unwrap().len(), 2);
+        assert!(next.recalled(&nothing).is_none(), "once");
+    }
+
+    fn observation() -> Observation {
+        Observation {
+            kind: quorate_domain::cluster::Kind::Agent,
+            program: None,
+            version: None,
+            taken_at: Timestamp::from_unix_ms(1),
+            membership: None,
+            membership_remembered: false,
+            nodes: Vec::new(),
+            progress: std::collections::BTreeMap::new(),
+            notes: Vec::new(),
+            capabilities: Vec::new(),
+        }
     }
 }

@@ -12,7 +12,7 @@ use quorate_domain::{
 use tokio::sync::watch;
 
 use super::{FRESH_MS, LOOK_DEADLINE};
-use crate::{Control, ControlError, Operator};
+use crate::{Control, ControlError, Operator, groups::place};
 
 impl Control {
     /// The clusters `who` may see, least tolerance first.
@@ -96,23 +96,20 @@ impl Control {
             }
             return Ok(self.inner.tick.subscribe());
         };
-        let (cluster, group) = match name.split_once('/') {
-            Some((cluster, group)) => (cluster, Some(group)),
-            None => (name, None),
-        };
+        let (cluster, group) = place(name);
         let program = self.visible(who, cluster)?;
         let watched = match group {
             None => Arc::clone(program),
-            Some(group) => self.watch_group(program, group)?,
+            Some(group) => self.followed(program, group)?,
         };
         watched.interest();
         Ok(watched.tick.subscribe())
     }
 
-    /// "What happened", newest first.
+    /// "What happened", newest first; of one group of a program of many by `cluster/group`.
     ///
     /// # Errors
-    /// `NotFound` also for clusters `who` may not see.
+    /// `NotFound` also for clusters `who` may not see; `Store`.
     pub async fn events(
         &self,
         who: &Operator,
@@ -120,7 +117,10 @@ impl Control {
         limit: u32,
     ) -> Result<Vec<Event>, ControlError> {
         let names: Vec<ClusterName> = match cluster {
-            Some(name) => vec![self.visible(who, name)?.name().clone()],
+            Some(name) => {
+                self.visible(who, place(name).0)?;
+                vec![ClusterName::from(name)]
+            }
             None => self
                 .inner
                 .clusters

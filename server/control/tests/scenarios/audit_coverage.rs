@@ -28,6 +28,7 @@ const MAKES_NONE: &[&str] = &[
     "preview_in",
     "groups",
     "group_view",
+    "runs_many",
     "change",
     "changes",
     "running_changes",

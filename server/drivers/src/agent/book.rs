@@ -53,6 +53,11 @@ impl Book {
         self.remembered = places.to_vec();
     }
 
+    /// Whether this was only remembered from an earlier life of the console.
+    pub fn merely_remembers(&self, url: &Url) -> bool {
+        self.remembered.contains(url) && !self.seeds.contains(url)
+    }
+
     /// Everywhere to ask: members' own places first; those remembered only until some are known.
     pub fn addresses(&self) -> BTreeSet<Url> {
         let known = self.places.values().chain(&self.seeds);

@@ -123,9 +123,10 @@ impl Many {
         }
         let urls = agent.book().addresses();
         let token = agent.connection.token.as_ref();
-        let asking = urls
-            .iter()
-            .map(|url| bulk(&agent.client, token, url, None, wait));
+        let asking = urls.iter().map(|url| {
+            let wait = agent.patience.beside(url, wait);
+            bulk(&agent.client, token, url, None, wait)
+        });
         let told: Vec<Bulk> = join_all(asking).await.into_iter().flatten().collect();
         let mut state = self.state();
         if !told.is_empty() {
@@ -149,7 +150,7 @@ impl Many {
             let wait = agent.connection.status_timeout.min(left);
             let came = join_all(new.iter().map(|url| self.read(agent, url, wait, full))).await;
             asked.extend(new);
-            self.take_in(came);
+            self.take_in(agent, came);
             let left = end.saturating_duration_since(Instant::now());
             self.discover(agent, wait.min(left), full).await;
         }
@@ -221,7 +222,7 @@ impl Many {
         }
     }
 
-    fn take_in(&self, came: Vec<Came>) {
+    fn take_in(&self, agent: &Agent, came: Vec<Came>) {
         for came in came {
             match came.what {
                 Ok((identity, member, bulk)) => {
@@ -232,9 +233,20 @@ impl Many {
                         self.missed(&came.url, came.at, &why);
                     }
                 }
+                Err(_) if self.may_be_gone(agent, &came.url) => {}
                 Err(why) => self.missed(&came.url, came.at, &why),
             }
         }
+    }
+
+    /// A place from an earlier life of the console at which nobody has answered in this one is no
+    /// host that is missed: it may have left long ago.
+    fn may_be_gone(&self, agent: &Agent, url: &Url) -> bool {
+        let told = {
+            let state = self.state();
+            state.places.contains(url) || state.hosts.contains_key(url)
+        };
+        !told && agent.book().merely_remembers(url)
     }
 
     /// The first that answers decides which program this is.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_domain::{cluster::MemberId, observation::Observation};
+use quorate_domain::{cluster::MemberId, groups::Fleet, observation::Observation};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -29,6 +29,19 @@ impl Places {
             }
         }
         true
+    }
+
+    /// Learns from a look at a program of many groups: where its hosts answer. Who does not
+    /// answer is where it was, unless somebody else answers there. Whether any answered.
+    pub fn learn_hosts(&mut self, fleet: &Fleet) -> bool {
+        let mut any = false;
+        for host in fleet.hosts().filter(|host| host.answers()) {
+            any = true;
+            self.0.retain(|_, at| *at != host.address);
+            let id = MemberId::from(host.id.as_ref());
+            self.0.insert(id, host.address.clone());
+        }
+        any
     }
 
     /// The addresses, each once.

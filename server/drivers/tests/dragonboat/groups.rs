@@ -115,6 +115,32 @@ async fn two_hundred_groups_are_found_by_one_address_and_told_as_dragonboat_has_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_whose_seed_is_dead_is_found_where_a_host_was_and_who_left_is_not_missed() {
+    let hosts = MadeUp::start(20).await;
+    let [dead, left] = [(), ()].map(|()| {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", free.local_addr().unwrap())
+    });
+    let driver = program(dead.clone());
+    driver.observe(PATIENCE).await;
+    assert!(driver.groups().is_none(), "nobody answers at the seed");
+    let remembered = [hosts.origin(1), left.clone()].map(|it| it.parse().unwrap());
+    driver.recall(&remembered);
+    until(&driver, "all groups are sound", |fleet| {
+        fleet.count(Class::Ok) == 20
+    })
+    .await;
+    let view = glance(&fleet(&driver));
+    let silent = |at: &str| view.hosts.iter().any(|host| host.address == at);
+    assert!(silent(&dead) && !silent(&left), "{view:#?}");
+    let answering = view
+        .hosts
+        .iter()
+        .filter(|it| it.state == HostState::Answering);
+    assert_eq!(answering.count(), 3, "{view:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_look_at_ten_thousand_made_up_groups_costs_what_moved() {
     const GROUPS: u32 = 10_000;
     let hosts = MadeUp::start(10_000).await;
@@ -146,7 +172,7 @@ async fn a_look_at_ten_thousand_made_up_groups_costs_what_moved() {
     let (rows, next) = {
         let fleet = read.read().unwrap();
         assert_eq!(fleet.count(Class::NoLeader), 9);
-        fleet.page(Some(Class::NoLeader), None, None, 5)
+        fleet.page(Some(Class::NoLeader), None, None, 5, Timestamp::default())
     };
     let names: Vec<&str> = rows.iter().map(|row| row.group.as_str()).collect();
     let expected: Vec<String> = (0..5).map(made_up::name).collect();
