@@ -52,7 +52,8 @@ type Program interface {
 	Ordered(shard uint64) bool
 	// Static is what the host's configuration says of how a replica is started.
 	Static(shard, replica uint64) role.StaticWord
-	// Applied is the index of the last entry the state machine got; false if nobody counts.
+	// Applied is the index of the last entry the state machine got; false if nobody counts. That a replica may
+	// have applied more than its state machine saw is the agent's to find out.
 	Applied(shard uint64) (uint64, bool)
 	// Launch calls StartReplica, StartConcurrentReplica or StartOnDiskReplica with the given arguments and the
 	// host's own state machine and settings.

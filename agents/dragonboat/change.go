@@ -103,6 +103,7 @@ func (c *change) progress(members *role.Membership) map[string]protocol.Progress
 	ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
 	defer cancel()
 	found, readyFor := map[string]protocol.Progress{}, map[string]time.Duration{}
+	answered := map[string]time.Time{}
 	var asking sync.WaitGroup
 	for _, part := range []map[uint64]string{members.Voters, members.NonVotings, members.Witnesses} {
 		for _, address := range part {
@@ -112,13 +113,14 @@ func (c *change) progress(members *role.Membership) map[string]protocol.Progress
 			}
 			asking.Go(func() {
 				defer c.agent.contain("asking " + host.Name)
+				asked := time.Now()
 				view, err := c.agent.options.Peer.View(ctx, host.AgentAddress, c.group)
 				if err != nil || view.Member != host.Name {
 					return
 				}
 				c.mu.Lock()
 				defer c.mu.Unlock()
-				found[host.Name] = heard(&view)
+				found[host.Name], answered[host.Name] = heard(&view), asked
 				if view.Readiness != nil {
 					readyFor[host.Name] = 0
 				}
@@ -132,17 +134,20 @@ func (c *change) progress(members *role.Membership) map[string]protocol.Progress
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readyFor = readyFor
+	for name, progress := range found {
+		if progress.Asked {
+			progress.LastContactMS = protocol.Known(uint64(time.Since(answered[name]).Milliseconds()))
+			found[name] = progress
+		}
+	}
 	return found
 }
 
 // heard is what a member's own view proves. Only a linearizable read that went through just now shows that
-// it hears the leader and the leader it; an agent that answers proves no more than a process.
+// it hears the leader and the leader it; an agent that answers proves no more than a process. The contact is as
+// old as the question: the answer may have lain somewhere while its sender died.
 func heard(view *protocol.GroupView) protocol.Progress {
-	progress := protocol.Progress{MatchedIndex: view.LastIndex}
-	if view.ReadIndex != nil {
-		progress.LastContactMS = protocol.Known(uint64(0))
-	}
-	return progress
+	return protocol.Progress{MatchedIndex: view.LastIndex, Asked: view.ReadIndex != nil}
 }
 
 // allowed waits until the rules let the change pass, and finds the member in the membership.
@@ -165,9 +170,6 @@ func (c *change) promote() (protocol.Receipt, *protocol.Refusal) {
 	replica, address, refused := c.allowed()
 	if refused != nil {
 		return protocol.Receipt{}, refused
-	}
-	if c.seen.Witnesses[replica] != "" {
-		return protocol.Receipt{}, protocol.Rule("not-supported", "A witness cannot become a full voter.")
 	}
 	err := c.hand(func(ctx context.Context, revision uint64) error {
 		return c.at.library.Promote(ctx, c.shard, replica, address, revision)

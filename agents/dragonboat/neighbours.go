@@ -251,7 +251,7 @@ func (a *Agent) lookForOrphans(ctx context.Context) {
 	s := &a.shards
 	s.mu.Lock()
 	for shard, now := range s.rows {
-		if (now.alone() && now.removedSays == "" || a.strangers(now)) && len(orphans) < mostOrphans && time.Since(now.askedAt) > orphaned {
+		if (now.alone() && now.removedSays == "" || a.strangers(now) || now.witness) && len(orphans) < mostOrphans && time.Since(now.askedAt) > orphaned {
 			now.askedAt = time.Now()
 			orphans = append(orphans, shard)
 			replicas[shard] = now.info.ReplicaID
@@ -264,10 +264,24 @@ func (a *Agent) lookForOrphans(ctx context.Context) {
 	answers, _ := a.askWords(ctx, orphans)
 	for _, answer := range answers {
 		for _, said := range answer.Words {
-			if replica, ok := replicas[said.Shard]; ok && said.Membership.HasRemoved(replica) {
+			replica, ok := replicas[said.Shard]
+			if ok {
+				a.tellWitness(said.Shard, said.Membership)
+			}
+			if ok && said.Membership.HasRemoved(replica) {
 				a.wasRemoved(said.Shard, replica, answer.Member, said.Membership)
 			}
 		}
+	}
+}
+
+// tellWitness has a witness here know what it is part of: by the word of others, for it reads nothing itself.
+func (a *Agent) tellWitness(shard uint64, m *role.Membership) {
+	a.shards.mu.Lock()
+	defer a.shards.mu.Unlock()
+	now := a.shards.rows[shard]
+	if now != nil && now.witness && m != nil && (now.membership == nil || m.Index > now.membership.Index) {
+		now.membership = m
 	}
 }
 
@@ -290,7 +304,7 @@ func (a *Agent) wasRemoved(shard, replica uint64, who string, m *role.Membership
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.rows[shard]
-	if now == nil || now.info.ReplicaID != replica || !now.alone() || m.Index <= now.info.ConfigChangeIndex {
+	if now == nil || now.info.ReplicaID != replica || !now.alone() && !now.witness || m.Index <= now.info.ConfigChangeIndex {
 		return
 	}
 	now.removedSays = fmt.Sprintf("%s (configuration %d)", who, m.Index)

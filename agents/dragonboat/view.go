@@ -122,9 +122,7 @@ func (a *Agent) view(at *attachment, now row, readable bool) protocol.GroupView 
 			view.FirstIndex = &first
 		}
 	}
-	if applied, ok := a.program.Applied(shard); ok {
-		view.AppliedIndex = &applied
-	}
+	view.AppliedIndex = a.applied(&now)
 	if index, term, ok := at.library.Snapshot(shard); ok {
 		view.Snapshot = &protocol.Mark{Index: index, Term: term}
 	}
@@ -138,12 +136,28 @@ func (a *Agent) view(at *attachment, now row, readable bool) protocol.GroupView 
 	return view
 }
 
+// applied is how far the state machine has certainly come. The program counts the entries that reached it; the
+// entries that a leader begins its term with and changes of the membership never do, so in a shard nobody
+// writes to it counts none. The newest membership that was applied, and a linearizable read that went through
+// here, prove more.
+func (a *Agent) applied(now *row) *uint64 {
+	counted, ok := a.program.Applied(now.info.ShardID)
+	if !ok || now.witness {
+		return nil
+	}
+	if now.info.Pending {
+		return &counted
+	}
+	applied := max(counted, now.proven, now.info.ConfigChangeIndex)
+	return &applied
+}
+
 func (a *Agent) state(now *row, membership *role.Membership) protocol.State {
 	_, witness := membership.Witnesses[now.info.ReplicaID]
 	switch {
 	case a.shards.closed.Load():
 		return protocol.Stopped
-	case witness:
+	case witness || now.witness:
 		return protocol.Witness
 	case now.info.IsNonVoting:
 		return protocol.Learner
@@ -178,7 +192,7 @@ func (a *Agent) fault(at *attachment, now *row, membership *role.Membership) *st
 	case now.removedSays != "":
 		return say("replica %d was removed from the group while this host was away, as %s says; it hears of nobody any more: "+
 			"stop it and delete its data", now.info.ReplicaID, now.removedSays)
-	case !now.pendingFrom.IsZero() && time.Since(now.pendingFrom) > longPending:
+	case !now.witness && !now.pendingFrom.IsZero() && time.Since(now.pendingFrom) > longPending:
 		return say("it has been replaying its log for %d s", int(time.Since(now.pendingFrom).Seconds()))
 	case votes && condition.Running && condition.Kind == role.JoinedVoter && condition.Flag:
 		return say("it joined as a voter and was started as non-voting: it votes, and never leads. Start it again in its role")
@@ -257,7 +271,7 @@ func (a *Agent) summary(at *attachment, now *row) protocol.GroupSummary {
 	line := protocol.GroupSummary{
 		Group: a.program.GroupName(now.info.ShardID), Member: a.options.Member, State: a.state(now, membership),
 		Term: now.info.Term, Leader: a.leader(now, membership), MembershipRevision: strconv.FormatUint(membership.Index, 10),
-		Voters: len(membership.Voters), Learners: len(membership.NonVotings), CommitIndex: now.commit,
+		Voters: len(membership.Voters) + len(membership.Witnesses), Learners: len(membership.NonVotings), CommitIndex: now.commit,
 		Fault: a.fault(at, now, membership),
 	}
 	if now.lastKnown {

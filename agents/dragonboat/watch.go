@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -55,6 +56,13 @@ type row struct {
 	learned     uint64    // the newest membership that was handed on
 	wantsRead   bool
 	seen        uint64
+	// proven is an index that this replica has certainly applied: known to be committed before a linearizable
+	// read began that went through here.
+	proven uint64
+	// witness: Dragonboat refuses it reads. It applies nothing, so it knows no membership and counts as pending
+	// for ever; the other hosts know what it is part of.
+	witness     bool
+	witnessKept bool
 }
 
 type shards struct {
@@ -198,6 +206,12 @@ func (a *Agent) takeIn(at *attachment, info dragonboat.ShardInfo) {
 	first, last, ok := at.library.Range(info.ShardID)
 	now.last, now.lastKnown = max(last, max(first, 1)-1), ok
 	now.pendingFrom = since(now.pendingFrom, info.Pending, s.at)
+	if info.Pending {
+		now.proven = 0 // It applies its log anew.
+	}
+	if now.witness {
+		now.info.LeaderID, now.info.Term, _ = at.library.Leader(info.ShardID)
+	}
 	now.orphanFrom = since(now.orphanFrom, !info.Pending && info.LeaderID == 0, s.at)
 	if info.LeaderID != 0 && !info.IsNonVoting {
 		now.removedSays = "" // Voters that follow somebody are members.
@@ -222,7 +236,7 @@ func (a *Agent) sweepCommits(at *attachment) {
 	for n := range s.order {
 		position := (s.turn + n) % len(s.order)
 		now := s.rows[s.order[position]]
-		if !now.lastKnown || now.info.Pending || (now.commit != nil && now.commitAt == now.last && *now.commit >= now.last) {
+		if !now.lastKnown || now.info.Pending || now.witness || (now.commit != nil && now.commitAt == now.last && *now.commit >= now.last) {
 			continue
 		}
 		if time.Since(began) > commitBudget {
@@ -290,11 +304,40 @@ func (a *Agent) keepUp(ctx context.Context) {
 		}
 		reading.Wait()
 		a.lookForOrphans(ctx)
+		a.keepWitnesses()
 		if len(todo) > 0 {
 			pause(ctx, 100*time.Millisecond)
 		} else {
 			pause(ctx, 500*time.Millisecond)
 		}
+	}
+}
+
+// keepWitnesses has it on record which replicas here are witnesses, which this agent must never start.
+func (a *Agent) keepWitnesses() {
+	var found []role.Key
+	s := &a.shards
+	s.mu.Lock()
+	for shard, now := range s.rows {
+		if now.witness && !now.witnessKept {
+			now.witnessKept = true
+			found = append(found, role.Key{Shard: shard, Replica: now.info.ReplicaID})
+		}
+	}
+	s.mu.Unlock()
+	for _, key := range found {
+		if err := a.attached.Load().starter.KeepWitness(key); err != nil {
+			a.options.Log.Warn("it cannot be kept that a replica is a witness", "shard", key.Shard, "error", err)
+		}
+	}
+}
+
+// isWitness: Dragonboat refuses this operation to witnesses alone.
+func (a *Agent) isWitness(shard uint64) {
+	a.shards.mu.Lock()
+	defer a.shards.mu.Unlock()
+	if now := a.shards.rows[shard]; now != nil {
+		now.witness, now.wantsRead = true, false
 	}
 }
 
@@ -326,6 +369,11 @@ func (n *row) doubtful() bool {
 	return n.info.IsNonVoting && time.Since(n.triedAt) > pause
 }
 
+// unclear is a replica that has been pending for a while: a witness, or one with a long log to replay.
+func (n *row) unclear() bool {
+	return !n.witness && !n.pendingFrom.IsZero() && time.Since(n.pendingFrom) > gather
+}
+
 func (a *Agent) toRead(most int) []uint64 {
 	s := &a.shards
 	s.mu.Lock()
@@ -333,10 +381,14 @@ func (a *Agent) toRead(most int) []uint64 {
 	var todo []uint64
 	doubts := 0
 	for shard, now := range s.rows {
-		if now.info.Pending || now.info.LeaderID == 0 || len(todo) == most {
+		if len(todo) == most || !now.unclear() && (now.info.Pending || now.info.LeaderID == 0) {
 			continue
 		}
 		switch {
+		case now.unclear():
+			if doubts < mostDoubts && time.Since(now.triedAt) > orphaned {
+				todo, doubts = append(todo, shard), doubts+1
+			}
 		case now.wantsRead:
 			todo = append(todo, shard)
 		case doubts < mostDoubts && now.doubtful():
@@ -354,9 +406,13 @@ func (a *Agent) read(ctx context.Context, shard uint64, limit time.Duration) (*r
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	_, termBefore, _ := at.library.Leader(shard)
+	committed, _ := at.library.Commit(shard)
 	began := time.Now()
 	membership, err := at.library.Membership(ctx, shard)
 	a.tried(shard, began, err == nil)
+	if errors.Is(err, dragonboat.ErrInvalidOperation) {
+		a.isWitness(shard)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -371,6 +427,7 @@ func (a *Agent) read(ctx context.Context, shard uint64, limit time.Duration) (*r
 			now.readAt, now.readTerm = began, termAfter
 		}
 		now.wantsRead = false
+		now.proven = max(now.proven, committed)
 		if now.membership == nil || membership.Index >= now.membership.Index {
 			now.membership = membership
 		}

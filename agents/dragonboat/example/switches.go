@@ -45,6 +45,14 @@ func switches(h *host) http.Handler {
 	handle("add-non-voting", func(ctx context.Context, q query) (any, error) {
 		return "ok", h.nodeHost.SyncRequestAddNonVoting(ctx, q.number("shard"), q.number("replica"), q.text("target"), q.number("ccid"))
 	})
+	handle("add-witness", func(ctx context.Context, q query) (any, error) {
+		return "ok", h.nodeHost.SyncRequestAddWitness(ctx, q.number("shard"), q.number("replica"), q.text("target"), q.number("ccid"))
+	})
+	handle("start-witness", func(_ context.Context, q query) (any, error) {
+		settings := h.shardConfig(q.number("shard"), q.number("replica"))
+		settings.IsWitness, settings.SnapshotEntries = true, 0
+		return "ok", h.nodeHost.StartReplica(nil, q.number("join") == 1, h.counters.create, settings)
+	})
 	handle("remove", func(ctx context.Context, q query) (any, error) {
 		return "ok", h.nodeHost.SyncRequestDeleteReplica(ctx, q.number("shard"), q.number("replica"), q.number("ccid"))
 	})

@@ -119,6 +119,19 @@ func (s *Starter) Learn(key Key, membership *Membership) {
 	s.mu.Unlock()
 }
 
+// KeepWitness has it on record that a replica which runs here is a witness, so that it is not taken for something
+// else at the next start. What is on record already stays.
+func (s *Starter) KeepWitness(key Key) error {
+	known, err := s.options.Records.Read(key.Shard, key.Replica)
+	if err != nil || known != nil {
+		return err
+	}
+	return s.options.Records.Write(Record{
+		Deployment: s.options.Deployment, NodeHostID: s.nodeHost.ID(), Shard: key.Shard, Replica: key.Replica,
+		Kind: Witness, Target: s.nodeHost.RaftAddress(), Started: true,
+	})
+}
+
 // resolve finds out how a probed replica joined: who is non-voting now, joined as non-voting.
 func (s *Starter) resolve(key Key, membership *Membership) {
 	s.mu.Lock()

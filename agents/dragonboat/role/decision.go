@@ -102,6 +102,9 @@ func wait(format string, args ...any) Decision {
 // hosts' agents, the host's configuration. Raft's own membership outranks all of them in one thing: who is
 // a member and who was removed.
 func Decide(f Facts) Decision {
+	if decision, stop := witness(f); stop {
+		return decision
+	}
 	if decision, stop := wrongPlace(f); stop {
 		return decision
 	}
@@ -116,6 +119,24 @@ func Decide(f Facts) Decision {
 		return again(f, known)
 	}
 	return first(f, known)
+}
+
+// witness finds replicas that are none of the kinds started here. Started as one of them, such a replica would
+// panic while it replays its own addition.
+func witness(f Facts) (Decision, bool) {
+	membership, who := newest(f)
+	switch {
+	case f.Local != nil && f.Local.Kind == Witness && (f.Local.Removed || membership.HasRemoved(f.Replica)):
+		return left("the witness was removed from its shard; delete its data"), true
+	case f.Local != nil && f.Local.Kind == Witness:
+		who = "the local record"
+	case f.Static.JoinedAs == Witness:
+		who = "the host's configuration"
+	case membership == nil || membership.Witnesses[f.Replica] == "":
+		return Decision{}, false
+	}
+	return refuse("the replica is a witness, as %s says, and witnesses are not started here: the host starts it itself, "+
+		"with IsWitness", who), true
 }
 
 // wrongPlace finds data and records that belong to another host, cluster or replica.

@@ -75,6 +75,10 @@ func votingMember() *Membership {
 	return &Membership{Index: 12, Voters: voters}
 }
 
+func witnessMember() *Membership {
+	return &Membership{Index: 9, Voters: three, Witnesses: map[uint64]string{4: here}}
+}
+
 func without() *Membership {
 	return &Membership{Index: 15, Voters: three, Removed: []uint64{4}}
 }
@@ -134,6 +138,18 @@ func TestHowAReplicaIsStarted(t *testing.T) {
 		{"the registry's entry is nonsense, the record is not", facts(onDisk, local(JoinedNonVoting), func(f *Facts) { f.Registry = RegistryWord{Configured: true, Fault: "no JSON"} }), Start, start{flag: true}, ""},
 		{"the configuration contradicts itself", facts(initial, joinedAs(JoinedVoter)), Refuse, start{}, "among the initial members"},
 		{"the configuration calls a stranger initial", facts(joinedAs(Initial)), Refuse, start{}, "does not have it"},
+		// Witnesses are nobody's to start here.
+		{"a witness by its record", facts(onDisk, local(Witness)), Refuse, start{}, "is a witness, as the local record says"},
+		{"a witness by the word of another host, the record lost", facts(onDisk, peer(Unknown, witnessMember())), Refuse, start{}, "is a witness, as host-1 says"},
+		{"a witness by the configuration, the others silent", facts(onDisk, joinedAs(Witness), silent), Refuse, start{}, "is a witness, as the host's configuration says"},
+		{"a witness that was added and never ran", facts(peer(Unknown, witnessMember())), Refuse, start{}, "with IsWitness"},
+		{"a witness that was removed", facts(onDisk, local(Witness), localIs(func(r *Record) { r.Removed = true })), Refuse, start{}, "the witness was removed"},
+		// In the middle of a verb.
+		{"restart between the wish to promote and its answer", facts(onDisk, local(JoinedNonVoting), registry(JoinedNonVoting, Promoting), peer(Unknown, nonVotingMember())), Start, start{flag: true}, ""},
+		{"restart while it is being removed", facts(onDisk, local(JoinedNonVoting), registry(JoinedNonVoting, Removing), peer(Unknown, votingMember())), Start, start{flag: true}, ""},
+		{"a first start while it is being removed", facts(registry(JoinedNonVoting, Removing), peer(Unknown, nonVotingMember())), Refuse, start{}, "is being removed"},
+		{"the registry calls a joined voter planned, and it runs", facts(onDisk, local(JoinedVoter), registry(JoinedVoter, Planned), peer(Unknown, votingMember())), Start, start{}, ""},
+		{"everybody's word at once, and one dissents", facts(onDisk, local(JoinedNonVoting), registry(JoinedNonVoting, Voter), peer(JoinedNonVoting, votingMember()), peer(JoinedVoter, votingMember())), Refuse, start{}, "the agent of host-1 says joined-voter"},
 		// Removed, lost, moved.
 		{"removed while it was down, another host knows", facts(onDisk, local(JoinedNonVoting), peer(Unknown, without())), Refuse, start{}, "was removed"},
 		{"removed, the record knows", facts(onDisk, local(JoinedNonVoting), localIs(func(r *Record) { r.Removed = true })), Refuse, start{}, "was removed"},

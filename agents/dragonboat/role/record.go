@@ -28,9 +28,12 @@ const (
 	JoinedNonVoting Kind = "joined-non-voting"
 	// JoinedVoter replicas were added as voters directly.
 	JoinedVoter Kind = "joined-voter"
+	// Witness replicas vote and hold no data. They are known so that they are left alone: the host starts them
+	// itself, with config.Config.IsWitness.
+	Witness Kind = "witness"
 )
 
-// Valid tells whether k is one of the three known kinds.
+// Valid tells whether k is one of the three kinds that are started here.
 func (k Kind) Valid() bool {
 	return k == Initial || k == JoinedNonVoting || k == JoinedVoter
 }

@@ -10,6 +10,9 @@ import (
 // answer.
 const freshIntervals = 3
 
+// askedHoldsMS is how old a question to the member itself may be whose answer counts.
+const askedHoldsMS = 1000
+
 // glance is how often something awaited is looked at again.
 const glance = 25 * time.Millisecond
 
@@ -118,6 +121,8 @@ func mayPromote(view *GroupView, member string, limits Limits) *Refusal {
 	case "":
 		return unknownMember(member)
 	case RoleLearner:
+	case RoleWitness:
+		return Rulef("not-supported", "%s is a witness: it votes, holds no data, and cannot become a full voter.", member)
 	default:
 		return Rulef("already-voter", "%s votes already.", member)
 	}
@@ -168,6 +173,8 @@ func mayTransfer(view *GroupView, member string, limits Limits) *Refusal {
 	case "":
 		return unknownMember(member)
 	case RoleVoter:
+	case RoleWitness:
+		return Rulef("not-a-voter", "%s cannot lead: a witness holds no data.", member)
 	default:
 		return Rulef("not-a-voter", "%s cannot lead: it is no full voter.", member)
 	}
@@ -208,9 +215,12 @@ func answers(view *GroupView, member string, limits Limits) bool {
 	if member == view.Member {
 		return true
 	}
-	contact := view.Progress[member].LastContactMS
+	progress := view.Progress[member]
 	limit := min(view.HeartbeatIntervalMS*freshIntervals, limits.AskedMS)
-	return contact != nil && *contact < limit
+	if progress.Asked {
+		limit = askedHoldsMS
+	}
+	return progress.LastContactMS != nil && *progress.LastContactMS < limit
 }
 
 func heard(view *GroupView, member string, limits Limits) *Refusal {

@@ -146,6 +146,9 @@ type Member struct {
 type Progress struct {
 	MatchedIndex  *uint64 `json:"matched_index"`
 	LastContactMS *uint64 `json:"last_contact_ms"`
+	// Asked: the member itself was asked for the change that is being decided, and has answered. Its contact is as
+	// old as that question, however long the answer took.
+	Asked bool `json:"-"`
 	// RoundTripMicros is the smoothed time from request to acknowledgement.
 	RoundTripMicros *uint64 `json:"round_trip_us,omitempty"`
 	// ReceivingSnapshot: a snapshot is on its way; indexes stand still until it has arrived.
