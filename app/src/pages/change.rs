@@ -2,7 +2,7 @@
 //! and why, and its audit entries.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 use quorate_domain::{
     job::{Change, ChangeState},
     permission::Permission,
@@ -27,6 +27,8 @@ use crate::{
     words::{self as all, actions as words, audit::NOTHING, figures},
 };
 
+mod approval;
+
 #[component]
 pub fn ChangePage() -> impl IntoView {
     let live = use_live();
@@ -36,6 +38,8 @@ pub fn ChangePage() -> impl IntoView {
         live.state
             .with(|state| state.changes.iter().find(|it| it.id.0 == id).cloned())
     });
+    let query = use_query_map();
+    let problem = move || query.with(|query| query.get("problem"));
     let title = move || {
         change.with(|it| {
             it.as_ref()
@@ -49,16 +53,17 @@ pub fn ChangePage() -> impl IntoView {
             {move || state.get().map(|state| view! { <ChangeTag state/> })}
         </PageHead>
         {move || match (change.get(), live.problem.get()) {
-            (Some(change), _) => whole(&change),
+            (Some(change), _) => whole(&change, problem().as_deref()),
             (None, Some(problem)) => view! { <ErrorState problem/> }.into_any(),
             (None, None) => view! { <LoadingState/> }.into_any(),
         }}
     }
 }
 
-/// Everything about one change below its head.
+/// Everything about one change below its head. `problem` is the code of why somebody's word on it
+/// did not count.
 #[must_use]
-pub fn whole(change: &Change) -> AnyView {
+pub fn whole(change: &Change, problem: Option<&str>) -> AnyView {
     let remains = leaves_something(change).then(|| {
         let (title, remains) = if is_open(change) {
             (words::AFTERWARDS, what_remains(change))
@@ -73,8 +78,10 @@ pub fn whole(change: &Change) -> AnyView {
     });
     let steps = steps(&change.steps);
     let checks = checks(&change.checks);
+    let approval = approval::panel(change, problem);
     view! {
         {remains}
+        {approval}
         <div class="columns">
             <div>
                 <Panel id="steps" title=words::STEPS_TAKEN>
@@ -199,7 +206,7 @@ mod tests {
     use crate::rendered::{change, html};
 
     fn page(change: &Change) -> String {
-        html(|| whole(change))
+        html(|| whole(change, None))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The changes of all clusters: running ones first, then the newest.
 
 use leptos::prelude::*;
-use quorate_domain::job::Change;
+use quorate_domain::job::{Change, ChangeState};
 
 use crate::{
     base::{change_path, cluster_path, path},
@@ -14,7 +14,7 @@ use crate::{
         tags::ChangeTag,
     },
     live::use_live,
-    words::{self as all, actions as words, audit::NOTHING, figures},
+    words::{self as all, actions as words, approval, audit::NOTHING, figures},
 };
 
 #[component]
@@ -22,7 +22,13 @@ pub fn ChangesPage() -> impl IntoView {
     let live = use_live();
     let changes = memo(move || live.state.with(|state| state.changes.clone()));
     let sentence = move || {
-        changes.with(|changes| words::changes_sentence(running(changes).count(), changes.len()))
+        changes.with(|changes| {
+            let said = words::changes_sentence(running(changes).count(), changes.len());
+            match waiting(changes).count() {
+                0 => said,
+                count => format!("{said} {}", approval::waiting(count)),
+            }
+        })
     };
     view! {
         <PageHead title=all::CHANGES sentence=Signal::derive(sentence)/>
@@ -34,7 +40,13 @@ pub fn ChangesPage() -> impl IntoView {
 }
 
 fn running(changes: &[Change]) -> impl Iterator<Item = &Change> {
-    changes.iter().filter(|change| !change.state.is_final())
+    let open = changes.iter().filter(|change| !change.state.is_final());
+    open.filter(|change| change.state != ChangeState::WaitingApproval)
+}
+
+fn waiting(changes: &[Change]) -> impl Iterator<Item = &Change> {
+    let waits = |change: &&Change| change.state == ChangeState::WaitingApproval;
+    changes.iter().filter(waits)
 }
 
 fn lists(changes: &[Change]) -> AnyView {
@@ -46,12 +58,14 @@ fn lists(changes: &[Change]) -> AnyView {
         }
         .into_any();
     }
+    let awaited: Vec<&Change> = waiting(changes).collect();
     let under_way: Vec<&Change> = running(changes).collect();
     let done: Vec<&Change> = changes
         .iter()
         .filter(|change| change.state.is_final())
         .collect();
     view! {
+        {(!awaited.is_empty()).then(|| panel("waiting", approval::WAITING, &awaited))}
         {(!under_way.is_empty()).then(|| panel("running", words::RUNNING, &under_way))}
         {(!done.is_empty()).then(|| panel("done", words::DONE, &done))}
     }

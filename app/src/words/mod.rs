@@ -14,12 +14,15 @@ use quorate_domain::{
 
 pub mod access;
 pub mod actions;
+pub mod approval;
 pub mod audit;
 pub mod cluster;
 pub mod figures;
 pub mod fleet;
 pub mod groups;
 pub mod ring;
+#[cfg(feature = "ssr")]
+pub mod step_up;
 
 pub const PRODUCT: &str = "Quorate";
 pub const DESCRIPTION: &str = "One console for every Raft cluster.";

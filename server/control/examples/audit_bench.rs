@@ -145,6 +145,7 @@ async fn main() {
         version: "0.0.0-bench".to_owned(),
         session_idle: Duration::from_secs(60),
         session_absolute: Duration::from_secs(60),
+        approvals: quorate_control::ApprovalPolicy::default(),
     };
     let control = Control::start(settings).await.unwrap();
     paced(&control, &told).await;

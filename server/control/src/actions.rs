@@ -23,11 +23,13 @@ use crate::{
     Control, ControlError, Operator, Request,
     audit::Draft,
     jobs, secrets,
+    step_up::{Deed, Evidence, ProofId},
     store::changes::{Key, Placed},
     watch::{LOOK_WAIT, Watched},
     wording,
 };
 
+mod awaited;
 mod request;
 
 use request::{bad_fingerprint, trimmed, well_asked, well_formed};
@@ -66,6 +68,15 @@ impl Control {
         if let Some(check) = snapshot_running(&watched, action) {
             preview.checks.insert(0, check);
         }
+        let deed = Deed::Change {
+            cluster: watched.name().clone(),
+            action: action.clone(),
+            request: Box::default(),
+        };
+        if self.asks_for_proof(who, &deed) {
+            preview.notes.push(PROOF_FIRST.to_owned());
+        }
+        self.foretell_approval(who, &watched, &mut preview).await?;
         Ok(preview)
     }
 
@@ -82,12 +93,25 @@ impl Control {
         action: &Action,
         request: &Request,
     ) -> Result<Change, ControlError> {
+        self.submit_with(who, cluster, action, request, None).await
+    }
+
+    /// As [`Control::submit`], with a proof that the person is there.
+    pub(crate) async fn submit_with(
+        &self,
+        who: &Operator,
+        cluster: &str,
+        action: &Action,
+        request: &Request,
+        proof: Option<ProofId>,
+    ) -> Result<Change, ControlError> {
         // Its own task: a caller who goes away must not leave a change half begun.
         let asked = Asked {
             who: who.clone(),
             cluster: ClusterName::from(cluster),
             action: action.clone(),
             request: trimmed(request),
+            proof,
         };
         let control = self.clone();
         tokio::spawn(async move { asked.submit(&control).await })
@@ -99,11 +123,12 @@ impl Control {
 }
 
 /// One request for a change on its way through the door.
-struct Asked {
-    who: Operator,
-    cluster: ClusterName,
-    action: Action,
-    request: Request,
+pub(crate) struct Asked {
+    pub(crate) who: Operator,
+    pub(crate) cluster: ClusterName,
+    pub(crate) action: Action,
+    pub(crate) request: Request,
+    pub(crate) proof: Option<ProofId>,
 }
 
 impl Asked {
@@ -121,7 +146,21 @@ impl Asked {
         watched.look(LOOK_WAIT).await;
         let view = watched.view(control.now());
         self.judged(control, &watched, &view).await?;
-        self.begin(control, &watched, &view, key.as_ref()).await
+        let proved = self.proved(control).await?;
+        self.begin(control, &watched, &view, key.as_ref(), proved)
+            .await
+    }
+
+    /// Is the person there, where that has to be proved?
+    async fn proved(&self, control: &Control) -> Result<Option<Evidence>, ControlError> {
+        let deed = Deed::Change {
+            cluster: self.cluster.clone(),
+            action: self.action.clone(),
+            request: Box::new(self.request.clone()),
+        };
+        control
+            .stepped_up(&self.who, &deed, self.proof.as_ref())
+            .await
     }
 
     /// Who may do this, and is it a request at all?
@@ -269,7 +308,7 @@ impl Asked {
         control.refused(draft).await;
     }
 
-    fn draft(&self, kind: EntryKind, text: String) -> Draft {
+    pub(crate) fn draft(&self, kind: EntryKind, text: String) -> Draft {
         let verb = self.action.verb().as_str();
         let mut draft = Draft::new(kind, verb, self.who.actor.clone(), self.who.source(), text);
         draft.grants.clone_from(&self.who.grants);
@@ -288,7 +327,12 @@ impl Asked {
         watched: &Arc<Watched>,
         view: &ClusterView,
         key: Option<&Key>,
+        proved: Option<Evidence>,
     ) -> Result<Change, ControlError> {
+        if let Some(demand) = control.approval_demand(watched, self.action.verb()) {
+            let with = (demand, proved);
+            return self.await_approval(control, watched, view, key, with).await;
+        }
         let mut change = self.change(control, view);
         match control.inner.store.change_insert(&change, key).await? {
             Placed::Done => {}
@@ -299,6 +343,9 @@ impl Asked {
         let mut draft = self.draft(EntryKind::Intent, format!("{}.", change.title));
         draft.change = Some(change.id.clone());
         draft.seen = seen(view, &change.checks);
+        if let (Some(proved), Some(seen)) = (&proved, draft.seen.as_object_mut()) {
+            seen.insert("step_up".to_owned(), proved.told());
+        }
         draft.sent = serde_json::to_value(&change.plan.step).unwrap_or(Value::Null);
         let intent = match control.inner.audit.begin(draft).await {
             Ok(intent) => intent,
@@ -366,12 +413,16 @@ impl Asked {
             intent_seq: None,
             outcome_seq: None,
             snapshot: None,
+            approvals: None,
         }
     }
 }
 
+/// What a preview says where somebody will have to prove that it is them.
+const PROOF_FIRST: &str = "Before it is done you are asked to prove that it is you.";
+
 /// Two snapshots of one cluster at once are refused; they take no place from other changes.
-fn snapshot_running(watched: &Watched, action: &Action) -> Option<Check> {
+pub(crate) fn snapshot_running(watched: &Watched, action: &Action) -> Option<Check> {
     let running = watched
         .snapshotting
         .lock()

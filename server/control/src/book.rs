@@ -79,16 +79,6 @@ impl Book {
             .collect()
     }
 
-    pub(crate) fn count_open(&self, seen: impl Fn(&ClusterName) -> bool) -> u32 {
-        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
-        let count = pages
-            .open
-            .values()
-            .filter(|change| seen(&change.cluster))
-            .count();
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
-
     /// The newest `most` ended ones of these clusters; `None` if the store may know more.
     pub(crate) fn ended(
         &self,

@@ -16,7 +16,7 @@ use quorate_domain::{
 };
 
 use crate::{
-    Control, ControlError, Operator, Page, actions,
+    Control, ControlError, Operator, Page, actions, approvals,
     audit::{Intent, PAGE_MOST},
     watch::Watched,
 };
@@ -25,7 +25,7 @@ mod answer;
 mod ending;
 mod resume;
 mod run;
-mod steps;
+pub(crate) mod steps;
 
 pub(crate) use answer::Answer;
 pub(crate) use ending::Ending;
@@ -235,10 +235,20 @@ impl Control {
         Ok(Page { items, next })
     }
 
-    /// How many changes are running now, of those `who` may see.
+    /// How many changes run now, of those `who` may see, and how many wait for a word of theirs.
     #[must_use]
     pub fn running_changes(&self, who: &Operator) -> u32 {
-        self.inner.book.count_open(|name| self.sees(who, name))
+        let open = self.inner.book.open(|name| self.sees(who, name));
+        let mine = open
+            .iter()
+            .filter(|change| !approvals::is_awaited(change) || self.waits_for(who, change));
+        u32::try_from(mine.count()).unwrap_or(u32::MAX)
+    }
+
+    /// The tags of a change's cluster; none where it is registered no more.
+    pub(crate) fn tags(&self, change: &Change) -> Vec<String> {
+        let watched = self.inner.clusters.get(&change.cluster);
+        watched.map_or_else(Vec::new, |watched| watched.place().1.to_vec())
     }
 
     /// Limits how long changes are waited for, so that "time is up" can be rehearsed.

@@ -2,6 +2,7 @@
 
 use quorate_domain::{
     cluster::{ClusterName, Membership, Role},
+    job::ChangeState,
     permission::{Grant, Permission, carried_by},
 };
 
@@ -42,6 +43,21 @@ pub(crate) fn grants(grants: &[Grant]) -> String {
         })
         .collect();
     texts.join("; ")
+}
+
+/// How a change stands, as the rest of a sentence.
+pub(crate) const fn change_state(state: ChangeState) -> &'static str {
+    match state {
+        ChangeState::WaitingApproval => "waiting",
+        ChangeState::Queued => "approved and about to begin",
+        ChangeState::Running => "running",
+        ChangeState::Succeeded => "done",
+        ChangeState::Failed => "over, and failed",
+        ChangeState::Unknown => "over, its outcome unknown",
+        ChangeState::Cancelled => "cancelled",
+        ChangeState::Denied => "denied",
+        ChangeState::Expired => "expired",
+    }
 }
 
 pub(crate) const fn role(role: Role) -> &'static str {

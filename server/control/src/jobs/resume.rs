@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{Answer, Ending, Job, run::Looked, steps};
 use crate::{
-    Control, ControlError, actions,
+    Control, ControlError, actions, approvals,
     audit::{Draft, console},
     watch::{LOOK_WAIT, Watched},
     wording,
@@ -29,7 +29,11 @@ pub(crate) async fn resume(control: &Control) -> Result<(), ControlError> {
         known.insert(change.id.clone());
         change.intent_seq = control.inner.audit.intent_of(&change.id).await?;
         if change.intent_seq.is_none() {
-            control.never_sent(change).await;
+            let asked = change.approvals.as_ref().and_then(|it| it.seq);
+            match asked {
+                Some(_) => approvals::take_up(control, change).await?,
+                None => control.never_sent(change).await,
+            }
             continue;
         }
         if let Some(outcome) = control.recorded_outcome(&change).await? {
@@ -164,7 +168,7 @@ impl Control {
         }
     }
 
-    async fn save_ended(&self, change: &Change) {
+    pub(crate) async fn save_ended(&self, change: &Change) {
         if let Err(error) = self.inner.store.change_update(change).await {
             tracing::error!(%error, change = %change.id, "a change could not be saved");
         }

@@ -1,6 +1,9 @@
 //! Rows of changes, the cluster's one place for them, and Idempotency-Keys.
 
-use quorate_domain::job::{Change, ChangeId};
+use quorate_domain::{
+    job::{Change, ChangeId, ChangeState},
+    moment::Timestamp,
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -40,6 +43,17 @@ fn slot(change: &Change) -> i64 {
     (high << 1) | place
 }
 
+/// Where a change stands apart that waits for approval: in no place of its cluster, and never in
+/// another one's way.
+fn apart(id: &ChangeId) -> i64 {
+    let digest = Sha256::digest(id.0.as_bytes());
+    let high = digest
+        .iter()
+        .take(7)
+        .fold(1_i64, |sum, byte| (sum << 8) | i64::from(*byte));
+    -high
+}
+
 impl Store {
     /// The change's row and its key, together or not at all.
     pub(crate) async fn change_insert(
@@ -74,7 +88,10 @@ impl Store {
         )
         .bind(&change.id.0)
         .bind(change.cluster.as_str())
-        .bind(slot(change))
+        .bind(match change.state {
+            ChangeState::WaitingApproval => apart(&change.id),
+            _ => slot(change),
+        })
         .bind(to_json(change)?)
         .execute(&mut *transaction)
         .await?;
@@ -91,6 +108,34 @@ impl Store {
         Ok(Placed::Done)
     }
 
+    /// A change that stood apart takes its place, if that is free.
+    pub(crate) async fn change_take_place(&self, change: &Change) -> Result<Placed, ControlError> {
+        let taken = sqlx::query("UPDATE changes SET slot = ? WHERE id = ? AND final = 0")
+            .bind(slot(change))
+            .bind(&change.id.0)
+            .execute(&self.write)
+            .await;
+        match taken {
+            Ok(taken) if taken.rows_affected() == 1 => Ok(Placed::Done),
+            Ok(_) => Err(ControlError::Internal {
+                doing: "placing a change that is not open",
+            }),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(Placed::Busy),
+            Err(source) => Err(ControlError::AuditUnavailable { source }),
+        }
+    }
+
+    /// It stands apart again: it was not begun.
+    pub(crate) async fn change_leave_place(&self, change: &Change) -> Result<(), ControlError> {
+        sqlx::query("UPDATE changes SET slot = ? WHERE id = ? AND final = 0")
+            .bind(apart(&change.id))
+            .bind(&change.id.0)
+            .execute(&self.write)
+            .await
+            .map(|_| ())
+            .map_err(ControlError::store("taking a change out of its place"))
+    }
+
     /// Whether this key was used before.
     pub(crate) async fn change_by_key(&self, key: &Key) -> Result<Option<Placed>, ControlError> {
         let known: Option<(String, String)> =
@@ -101,6 +146,22 @@ impl Store {
                 .await
                 .map_err(ControlError::store("reading an Idempotency-Key"))?;
         Ok(known.map(|(digest, id)| placed_before(key, &digest, id)))
+    }
+
+    /// Forgets the keys of changes that ended and were asked for before `moment`: a repeat of such a
+    /// request would be a new one. The time stands at the beginning of a change's id.
+    pub(crate) async fn keys_forget(&self, moment: Timestamp) -> Result<(), ControlError> {
+        let hex = format!("{:012x}", moment.unix_ms().max(0));
+        let (high, low) = hex.split_at(8);
+        sqlx::query(
+            "DELETE FROM idempotency WHERE change < ?
+             AND change IN (SELECT id FROM changes WHERE final = 1)",
+        )
+        .bind(format!("{high}-{low}"))
+        .execute(&self.write)
+        .await
+        .map(|_| ())
+        .map_err(ControlError::store("forgetting keys of old requests"))
     }
 
     /// Takes back a change whose intent could not be recorded: it never was.
@@ -226,5 +287,49 @@ fn placed_before(key: &Key, digest: &str, id: String) -> Placed {
         Placed::Repeat(ChangeId(id))
     } else {
         Placed::KeyReused
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use quorate_domain::moment::Timestamp;
+    use uuid::{NoContext, Uuid};
+
+    use super::Store;
+
+    #[tokio::test]
+    async fn only_keys_of_old_changes_that_ended_are_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).await.unwrap();
+        let moment = 1_800_000_000_u64;
+        for (key, seconds, ended) in [
+            ("old and ended", moment - 60, true),
+            ("old and open", moment - 60, false),
+            ("newer", moment + 1, true),
+        ] {
+            let at = uuid::Timestamp::from_unix(NoContext, seconds, 0);
+            let id = Uuid::new_v7(at).to_string();
+            sqlx::query("INSERT INTO changes (id, cluster, final, slot, document) VALUES (?, 'blue', ?, 1, '{}')")
+                .bind(&id)
+                .bind(ended)
+                .execute(&store.write)
+                .await
+                .unwrap();
+            sqlx::query("INSERT INTO idempotency (actor, key, digest, change) VALUES ('ada', ?, 'd', ?)")
+                .bind(key)
+                .bind(&id)
+                .execute(&store.write)
+                .await
+                .unwrap();
+        }
+        let moment = Timestamp::from_unix_ms(i64::try_from(moment * 1_000).unwrap());
+        store.keys_forget(moment).await.unwrap();
+        let left: Vec<(String,)> = sqlx::query_as("SELECT key FROM idempotency ORDER BY key")
+            .fetch_all(&store.read)
+            .await
+            .unwrap();
+        let left: Vec<_> = left.iter().map(|(key,)| key.as_str()).collect();
+        assert_eq!(left, ["newer", "old and open"]);
     }
 }

@@ -612,6 +612,7 @@ async fn console(data_dir: PathBuf, idle_ms: u64, absolute_ms: u64) -> Control {
         version: "0.0.0-test".to_owned(),
         session_idle: Duration::from_millis(idle_ms),
         session_absolute: Duration::from_millis(absolute_ms),
+        approvals: quorate_control::ApprovalPolicy::default(),
     })
     .await
     .unwrap()

@@ -157,6 +157,7 @@ pub fn settings_with(directory: &std::path::Path, driver: Arc<dyn Driver>) -> Se
         version: "0.0.0-test".to_owned(),
         session_idle: Duration::from_secs(30 * 60),
         session_absolute: Duration::from_secs(8 * 60 * 60),
+        approvals: quorate_control::ApprovalPolicy::default(),
     }
 }
 
