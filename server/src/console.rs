@@ -1,23 +1,14 @@
 //! The running console: built from its settings, bound to its port, run until it is told to stop.
 //! `serve`, `demo` and the tests start it the same way.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{
-    ServiceExt as _,
-    extract::{Request, connect_info::Connected},
-    response::Response,
-    serve::{IncomingStream, Listener},
+use axum::{extract::Request, response::Response};
+use quorate_control::{
+    ApprovalPolicy, ClusterSetup, Control, Outside, Recipient, Retention, SnapshotsKept,
+    step_up::{Rules, Site},
 };
-use quorate_control::{ClusterSetup, Control, Outside};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 use tower::{Layer as _, Service, util::MapRequestLayer};
 use url::Url;
@@ -26,28 +17,37 @@ use crate::{
     assets,
     configuration::{Listen, Reports},
     events,
-    guards::peer::{Peer, Prompt},
     health,
     identity::{Identity, Peers},
+    listening::{
+        Socket,
+        emergency::{Bound, Door},
+        tls::TlsFiles,
+    },
     router, sessions,
     state::{Console, Front},
 };
 
 /// In the data directory: the address people open, for commands beside the console.
 pub const ADDRESS_FILE: &str = "address";
-/// Answers under way may take this long to end once the console stops.
-const DRAIN: Duration = Duration::from_secs(2);
-/// And the records of running changes this long: together less than people wait before they kill.
+/// The records of running changes may take this long once the console stops; with the answers under
+/// way it is less than people wait before they kill.
 const RECORD: Duration = Duration::from_secs(7);
 
 /// What a console starts from.
 pub struct Settings {
     pub listen: Listen,
+    /// TLS of the console's own.
+    pub certificates: Option<TlsFiles>,
+    /// The socket for emergencies.
+    pub break_glass: Option<Door>,
     /// As browsers see it. `None`: the address listened on.
     pub external_url: Option<Url>,
     pub data_dir: PathBuf,
     pub read_only: bool,
     pub identity: Identity,
+    /// Before what people prove that it is them.
+    pub step_up: Rules,
     /// Proxies whose word on where a request began is believed.
     pub trusted_proxies: Option<Peers>,
     /// How long a page stays live on one word of a sign-on proxy.
@@ -57,8 +57,16 @@ pub struct Settings {
     pub copies: Vec<Arc<dyn Outside>>,
     /// Reports of the audit log that are made by a schedule.
     pub reports: Reports,
+    /// How long the audit log is kept; `None`: for ever.
+    pub retention: Option<Retention>,
+    /// Places that reports are delivered to.
+    pub recipients: Vec<Arc<dyn Recipient>>,
+    /// How many snapshots stay on this machine.
+    pub snapshots: SnapshotsKept,
     pub session_idle: Duration,
     pub session_absolute: Duration,
+    /// Which changes other people have to approve.
+    pub approvals: ApprovalPolicy,
 }
 
 impl Settings {
@@ -67,17 +75,24 @@ impl Settings {
     pub fn new(data_dir: PathBuf, listen: Listen) -> Self {
         Self {
             listen,
+            certificates: None,
+            break_glass: None,
             external_url: None,
             data_dir,
             read_only: false,
             identity: Identity::Local,
+            step_up: Rules::default(),
             trusted_proxies: None,
             streams_renewed: events::RENEWED_EVERY,
             clusters: Vec::new(),
             copies: Vec::new(),
             reports: Reports::default(),
+            retention: None,
+            recipients: Vec::new(),
+            snapshots: SnapshotsKept::default(),
             session_idle: sessions::IDLE,
             session_absolute: sessions::ABSOLUTE,
+            approvals: ApprovalPolicy::default(),
         }
     }
 }
@@ -86,13 +101,9 @@ impl Settings {
 pub struct Application {
     console: Console,
     socket: Socket,
+    emergency: Option<Bound>,
     external: Url,
     session_absolute: Duration,
-}
-
-enum Socket {
-    Tcp(TcpListener, SocketAddr),
-    Unix(UnixListener, PathBuf),
 }
 
 impl Application {
@@ -101,10 +112,18 @@ impl Application {
     /// # Errors
     /// If the address is taken or the data directory cannot be used.
     pub async fn build(settings: Settings) -> anyhow::Result<Self> {
-        let socket = bind(&settings.listen).await?;
+        let socket = Socket::bind(&settings.listen, settings.certificates.as_ref()).await?;
+        let emergency = match &settings.break_glass {
+            Some(door) => Some(
+                door.bind()
+                    .await
+                    .context("identity.break_glass: the socket cannot be used")?,
+            ),
+            None => None,
+        };
         let external = match settings.external_url {
             Some(url) => url,
-            None => own_url(&socket)?,
+            None => socket.own_url()?,
         };
         let metrics = health::recorder();
         let data_dir = settings.data_dir.clone();
@@ -115,12 +134,24 @@ impl Application {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             session_idle: settings.session_idle,
             session_absolute: settings.session_absolute,
+            approvals: settings.approvals,
         })
         .await
         .context("cannot open the console's data directory")?;
+        control.step_up_rules(Rules {
+            site: Site::of(&external),
+            ..settings.step_up
+        });
         control.audit_copies(settings.copies).await?;
         let reports = settings.reports;
-        control.audit_reports(reports.plans, reports.keeping);
+        control.audit_reports(reports.plans, reports.keeping, settings.recipients);
+        if let Some(version) = settings.identity.mapping_version() {
+            control.audit_maps_by(version);
+        }
+        if let Some(retention) = settings.retention {
+            control.audit_retention(retention);
+        }
+        control.keep_snapshots(settings.snapshots);
         let identity = settings.identity;
         let front = Front {
             proxies: settings.trusted_proxies,
@@ -141,6 +172,7 @@ impl Application {
         Ok(Self {
             console,
             socket,
+            emergency,
             external,
             session_absolute: settings.session_absolute,
         })
@@ -160,10 +192,7 @@ impl Application {
     /// 0 on a Unix socket.
     #[must_use]
     pub fn port(&self) -> u16 {
-        match &self.socket {
-            Socket::Tcp(_, address) => address.port(),
-            Socket::Unix(..) => 0,
-        }
+        self.socket.port()
     }
 
     #[must_use]
@@ -182,19 +211,22 @@ impl Application {
             stop.cancelled_owned().await;
             closing.cancel();
         });
-        let router = router::build(&self.console, self.session_absolute);
-        let below = MapRequestLayer::new(router::below(&self.console.base.0));
-        let service = below.layer(router);
-        let served = match self.socket {
-            Socket::Tcp(listener, _) => {
-                serve(Prompt(listener), service, &self.console.closing).await
-            }
-            Socket::Unix(listener, path) => {
-                let served = serve(listener, service, &self.console.closing).await;
-                let _ = std::fs::remove_file(path);
-                served
-            }
+        let (control, closing) = (&self.console.control, &self.console.closing);
+        let served = async {
+            let service = service(&self.console, self.session_absolute);
+            let served = self.socket.serve(service, control, closing).await;
+            // Nobody is let in by the socket for emergencies of a console that has ended.
+            closing.cancel();
+            served
         };
+        let emergency = async {
+            let Some(bound) = self.emergency else {
+                return Ok(());
+            };
+            let service = service(&self.console.in_emergencies(), self.session_absolute);
+            bound.serve(service, control, closing).await
+        };
+        let (served, emergency) = tokio::join!(served, emergency);
         stopping.abort();
         if tokio::time::timeout(RECORD, self.console.control.stop())
             .await
@@ -204,68 +236,19 @@ impl Application {
                 "running changes are left open; they are looked at after the next start"
             );
         }
-        served
+        served.and(emergency)
     }
 }
 
-async fn bind(listen: &Listen) -> anyhow::Result<Socket> {
-    match listen {
-        Listen::Tcp(address) => {
-            let listener = TcpListener::bind(address)
-                .await
-                .with_context(|| format!("cannot listen on {address}"))?;
-            let address = listener.local_addr()?;
-            Ok(Socket::Tcp(listener, address))
-        }
-        Listen::Unix(path) => {
-            remove_dead(path).await?;
-            let listener = UnixListener::bind(path)
-                .with_context(|| format!("cannot listen on {}", path.display()))?;
-            Ok(Socket::Unix(listener, path.clone()))
-        }
-    }
-}
-
-/// A socket that a killed console left behind; one that answers stays.
-async fn remove_dead(path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::FileTypeExt as _;
-
-    let is_socket = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).await.is_err() {
-        std::fs::remove_file(path)
-            .with_context(|| format!("cannot remove the dead socket {}", path.display()))?;
-    }
-    Ok(())
-}
-
-fn own_url(socket: &Socket) -> anyhow::Result<Url> {
-    let text = match socket {
-        Socket::Tcp(_, address) if address.ip().is_unspecified() => {
-            format!("http://127.0.0.1:{}/", address.port())
-        }
-        Socket::Tcp(_, address) => format!("http://{address}/"),
-        Socket::Unix(..) => "http://localhost/".to_owned(),
-    };
-    Url::parse(&text).context("the listener's address")
-}
-
-async fn serve<L, S>(listener: L, service: S, closing: &CancellationToken) -> anyhow::Result<()>
-where
-    L: Listener,
-    L::Addr: std::fmt::Debug,
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-    Peer: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    let make = service.into_make_service_with_connect_info::<Peer>();
-    let server =
-        axum::serve(listener, make).with_graceful_shutdown(closing.clone().cancelled_owned());
-    let drained = async {
-        closing.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = server => served.context("the listener failed"),
-        () = drained => Ok(()),
-    }
+/// What answers requests.
+fn service(
+    console: &Console,
+    life: Duration,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ Send
++ Sync
++ use<> {
+    let router = router::build(console, life);
+    MapRequestLayer::new(router::below(&console.base.0)).layer(router)
 }

@@ -17,6 +17,8 @@ pub enum Exit {
     OutcomeUnknown,
     NobodyAnswered,
     NotAllowed,
+    /// Other people have to approve it first.
+    WaitsForApproval,
 }
 
 impl Exit {
@@ -31,6 +33,7 @@ impl Exit {
             Self::OutcomeUnknown => 5,
             Self::NobodyAnswered => 6,
             Self::NotAllowed => 7,
+            Self::WaitsForApproval => 8,
         }
     }
 }

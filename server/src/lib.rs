@@ -3,10 +3,12 @@
 
 pub mod assets;
 mod audit_files;
+mod break_glass;
 pub mod cli;
 pub mod configuration;
 pub mod console;
 mod copies;
+mod deciding;
 mod downloads;
 mod events;
 pub mod exit;
@@ -15,6 +17,7 @@ pub mod fuzzed;
 pub mod guards;
 mod health;
 pub mod identity;
+pub mod listening;
 mod logs;
 mod merge;
 mod overriding;
@@ -26,6 +29,7 @@ mod server_functions;
 pub mod sessions;
 mod sign_in;
 mod sign_on;
+mod step_up;
 pub mod state;
 mod stream;
 mod visitor;

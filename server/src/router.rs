@@ -11,11 +11,11 @@ use leptos_axum::{AxumRouteListing, generate_route_list};
 use tower_http::{compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
-    assets, audit_files, downloads, events,
+    assets, audit_files, break_glass, deciding, downloads, events,
     guards::{cross_site, headers, oversize, problems, request},
     health, overriding, pages, rest, server_functions, sessions, sign_in, sign_on,
     state::Console,
-    visitor,
+    step_up, visitor,
 };
 
 /// No body this console takes is longer.
@@ -76,13 +76,26 @@ fn carried() -> Vec<Route> {
         Route::post("/audit/exports", post(audit_files::export_by_form)),
         Route::get("/audit/{seq}/proof", get(audit_files::proof_by_session)),
         Route::get("/sign-in/link/{secret}", get(sign_in::by_link)),
+        Route::get(
+            "/sign-in/break-glass/{secret}",
+            get(break_glass::enter),
+        ),
         Route::get("/sign-in/oidc", get(sign_on::begin)),
         Route::get("/sign-in/callback", get(sign_on::callback)),
         Route::get("/sign-in", get(pages::page)),
         Route::post("/sign-in", post(sign_in::by_password)),
+        Route::get("/step-up/{id}", get(step_up::page)),
+        Route::post("/step-up/{id}", post(step_up::answer)),
+        Route::get("/step-up/{id}/sign-in", get(step_up::sign_in)),
+        Route::get("/access/passkeys", get(step_up::passkeys::list)),
+        Route::post("/access/passkeys", post(step_up::passkeys::begin)),
+        Route::get("/access/passkeys/new/{id}", get(step_up::passkeys::making)),
+        Route::post("/access/passkeys/new/{id}", post(step_up::passkeys::made)),
+        Route::post("/access/passkeys/remove", post(step_up::passkeys::remove)),
         Route::post("/sign-out", post(sign_in::out)),
         Route::post("/password", post(sign_in::password)),
         Route::post("/clusters/{name}/override", post(overriding::by_form)),
+        Route::post("/changes/{id}/word", post(deciding::by_form)),
     ]
 }
 
@@ -133,7 +146,12 @@ fn with_session(console: &Console, life: std::time::Duration) -> Router<Console>
         .fallback(pages::not_found)
         .layer(from_fn_with_state(console.clone(), cross_site::refuse))
         .layer(from_fn_with_state(console.clone(), visitor::identify))
-        .layer(sessions::layer(&console.control, console.secure, life))
+        .layer(sessions::layer(
+            &console.control,
+            console.cookie_name(),
+            console.secure,
+            life,
+        ))
 }
 
 /// The app's pages, as routes of axum.
@@ -150,7 +168,9 @@ pub fn page_paths() -> Vec<String> {
 }
 
 /// `/quorate/audit` and `/audit` are the same: a proxy may take the base path off or leave it.
-pub fn below(base: &str) -> impl Fn(Request) -> Request + Clone + Send + Sync + 'static {
+pub fn below(
+    base: &str,
+) -> impl Fn(Request) -> Request + Clone + Send + Sync + 'static + use<> {
     let base = quorate_app::base::BasePath(base.to_owned());
     move |mut request: Request| {
         let inside = base.strip(request.uri().path());

@@ -1,5 +1,6 @@
 //! `quorate ctl`: the remote client. It knows the REST API and nothing else of the console.
 
+mod approval;
 mod change;
 mod client;
 mod follow;
@@ -131,10 +132,12 @@ enum What {
     },
     #[command(hide = true)]
     Plan(later::Anything),
-    #[command(hide = true)]
-    Approve(later::Anything),
-    #[command(hide = true)]
-    Deny(later::Anything),
+    /// Approve a change that somebody else asked for
+    Approve(approval::Word),
+    /// Deny one, for good
+    Deny(approval::Word),
+    /// Take back a change that waits for approval
+    Cancel(approval::Word),
 }
 
 /// What every read takes.
@@ -164,7 +167,7 @@ impl What {
     /// Commands and options of later versions.
     fn is_later(&self) -> bool {
         match self {
-            Self::Plan(_) | Self::Approve(_) | Self::Deny(_) => true,
+            Self::Plan(_) => true,
             Self::Clusters(read)
             | Self::Groups { read, .. }
             | Self::Watch { read, .. }
@@ -249,7 +252,10 @@ async fn answer(client: &Client, what: What) -> Exit {
         What::Snapshot { cluster, how } => {
             change::ask(client, &cluster, "snapshot", Vec::new(), &how).await
         }
-        What::Plan(_) | What::Approve(_) | What::Deny(_) => return later::answer(),
+        What::Approve(word) => approval::say(client, "approve", &word).await,
+        What::Deny(word) => approval::say(client, "deny", &word).await,
+        What::Cancel(word) => approval::say(client, "cancel", &word).await,
+        What::Plan(_) => return later::answer(),
     };
     done.unwrap_or_else(|failure| failure.tell())
 }

@@ -1,12 +1,15 @@
 //! Every key of the configuration: its type, its default, what it is for. The one table from
 //! which files are checked and `--print-config` is written; here its root, beside it a file a section.
 
+mod approvals;
 mod audit;
 mod clusters;
 mod identity;
 mod server;
+mod snapshots;
 
-pub use clusters::CLUSTER;
+pub use approvals::{EXECUTE_WITHIN_MS, EXPIRES_AFTER_MS};
+use clusters::CLUSTER;
 pub use identity::GROUPS_SEPARATOR;
 pub use server::{DATA_DIR, LISTEN};
 
@@ -104,15 +107,27 @@ pub const ROOT: &[Key] = &[
         "Where signed checkpoints of the audit log are copied to, and reports by schedule.",
     ),
     key(
+        "snapshots",
+        Holds::Table(snapshots::SNAPSHOTS),
+        None,
+        "",
+        "How many snapshots stay in the data directory.",
+    ),
+    key(
         "clusters",
         Holds::Tables(CLUSTER),
         None,
         "",
         "A cluster to watch; one block each.",
     ),
+    key(
+        "approvals",
+        Holds::Tables(approvals::APPROVAL),
+        None,
+        "",
+        "Changes that other people have to approve; of several blocks the strictest part of each.",
+    ),
     later("database"),
     later("notify"),
-    later("snapshots"),
-    later("approvals"),
     later("tls"),
 ];

@@ -1,6 +1,7 @@
 //! The one annotated TOML file and the environment that overrides it: read, checked against the
 //! table of known keys, and turned into what the console starts from. Reaches nothing.
 
+mod approvals;
 mod audit;
 mod clusters;
 mod environment;
@@ -8,6 +9,7 @@ mod identity;
 mod keys;
 mod print;
 mod schema;
+mod snapshots;
 
 use std::{
     net::SocketAddr,
@@ -15,12 +17,17 @@ use std::{
     time::Duration,
 };
 
+use quorate_control::{ApprovalPolicy, Retention, SnapshotsKept, step_up::Rules};
 use quorate_drivers::Connection;
 use toml::{Table, Value};
 use url::Url;
 
-use crate::{events::RENEWED_EVERY, identity::Peers};
-pub use audit::{Copies, Reports};
+use crate::{
+    events::RENEWED_EVERY,
+    identity::Peers,
+    listening::{emergency::Door, tls::TlsFiles},
+};
+pub use audit::{Certificates, Copies, Place, Reports, To, Wanted};
 pub use clusters::Cluster;
 pub use identity::{By, Client, Mode};
 pub use print::printed;
@@ -60,6 +67,10 @@ pub enum Listen {
 pub struct Configuration {
     pub read_only: bool,
     pub listen: Listen,
+    /// TLS of the console's own.
+    pub certificates: Option<TlsFiles>,
+    /// The socket for emergencies.
+    pub break_glass: Option<Door>,
     /// Scheme, host, port and base path as browsers see them. `None`: from the listener.
     pub external_url: Option<Url>,
     pub data_dir: PathBuf,
@@ -68,9 +79,16 @@ pub struct Configuration {
     /// How long a page stays live on one word of a sign-on proxy.
     pub streams_renewed: Duration,
     pub identity: Mode,
+    /// What people prove to be there for; the address passkeys hold for is not known yet.
+    pub step_up: Rules,
     pub copies: Copies,
     pub reports: Reports,
+    /// How long the audit log is kept; `None`: for ever.
+    pub retention: Option<Retention>,
+    pub snapshots: SnapshotsKept,
     pub clusters: Vec<Cluster>,
+    /// Which changes other people have to approve.
+    pub approvals: ApprovalPolicy,
 }
 
 impl Configuration {
@@ -118,12 +136,23 @@ impl Configuration {
         let trusted_proxies = proxies(server, &mut problems);
         let streams_renewed = streams_renewed(server, &mut problems);
         let identity = identity::read(table, &mut problems);
+        let break_glass = identity::break_glass(table, &mut problems);
+        let certificates = certificates(server, &mut problems);
+        if let Some(listen) = &listen {
+            doors(&identity, listen, certificates.as_ref(), &mut problems);
+        }
         if matches!(identity, Mode::Oidc { .. }) {
             identity::check_address(external_url.as_ref(), listen.as_ref(), &mut problems);
         }
+        let step_up = identity::step_up(table, &mut problems);
         let copies = audit::read(table, &mut problems);
-        let reports = audit::reports(table, &mut problems);
+        let (outside, own) = (external_url.as_ref(), listen.as_ref());
+        audit::check_targets(&copies, outside, own, &mut problems);
+        let reports = audit::reports(table, &copies, &mut problems);
+        let retention = audit::retention::read(table, &mut problems);
+        let snapshots = snapshots::read(table, &mut problems);
         let clusters = clusters::read(table, &mut problems);
+        let approvals = approvals::read(table, &clusters, &identity, &mut problems);
         match listen {
             Some(listen) if problems.is_empty() => Ok(Self {
                 read_only: table
@@ -131,14 +160,20 @@ impl Configuration {
                     .and_then(Value::as_bool)
                     .unwrap_or(false),
                 listen,
+                certificates,
+                break_glass,
                 external_url,
                 data_dir,
                 trusted_proxies,
                 streams_renewed,
                 identity,
+                step_up,
                 copies,
                 reports,
+                retention,
+                snapshots,
                 clusters,
+                approvals,
             }),
             _ => Err(ConfigurationError { problems }),
         }
@@ -201,6 +236,59 @@ fn listen(text: &str, problems: &mut Vec<String>) -> Option<Listen> {
          \"unix:/run/quorate.sock\"; found \"{text}\""
     ));
     None
+}
+
+fn certificates(server: Section<'_>, problems: &mut Vec<String>) -> Option<TlsFiles> {
+    let tls = Section(Some(server.0?.get("tls")?.as_table()?));
+    let mut needed = |key: &str| {
+        let file = tls.text(key).filter(|text| !text.trim().is_empty());
+        if file.is_none() {
+            problems.push(format!("server.tls.{key}: missing"));
+        }
+        file.map(PathBuf::from)
+    };
+    let (cert_file, key_file) = (needed("cert_file"), needed("key_file"));
+    Some(TlsFiles {
+        cert_file: cert_file?,
+        key_file: key_file?,
+        client_ca_file: tls.text("client_ca_file").map(PathBuf::from),
+    })
+}
+
+/// What the listener must bring for what the identity rests on.
+fn doors(
+    identity: &Mode,
+    listen: &Listen,
+    certificates: Option<&TlsFiles>,
+    problems: &mut Vec<String>,
+) {
+    let by_socket = matches!(listen, Listen::Unix(_));
+    if by_socket && certificates.is_some() {
+        problems.push("server.tls: a Unix socket has none; leave it out".to_owned());
+    }
+    let Mode::Proxied { by, .. } = identity else {
+        return;
+    };
+    let By::Headers {
+        certificate_names,
+        users,
+        ..
+    } = &**by
+    else {
+        return;
+    };
+    let asked_for = certificates.is_some_and(|tls| tls.client_ca_file.is_some());
+    if !certificate_names.is_empty() && !asked_for {
+        problems.push(
+            "identity.proxy_certificate_names: needs server.tls with client_ca_file".to_owned(),
+        );
+    }
+    if !users.is_empty() && !by_socket {
+        problems.push(
+            "identity.proxy_users: needs server.listen = \"unix:…\"; elsewhere nobody's user is known"
+                .to_owned(),
+        );
+    }
 }
 
 /// Nobody where the list is empty.

@@ -1,6 +1,6 @@
 //! `--print-config`: every key with its default and what it is for, as a file that can be used.
 
-use super::keys::{CLUSTER, Holds, Key, ROOT};
+use super::keys::{Holds, Key, ROOT};
 
 /// The whole annotated configuration.
 #[must_use]
@@ -20,7 +20,8 @@ pub fn printed() -> String {
     for key in tables {
         match key.holds {
             Holds::Table(keys) => table(&mut out, key, keys),
-            _ => clusters(&mut out, key),
+            Holds::Tables(keys) => clusters(&mut out, key, keys),
+            _ => {}
         }
     }
     out
@@ -36,8 +37,22 @@ fn table(out: &mut String, key: &Key, keys: &[Key]) {
     for key in keys.iter().filter(|key| key.holds != Holds::Later) {
         match key.holds {
             Holds::Tables(inner) => blocks(out, name, key, inner),
+            Holds::Table(_) => {}
             _ => line(out, key, ""),
         }
+    }
+    for key in keys {
+        if let Holds::Table(keys) = key.holds {
+            inner(out, name, key, keys);
+        }
+    }
+}
+
+/// A table inside a table, behind `#`: it is not there by default.
+fn inner(out: &mut String, table: &str, key: &Key, keys: &[Key]) {
+    out.push_str(&format!("\n# {}\n#[{table}.{}]\n", key.about, key.name));
+    for key in keys {
+        line(out, key, "#");
     }
 }
 
@@ -49,10 +64,11 @@ fn blocks(out: &mut String, table: &str, key: &Key, keys: &[Key]) {
     }
 }
 
-/// No cluster is watched by default, so the whole block stands behind `#`.
-fn clusters(out: &mut String, key: &Key) {
+/// No cluster is watched and nothing has to be approved by default, so the whole block stands
+/// behind `#`.
+fn clusters(out: &mut String, key: &Key, keys: &[Key]) {
     out.push_str(&format!("\n# {}\n#[[{}]]\n", key.about, key.name));
-    let (tables, plain): (Vec<_>, Vec<_>) = CLUSTER
+    let (tables, plain): (Vec<_>, Vec<_>) = keys
         .iter()
         .filter(|key| key.holds != Holds::Later)
         .partition(|key| is_table(key));

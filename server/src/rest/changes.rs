@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use quorate_control::{Operator, Request as Wish};
+use quorate_control::{Decision, Operator, Request as Wish};
 use quorate_domain::{
     action::{Action, Verb},
     cluster::MemberId,
@@ -208,4 +208,47 @@ pub async fn list(
             .changes(&who, cluster, after, asked.limit()?)
             .await?,
     ))
+}
+
+/// Approves a change of somebody else's.
+pub async fn approve(
+    State(console): State<Console>,
+    Extension(who): Extension<Operator>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<Change>, Fault> {
+    let decision = decision(request).await?;
+    Ok(Json(console.control.approve(&who, &id, &decision).await?))
+}
+
+/// Denies one, for good.
+pub async fn deny(
+    State(console): State<Console>,
+    Extension(who): Extension<Operator>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<Change>, Fault> {
+    let decision = decision(request).await?;
+    Ok(Json(console.control.deny(&who, &id, &decision).await?))
+}
+
+/// Takes back one that waits.
+pub async fn cancel(
+    State(console): State<Console>,
+    Extension(who): Extension<Operator>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<Change>, Fault> {
+    let decision = decision(request).await?;
+    Ok(Json(console.control.cancel(&who, &id, &decision).await?))
+}
+
+async fn decision(request: Request) -> Result<Decision, Fault> {
+    let mut fields = Fields::of(request).await?;
+    let decision = Decision {
+        reason: fields.text("reason")?.unwrap_or_default(),
+        digest: fields.text("digest")?,
+    };
+    fields.end(&["reason", "digest"])?;
+    Ok(decision)
 }

@@ -4,14 +4,11 @@ use axum::routing::{get, post};
 
 use crate::{guards::problems::Fault, router::Route};
 
-pub fn routes() -> [Route; 6] {
+pub fn routes() -> [Route; 3] {
     [
         Route::get("/clusters/{name}/history", get(answer)),
-        Route::post("/changes/{id}/approve", post(answer)),
-        Route::post("/changes/{id}/deny", post(answer)),
         Route::post("/changes/{id}/pause", post(answer)),
         Route::post("/changes/{id}/resume", post(answer)),
-        Route::post("/changes/{id}/cancel", post(answer)),
     ]
 }
 

@@ -116,6 +116,13 @@ pub async fn of(
         ("POST", "/clusters/{name}/override") => {
             return form(path, "member=n2&hours=1&reason=an+example");
         }
+        ("POST", "/step-up/{id}") => return form(path, "method=password&password=x"),
+        ("POST", "/access/passkeys") => return form(path, "name=laptop"),
+        ("POST", "/access/passkeys/new/{id}") => {
+            return form(path, "client_data=x&authenticator_data=x");
+        }
+        ("POST", "/access/passkeys/remove") => return form(path, "id=none"),
+        ("POST", "/changes/{id}/word") => return form(path, "word=approve&digest=ab"),
         ("POST", "/audit/exports") => return form(path, "format=csv&range=week"),
         ("POST", route) if route.starts_with("/api/v1/") => Some(json!({})),
         ("POST", "/api/ui/preview") => Some(json!({ "cluster": CLUSTER, "action": promote })),

@@ -74,7 +74,7 @@ async fn every_error_is_a_problem_with_code_hint_and_request_id() {
         (call("GET", "/api/v1/changes/nothing"), 404, "not-found"),
         (call("GET", "/api/v1/clusters/sim/groups"), 404, "not-found"),
         (
-            call("POST", "/api/v1/changes/x/approve"),
+            call("POST", "/api/v1/changes/x/pause"),
             404,
             "not-in-this-version",
         ),

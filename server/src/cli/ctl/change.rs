@@ -16,6 +16,8 @@ use super::{
 };
 use crate::{cli::output, exit::Exit};
 
+/// The state of a change that other people have to approve.
+const WAITING: &str = "waiting_approval";
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// What every change takes.
@@ -102,21 +104,30 @@ async fn submit(client: &Client, cluster: &str, body: &Value, how: &How) -> Resu
         } else {
             output::say(format!("change {id}: {}", show::text(&accepted, "/state")));
         }
-        return Ok(Exit::Done);
+        return Ok(match show::text(&accepted, "/state").as_str() {
+            WAITING => Exit::WaitsForApproval,
+            _ => Exit::Done,
+        });
     }
-    let change = until_final(client, &id, how.json).await?;
-    if how.json {
+    followed(client, &id, how.json).await
+}
+
+/// Follows a change to where it stands still, and says how that is.
+pub(super) async fn followed(client: &Client, id: &str, json: bool) -> Result<Exit, Failure> {
+    let change = until_still(client, id, json).await?;
+    if json {
         output::json(&change);
     }
     Ok(match show::text(&change, "/state").as_str() {
         "succeeded" => Exit::Done,
         "unknown" => Exit::OutcomeUnknown,
+        WAITING => Exit::WaitsForApproval,
         _ => Exit::Failed,
     })
 }
 
-/// Follows a change to its end, one line whenever it moves.
-async fn until_final(client: &Client, id: &str, quiet: bool) -> Result<Value, Failure> {
+/// Follows a change to its end, or to where others have to approve it; one line whenever it moves.
+async fn until_still(client: &Client, id: &str, quiet: bool) -> Result<Value, Failure> {
     let mut shown = String::new();
     loop {
         let change = client
@@ -142,7 +153,7 @@ async fn until_final(client: &Client, id: &str, quiet: bool) -> Result<Value, Fa
         }
         if matches!(
             state.as_str(),
-            "succeeded" | "failed" | "unknown" | "cancelled"
+            "succeeded" | "failed" | "unknown" | "cancelled" | "denied" | "expired" | WAITING
         ) {
             return Ok(change);
         }

@@ -3,23 +3,29 @@
 
 mod grants;
 mod oidc;
+mod step_up;
 
 use std::path::PathBuf;
 
 use axum::http::HeaderName;
+use quorate_domain::permission::Grant;
 use quorate_drivers::Secret;
 use toml::{Table, Value};
 use url::Url;
 
 use super::Section;
-use crate::identity::{
-    Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rules, Source,
-    TrustedHeaders, Word, protected,
+use crate::{
+    identity::{
+        Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rule, Rules,
+        Source, TrustedHeaders, Word, numbers, own, protected,
+    },
+    listening::emergency::Door,
 };
 
 pub use oidc::{Client, check_address};
+pub use step_up::read as step_up;
 
-const HEADER_KEYS: [&str; 8] = [
+const HEADER_KEYS: [&str; 10] = [
     "user_header",
     "name_header",
     "email_header",
@@ -28,6 +34,8 @@ const HEADER_KEYS: [&str; 8] = [
     "trusted_proxies",
     "proxy_secret_header",
     "proxy_secret_file",
+    "proxy_certificate_names",
+    "proxy_users",
 ];
 const JWT_KEYS: [&str; 9] = [
     "preset",
@@ -64,7 +72,10 @@ pub enum Mode {
 pub enum By {
     Headers {
         names: Names,
-        peers: Peers,
+        /// `None`: any address, where a certificate is demanded.
+        peers: Option<Peers>,
+        certificate_names: Vec<String>,
+        users: Vec<String>,
         secret: Option<(String, PathBuf)>,
     },
     Assertion {
@@ -94,6 +105,23 @@ impl Mode {
         }
     }
 
+    /// Whom roles are given by groups and subjects, in words.
+    #[must_use]
+    pub fn granted(&self) -> Vec<(String, Grant)> {
+        let rules = match self {
+            Self::Local => return Vec::new(),
+            Self::Proxied { rules, .. } | Self::Oidc { rules, .. } => rules,
+        };
+        let whom = |rule: &Rule| match rule {
+            Rule::Group(group) => format!("the group {group}"),
+            Rule::User(subject) => subject.clone(),
+        };
+        let given = rules.given.iter();
+        given
+            .map(|(rule, grant)| (whom(rule), grant.clone()))
+            .collect()
+    }
+
     #[must_use]
     pub const fn is_local(&self) -> bool {
         matches!(self, Self::Local)
@@ -106,10 +134,18 @@ impl By {
             Self::Headers {
                 names,
                 peers,
+                certificate_names,
+                users,
                 secret,
             } => Ok(Word::Headers(TrustedHeaders {
                 names: names.clone(),
                 peers: peers.clone(),
+                certificate_names: certificate_names.clone(),
+                users: match &users[..] {
+                    [] => own(),
+                    named => numbers(named)
+                        .map_err(|error| format!("identity.proxy_users: {error}"))?,
+                },
                 secret: match secret {
                     Some((header, path)) => Some((header.clone(), secret_of(path)?)),
                     None => None,
@@ -171,6 +207,25 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Mode {
         },
         None => Mode::Local,
     }
+}
+
+/// The socket for emergencies, in every mode.
+pub fn break_glass(table: &Table, problems: &mut Vec<String>) -> Option<Door> {
+    let section = Section::of(table, "identity").0?;
+    let section = Section(Some(section.get("break_glass")?.as_table()?));
+    let socket = section.text("socket").map(PathBuf::from);
+    let socket = socket.filter(|path| path.is_absolute() && path.parent().is_some());
+    if socket.is_none() {
+        problems.push(
+            "identity.break_glass.socket: expected a whole path like \
+             \"/run/quorate/break-glass.sock\""
+                .to_owned(),
+        );
+    }
+    Some(Door {
+        socket: socket?,
+        users: section.texts("users"),
+    })
 }
 
 struct Reader<'a, 'b> {
@@ -267,13 +322,40 @@ impl<'a> Reader<'a, '_> {
                 "belongs together with proxy_secret_file",
             );
         }
-        let peers = Peers::parse(&self.texts("trusted_proxies"));
-        let peers = peers.map_err(|wrong| self.wrong("trusted_proxies", &wrong));
+        let certificate_names = self.certificate_names();
+        let listed = self.texts("trusted_proxies");
+        // The certificate says who it is: then any address will do.
+        let peers = if listed.is_empty() && !certificate_names.is_empty() {
+            None
+        } else {
+            let peers = Peers::parse(&listed);
+            Some(
+                peers
+                    .map_err(|wrong| self.wrong("trusted_proxies", &wrong))
+                    .ok()?,
+            )
+        };
         Some(By::Headers {
             names,
-            peers: peers.ok()?,
+            peers,
+            certificate_names,
+            users: self.texts("proxy_users"),
             secret: secret_header.zip(secret_file),
         })
+    }
+
+    fn certificate_names(&mut self) -> Vec<String> {
+        let names = self.texts("proxy_certificate_names");
+        let whole = |name: &String| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*')
+        };
+        if !names.iter().all(whole) {
+            self.wrong(
+                "proxy_certificate_names",
+                "expected whole names like \"proxy.example\", without *",
+            );
+        }
+        names
     }
 
     /// Two of our headers that a gateway could turn into one another.
