@@ -7,22 +7,29 @@ import { Program, until } from "../clusters/program.ts";
 import { quorate, run } from "./quorate.ts";
 
 export class Served {
-  private constructor(private readonly program: Program, readonly config: string, readonly address: string) {}
+  private constructor(
+    private readonly program: Program,
+    readonly config: string,
+    readonly address: string,
+    /** As browsers see it. */
+    readonly outside: string,
+  ) {}
 
   /**
    * @param clusters the configuration's `[[clusters]]` tables
-   * @param outside where browsers reach it, if not directly
+   * @param outside where browsers reach it, if not directly; may be made of its port
    */
-  static async start(folder: string, clusters: string, outside?: string): Promise<Served> {
+  static async start(folder: string, clusters: string, outside?: string | ((port: number) => string)): Promise<Served> {
     const [port] = await freePorts(1);
     const address = `http://127.0.0.1:${port}`;
+    const reached = typeof outside === "function" ? outside(port!) : outside ?? address;
     const config = join(folder, "quorate.toml");
     writeFileSync(
       config,
-      `[server]\nlisten = "127.0.0.1:${port}"\nexternal_url = "${outside ?? address}/"\ndata_dir = "${join(folder, "console")}"\n\n${clusters}\n`,
+      `[server]\nlisten = "127.0.0.1:${port}"\nexternal_url = "${reached}/"\ndata_dir = "${join(folder, "console")}"\n\n${clusters}\n`,
     );
     const program = new Program(quorate(), ["serve", "--config", config], { log: join(folder, "console.log") });
-    const served = new Served(program, config, address);
+    const served = new Served(program, config, address, reached);
     try {
       await until("the console is ready", async () => {
         try {
