@@ -25,9 +25,19 @@ pub struct PageState {
     /// The running and newest changes of the cluster or of all clusters; one for a change's page.
     pub changes: Vec<Change>,
     pub running_changes: u32,
+    /// Somebody came in by the console's own socket: shown on every page while they are in.
+    #[serde(default)]
+    pub emergency: Option<Emergency>,
     /// The build that sent this: a page of another one should be loaded anew.
     #[serde(default)]
     pub build: String,
+}
+
+/// Somebody came in by the socket that is for emergencies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emergency {
+    pub open: bool,
+    pub text: String,
 }
 
 /// Which page the stream is for: `/events?page=cluster&name=vault-eu`.
@@ -160,6 +170,7 @@ pub async fn page_state(
     let mut state = PageState {
         fleet: control.fleet(who),
         running_changes: control.running_changes(who),
+        emergency: emergency(control).await,
         ..PageState::default()
     };
     match topic {
@@ -191,6 +202,15 @@ pub async fn page_state(
         }
     }
     Ok(state)
+}
+
+#[cfg(feature = "ssr")]
+async fn emergency(control: &quorate_control::Control) -> Option<Emergency> {
+    let told = control.emergency().await?;
+    Some(Emergency {
+        open: told.open,
+        text: crate::words::emergency(told.open, &told.by, told.at, &told.reason),
+    })
 }
 
 /// A cluster's name, and a group's after a slash: a cluster's name holds none.

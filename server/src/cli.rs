@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod ctl;
 mod demo;
+mod emergency;
 mod later;
 mod output;
 mod place;
@@ -40,6 +41,8 @@ enum Command {
     User(accounts::User),
     /// API tokens of a console
     Token(tokens::Token),
+    /// In an emergency: a one-time link for the console's local socket
+    BreakGlass(emergency::BreakGlass),
     /// Snapshot files
     Snapshot(snapshot::Snapshot),
     /// Ask a running console, over its REST API
@@ -60,6 +63,7 @@ pub fn run() -> Exit {
         Command::Check(check) => check.run(),
         Command::User(user) => user.run(),
         Command::Token(token) => token.run(),
+        Command::BreakGlass(break_glass) => break_glass.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Ctl(ctl) => ctl.run(),
         Command::Audit(audit) => audit.run(),

@@ -16,8 +16,7 @@ use url::Url;
 use crate::{
     assets,
     configuration::{Listen, Reports},
-    events,
-    health,
+    events, health,
     identity::{Identity, Peers},
     listening::{
         Socket,

@@ -82,6 +82,14 @@ async fn standing(
         Carried::SignedOn { person, hash } => {
             return signed_on(console, person, hash, source).await;
         }
+        Carried::Entered { entered, hash } => {
+            let alive = console.control.session_alive(hash).await;
+            return match alive.map_err(|error| end(&error))? {
+                true => console.control.break_glass_operator(entered, hash, source),
+                false => None,
+            }
+            .ok_or(End::SignedOut);
+        }
     };
     // Looking on is not using: an idle session ends under an open page as well.
     match console.control.session_alive(hash).await {

@@ -11,7 +11,7 @@ use crate::{
     configuration::Configuration,
     guards::client,
     identity::{
-        Identity, Names, Peers, Preset, Proxied, Rules, TrustedHeaders, Word, foreign, rehearsal,
+        Identity, Names, Peers, Preset, Proxied, Rules, Shown, TrustedHeaders, Word, foreign, rehearsal,
     },
 };
 
@@ -54,7 +54,9 @@ pub fn trusted_header(bytes: &[u8]) -> bool {
             groups: Some("remote-groups".to_owned()),
             groups_separator: ",".to_owned(),
         },
-        peers: peers(),
+        peers: Some(peers()),
+        certificate_names: Vec::new(),
+        users: Vec::new(),
         secret: Some(("x-proxy-secret".to_owned(), Secret::new(SECRET))),
     };
     let said = headers.get_all("remote-user").iter().count();
@@ -63,7 +65,7 @@ pub fn trusted_header(bytes: &[u8]) -> bool {
         rules: Rules::default(),
         sign_out: None,
     }));
-    let presented = identity.take(&mut headers);
+    let presented = identity.take(&mut headers, Shown::Nothing);
     let left = headers.keys().find(|name| foreign(name.as_str()));
     assert!(left.is_none(), "{left:?} reaches what is behind");
     let Some(Word::Headers(word)) = identity.proxied().map(|proxied| &proxied.word) else {

@@ -12,6 +12,7 @@ use leptos_axum::ResponseOptions;
 use quorate_app::{base::segment, opening::Opening, session::Visitor};
 
 use crate::{
+    break_glass,
     guards::{headers::page_policy, problems::Fault},
     state::Console,
 };
@@ -37,6 +38,9 @@ pub async fn page(
     request: Request,
 ) -> Response {
     let path = request.uri().path();
+    if visitor.0.is_none() && break_glass::is_here(&console) {
+        return break_glass::nobody().into_response();
+    }
     if visitor.0.is_none() && path != "/sign-in" {
         return to_sign_in(&console, &request);
     }

@@ -76,10 +76,7 @@ fn carried() -> Vec<Route> {
         Route::post("/audit/exports", post(audit_files::export_by_form)),
         Route::get("/audit/{seq}/proof", get(audit_files::proof_by_session)),
         Route::get("/sign-in/link/{secret}", get(sign_in::by_link)),
-        Route::get(
-            "/sign-in/break-glass/{secret}",
-            get(break_glass::enter),
-        ),
+        Route::get("/sign-in/break-glass/{secret}", get(break_glass::enter)),
         Route::get("/sign-in/oidc", get(sign_on::begin)),
         Route::get("/sign-in/callback", get(sign_on::callback)),
         Route::get("/sign-in", get(pages::page)),
@@ -168,9 +165,7 @@ pub fn page_paths() -> Vec<String> {
 }
 
 /// `/quorate/audit` and `/audit` are the same: a proxy may take the base path off or leave it.
-pub fn below(
-    base: &str,
-) -> impl Fn(Request) -> Request + Clone + Send + Sync + 'static + use<> {
+pub fn below(base: &str) -> impl Fn(Request) -> Request + Clone + Send + Sync + 'static + use<> {
     let base = quorate_app::base::BasePath(base.to_owned());
     move |mut request: Request| {
         let inside = base.strip(request.uri().path());

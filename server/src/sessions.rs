@@ -40,18 +40,22 @@ pub fn hash(id: Id) -> String {
 /// The layer that reads and writes the session cookie.
 pub fn layer(
     control: &Control,
+    name: &'static str,
     secure: bool,
     life: std::time::Duration,
 ) -> SessionManagerLayer<Store> {
     let life = time::Duration::try_from(life).unwrap_or(time::Duration::HOUR);
     SessionManagerLayer::new(Store(control.clone()))
-        .with_name(cookie_name(secure))
+        .with_name(name)
         .with_secure(secure)
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnInactivity(life))
 }
+
+/// Browsers keep cookies by host, not by port: no other session of this machine's is overwritten.
+pub const EMERGENCY_COOKIE: &str = "quorate-break-glass";
 
 /// The `__Host-` prefix binds the cookie to this host, and needs https.
 #[must_use]
@@ -62,8 +66,7 @@ pub const fn cookie_name(secure: bool) -> &'static str {
 /// The `Set-Cookie` that removes the cookie. It repeats all attributes: without `Secure`
 /// browsers ignore it for a `__Host-` name.
 #[must_use]
-pub fn removal(secure: bool) -> String {
-    let name = cookie_name(secure);
+pub fn removal(name: &str, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
     format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}")
 }

@@ -84,8 +84,9 @@ pub async fn out(
         Identity::Local => see_other(&console, "/sign-in"),
         Identity::Proxied(proxied) => at_the_proxy(&console, proxied.sign_out.as_deref()),
         Identity::Oidc(oidc) => sign_on::leave(&console, oidc).await,
+        Identity::BreakGlass => see_other(&console, "/"),
     };
-    if let Ok(removal) = HeaderValue::from_str(&sessions::removal(console.secure)) {
+    if let Ok(removal) = HeaderValue::from_str(&sessions::removal(console.cookie_name(), console.secure)) {
         response.headers_mut().append(header::SET_COOKIE, removal);
     }
     Ok(response)
@@ -111,6 +112,10 @@ fn only_local(console: &Console) -> Result<(), Fault> {
         Identity::Oidc(_) => (
             "Not in this mode: people sign in at the OpenID provider.",
             "Use the sign-in page; `identity.mode` in the configuration decides.",
+        ),
+        Identity::BreakGlass => (
+            "Not here: this socket is for emergencies.",
+            "`quorate break-glass` on the console's machine makes a link for it.",
         ),
     };
     let status = StatusCode::NOT_FOUND;

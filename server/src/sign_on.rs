@@ -13,7 +13,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use quorate_app::words::access as words;
+use quorate_app::{session::Visitor, words::access as words};
+use quorate_control::{
+    Operator,
+    step_up::{FreshSignIn, Method},
+};
 use quorate_domain::audit::{Means, Source};
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -21,10 +25,11 @@ use tower_sessions::{Expiry, Session};
 
 use crate::{
     guards::problems::Fault,
-    identity::{Answer, Begun, Oidc, Refusal, SignedOn, cookie_suffix},
+    identity::{Answer, Attempt, Begun, Completed, Oidc, Refusal, SignedOn, cookie_suffix},
     sessions,
     sign_in::{back, inside, open, see_other, unusable},
     state::Console,
+    step_up,
 };
 
 /// Where the provider sends browsers back to; registered there.
@@ -48,7 +53,8 @@ pub async fn begin(
 ) -> Result<Response, Fault> {
     let oidc = only_oidc(&console)?;
     let next = wish.map_or_else(|_| "/".to_owned(), |Query(wish)| inside(&wish.next));
-    match oidc.begin(&address(&console, CALLBACK), &next).await {
+    let redirect = address(&console, CALLBACK);
+    match oidc.begin(&redirect, &next, source.address()).await {
         Ok(begun) => Ok(away(&console, &begun)),
         Err(refusal) => Ok(refused(&console, &refusal, &next, &source).await),
     }
@@ -59,6 +65,7 @@ pub async fn callback(
     State(console): State<Console>,
     session: Session,
     Extension(source): Extension<Source>,
+    Extension(Visitor(visitor)): Extension<Visitor>,
     headers: HeaderMap,
     answer: Result<Query<Answer>, QueryRejection>,
 ) -> Result<Response, Fault> {
@@ -69,17 +76,84 @@ pub async fn callback(
     let name = cookie(&console, answer.state.as_deref().unwrap_or_default());
     let browser = kept(&headers, &name);
     let redirect = address(&console, CALLBACK);
-    let completed = oidc
-        .complete(&answer, browser.as_deref(), &redirect, now(&console))
-        .await;
-    let mut response = match completed {
-        Ok((person, next)) => enter(&console, oidc, &session, person, &next, &source).await?,
+    let mut response = match oidc.answered(&answer, browser.as_deref()) {
         Err(refusal) => refused(&console, &refusal, "", &source).await,
+        Ok(attempt) => {
+            let completed = oidc
+                .complete(&answer, &attempt, &redirect, now(&console))
+                .await;
+            match (completed, &attempt.step_up) {
+                (completed, Some(ask)) => {
+                    let back = Back {
+                        session: &session,
+                        source: &source,
+                        headers: &headers,
+                    };
+                    proved(&console, visitor.as_ref(), ask, completed, &back).await?
+                }
+                (Ok(completed), None) => {
+                    enter(&console, oidc, &session, completed.person, &attempt, &source).await?
+                }
+                (Err(refusal), None) => refused(&console, &refusal, "", &source).await,
+            }
+        }
     };
     if browser.is_some() {
         set_cookie(&mut response, &name, "", 0, console.secure);
     }
     Ok(response)
+}
+
+/// What a browser comes back with.
+struct Back<'a> {
+    session: &'a Session,
+    source: &'a Source,
+    headers: &'a HeaderMap,
+}
+
+/// Somebody who is signed in has signed in once more, to answer the question `ask`.
+async fn proved(
+    console: &Console,
+    visitor: Option<&Operator>,
+    ask: &str,
+    completed: Result<Completed, Refusal>,
+    back: &Back<'_>,
+) -> Result<Response, Fault> {
+    let Some(who) = visitor else {
+        let why = Refusal::UnknownState;
+        return Ok(refused(console, &why, "", back.source).await);
+    };
+    match completed {
+        Ok(completed) => {
+            let said = FreshSignIn {
+                auth_time: completed.auth_time,
+                acr: completed.acr,
+                leeway: completed.leeway,
+            };
+            let (session, person) = (back.session, &completed.person);
+            step_up::signed_in(console, session, who, ask, person, said, back.headers).await
+        }
+        Err(refusal) => {
+            let why = refusal.to_string();
+            let control = &console.control;
+            control
+                .step_up_failed(who, ask, Method::SignIn, &why)
+                .await;
+            Ok(step_up::again(console, ask, refusal.code()))
+        }
+    }
+}
+
+/// Off to the provider for a fresh sign-in, which answers the question `ask`.
+pub async fn begin_fresh(
+    console: &Console,
+    oidc: &Oidc,
+    ask: &str,
+    acr_values: &[String],
+) -> Result<Response, Refusal> {
+    let redirect = address(console, CALLBACK);
+    let begun = oidc.begin_fresh(&redirect, ask, acr_values).await?;
+    Ok(away(console, &begun))
 }
 
 /// Ends the sessions of somebody who signed out at the provider. The provider itself asks, without
@@ -147,9 +221,10 @@ async fn enter(
     oidc: &Oidc,
     session: &Session,
     person: SignedOn,
-    next: &str,
+    attempt: &Attempt,
     source: &Source,
 ) -> Result<Response, Fault> {
+    let next = attempt.next.as_str();
     let grants = oidc.grants(&person);
     let control = &console.control;
     let who = control.asserted(person.actor(), grants, source.clone(), None);
@@ -164,10 +239,16 @@ async fn enter(
     let end = i64::try_from(person.until).ok();
     let end = end.and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok());
     session
-        .insert(sessions::SIGNED_ON, person)
+        .insert(sessions::SIGNED_ON, &person)
         .await
         .map_err(unusable)?;
     session.set_expiry(end.map(Expiry::AtDateTime));
+    // Stored before it is asked: of a sign-out at the same moment, one of the two knows.
+    session.save().await.map_err(unusable)?;
+    if oidc.has_left(&person, attempt.began) {
+        session.flush().await.map_err(unusable)?;
+        return Ok(refused(console, &Refusal::Left, next, source).await);
+    }
     Ok(see_other(console, &inside(next)))
 }
 
@@ -233,7 +314,7 @@ fn now(console: &Console) -> u64 {
     u64::try_from(console.control.now().unix_ms() / 1_000).unwrap_or(0)
 }
 
-fn only_oidc(console: &Console) -> Result<&Oidc, Fault> {
+pub fn only_oidc(console: &Console) -> Result<&Oidc, Fault> {
     console.identity.oidc().ok_or_else(|| {
         Fault::new(
             StatusCode::NOT_FOUND,

@@ -9,7 +9,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::identity::{Identity, Peers};
+use crate::{
+    identity::{Identity, Peers},
+    sessions,
+};
 
 /// Pages and programs that may follow live at once. Each costs a rendering twice a second.
 pub const STREAMS: usize = 256;
@@ -66,6 +69,34 @@ impl Console {
             closing: CancellationToken::new(),
             metrics,
         }))
+    }
+
+    /// The same console as it answers at the socket for emergencies: by plain HTTP, to whoever has
+    /// a link for it, whatever says elsewhere who somebody is.
+    #[must_use]
+    pub fn in_emergencies(&self) -> Self {
+        Self(Arc::new(Shared {
+            control: self.control.clone(),
+            identity: Identity::BreakGlass,
+            proxies: None,
+            base: self.base.clone(),
+            origin: String::new(),
+            secure: false,
+            assets: self.assets.clone(),
+            streams: Arc::clone(&self.streams),
+            streams_renewed: self.streams_renewed,
+            closing: self.closing.clone(),
+            metrics: self.metrics.clone(),
+        }))
+    }
+
+    /// What browsers know their session by. At the socket for emergencies it is another one.
+    #[must_use]
+    pub fn cookie_name(&self) -> &'static str {
+        match self.identity {
+            Identity::BreakGlass => sessions::EMERGENCY_COOKIE,
+            _ => sessions::cookie_name(self.secure),
+        }
     }
 
     /// A path below the base, for redirects.

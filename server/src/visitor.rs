@@ -8,13 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quorate_app::session::Visitor;
-use quorate_control::{Control, Operator};
+use quorate_control::{Control, Entered, Operator};
 use quorate_domain::audit::{Means, Source};
 use tower_sessions::Session;
 
 use crate::{
+    break_glass,
     guards::problems::Fault,
-    identity::{Doubt, Oidc, Presented, Proxied, SignedOn},
+    identity::{Doubt, Identity, Oidc, Presented, Proxied, SignedOn},
     sessions, sign_in,
     state::Console,
 };
@@ -37,6 +38,8 @@ pub enum Carried {
     },
     /// What the OpenID provider said at sign-in.
     SignedOn { person: Box<SignedOn>, hash: String },
+    /// By the socket for emergencies.
+    Entered { entered: Entered, hash: String },
 }
 
 /// Puts [`Visitor`] into the request, and [`Carried`] when somebody is signed in.
@@ -46,13 +49,16 @@ pub async fn identify(
     next: Next,
 ) -> Response {
     let session = request.extensions().get::<Session>().cloned();
-    let found = match (console.identity.proxied(), session) {
-        (Some(proxied), session) => asserted(&console, proxied, session, &mut request).await,
-        (None, Some(session)) if let Some(oidc) = console.identity.oidc() => {
+    let found = match (&console.identity, session) {
+        (Identity::Proxied(proxied), session) => {
+            asserted(&console, proxied, session, &mut request).await
+        }
+        (Identity::Oidc(oidc), Some(session)) => {
             signed_on(&console, oidc, &session, &mut request).await
         }
-        (None, Some(session)) => signed_in(&console, &session, &mut request).await,
-        (None, None) => Ok(None),
+        (Identity::BreakGlass, Some(session)) => entered(&console, &session, &mut request).await,
+        (Identity::Local, Some(session)) => signed_in(&console, &session, &mut request).await,
+        (_, None) => Ok(None),
     };
     let visitor = match found {
         Ok(visitor) => visitor,
@@ -133,6 +139,27 @@ pub fn standing(
     Some(control.asserted(person.actor(), grants, source, Some(hash.to_owned())))
 }
 
+/// Who came in by the socket for emergencies, for the time that is given to them.
+async fn entered(
+    console: &Console,
+    session: &Session,
+    request: &mut Request,
+) -> Result<Option<Operator>, Fault> {
+    let Some((entered, hash)) = break_glass::entered(console, session).await? else {
+        return Ok(None);
+    };
+    let source = marked(request, Some(&hash));
+    let who = console
+        .control
+        .break_glass_operator(&entered, &hash, source);
+    if who.is_some() {
+        request
+            .extensions_mut()
+            .insert(Carried::Entered { entered, hash });
+    }
+    Ok(who)
+}
+
 /// The proxy's word decides; the session is only where a page keeps its state, and is ended when
 /// somebody else comes with it.
 async fn asserted(
@@ -157,7 +184,10 @@ async fn asserted(
     if let Some(session) = session {
         bind(console, &session, &mut who, is_page(request)).await?;
     }
+    let assurance = who.source.assurance;
     who.source = marked(request, who.session.as_deref());
+    who.source.assurance = assurance;
+    request.extensions_mut().insert(who.source.clone());
     request.extensions_mut().insert(Carried::Asserted {
         presented,
         hash: who.session.clone(),
@@ -178,6 +208,10 @@ pub async fn operator(
         .await?;
     Ok(known.map(|known| {
         let grants = proxied.grants(&known);
+        let source = Source {
+            assurance: known.assurance,
+            ..source
+        };
         control.asserted(known.actor(), grants, source, None)
     }))
 }

@@ -16,7 +16,7 @@ pub fn Layout(children: Children) -> impl IntoView {
             <a class="skip" href="#content">{words::SKIP_TO_CONTENT}</a>
             {framed.then(|| view! { <Rail/> })}
             <div class="stage">
-                {framed.then(|| view! { <TopLine/> <Upgraded/> })}
+                {framed.then(|| view! { <TopLine/> <Upgraded/> <Emergency/> })}
                 <main class="content" id="content" tabindex="-1">{children()}</main>
             </div>
             {framed.then(|| view! { <ChangeDialog/> })}
@@ -37,6 +37,28 @@ fn Upgraded() -> impl IntoView {
                     {words::UPGRADED} " " <Reload/>
                 </p>
             }
+        })
+    })
+}
+
+/// Says that somebody is in by the socket for emergencies.
+#[component]
+fn Emergency() -> impl IntoView {
+    let text = told(true);
+    anew(move || {
+        text.get().map(
+            |text| view! { <p class="notice notice-upgraded tone-bad" role="alert">{text}</p> },
+        )
+    })
+}
+
+/// What is to be told of an emergency that goes on, or of one that is over.
+pub fn told(open: bool) -> Memo<Option<String>> {
+    let state = use_live().state;
+    memo(move || {
+        state.with(|state| {
+            let emergency = state.emergency.as_ref().filter(|it| it.open == open);
+            emergency.map(|it| it.text.clone())
         })
     })
 }

@@ -9,6 +9,7 @@ use quorate_domain::{
 use crate::{
     base::{cluster_path, path},
     components::{
+        layout::told,
         page_head::PageHead,
         states::{EmptyState, ErrorState},
         tags::{Tag, Tone},
@@ -20,6 +21,7 @@ use crate::{
 #[component]
 pub fn ProblemsPage() -> impl IntoView {
     let live = use_live();
+    let over = told(false);
     let fleet = memo(move || live.state.with(|state| problems(&state.fleet)));
     let watched = memo(move || live.state.with(|state| state.fleet.len()));
     let sentence = move || fleet.with(|list| sentence(list, watched.get()));
@@ -33,6 +35,7 @@ pub fn ProblemsPage() -> impl IntoView {
             sentence=Signal::derive(sentence)
             rest=Signal::derive(rest)
         />
+        {anew(move || over.get().map(|text| view! { <p class="notice tone-warn">{text}</p> }))}
         {move || match live.problem.get() {
             Some(problem) => view! { <ErrorState problem/> }.into_any(),
             None => list(&fleet.get(), watched.get()),

@@ -5,7 +5,10 @@ use quorate_domain::audit::{
 };
 
 use super::figures;
-use crate::pages::audit::query::{Range, Sort};
+use crate::pages::{
+    audit::query::{Range, Sort},
+    audit_entry::recorded::unit,
+};
 
 /// How much there is. It does not say "verified": that is for an auditor to find out.
 #[must_use]
@@ -137,7 +140,69 @@ pub const SENT: &str = "What was sent";
 pub const RECEIVED: &str = "What came back";
 pub const NOTHING_RECORDED: &str = "Nothing was seen, sent or received.";
 pub const STORED: &str = "The entry as it is stored";
-pub const STORED_HINT: &str = "These are the exact bytes on record.";
+pub const STORED_HINT: &str = "Show the exact bytes on record";
+/// Recorded names and what they are called on the page, in the order in which they stand there.
+const FIELDS: [(&str, &str); 29] = [
+    ("sentence", "In a sentence"),
+    ("verdict", "Verdict"),
+    ("action", "Action"),
+    ("member", "Member"),
+    ("id", "Id"),
+    ("name", "Name"),
+    ("role", "Role"),
+    ("wanted_role", "Wanted role"),
+    ("state", "State"),
+    ("lag", "Behind"),
+    ("address", "Address"),
+    ("leader", "Leader"),
+    ("leader_status", "The leader is"),
+    ("quorum", "Quorum"),
+    ("voters", "Voters"),
+    ("answering", "Answering"),
+    ("majority", "Majority"),
+    ("tolerates", "May fail"),
+    ("configs", "Who they are"),
+    ("term", "Term"),
+    ("revision", "Membership"),
+    ("observed_at", "Seen at"),
+    ("age_ms", "Age when it was decided on"),
+    ("checks", "Checks"),
+    ("members", "Members"),
+    ("request", "Request"),
+    ("to", "To"),
+    ("status", "HTTP status"),
+    ("body", "Content"),
+];
+/// Names whose values are words with `_` between them.
+pub const IN_WORDS: [&str; 8] = [
+    "verdict",
+    "action",
+    "role",
+    "wanted_role",
+    "state",
+    "leader_status",
+    "outcome",
+    "verb",
+];
+/// Where a recorded name stands among the others.
+#[must_use]
+pub fn place(name: &str) -> usize {
+    let known = FIELDS.iter().position(|(known, _)| *known == name);
+    known.unwrap_or(FIELDS.len())
+}
+/// A recorded name as people read it; one that is not known is made of its own words.
+#[must_use]
+pub fn field(name: &str) -> String {
+    if let Some((_, said)) = FIELDS.get(place(name)) {
+        return (*said).to_owned();
+    }
+    let (name, _) = unit(name).unwrap_or((name, ""));
+    let mut said = name.replace('_', " ");
+    if let Some(first) = said.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    said
+}
 pub const YES: &str = "yes";
 pub const NO: &str = "no";
 pub const NONE: &str = "none";

@@ -37,6 +37,13 @@ impl Departure {
             return false;
         };
         let own = said.get("sid").and_then(serde_json::Value::as_str);
+        self.is_of(issuer, subject, own)
+    }
+
+    /// Whether it speaks of this person, and of their session at the provider (`own`) where both
+    /// name one.
+    #[must_use]
+    pub fn is_of(&self, issuer: &str, subject: &str, own: Option<&str>) -> bool {
         let same_person = self.subject.as_deref().map(|gone| gone == subject);
         let same_session = match (self.sid.as_deref(), own) {
             (None, _) => true,

@@ -51,6 +51,7 @@ pub(crate) fn source(source: Source) -> Source {
         user_agent: source.user_agent.map(|agent| text(&agent, USER_AGENT_MOST)),
         request_id: source.request_id.map(|id| text(&id, NAME_MOST)),
         session: source.session.map(|session| text(&session, NAME_MOST)),
+        assurance: source.assurance,
     }
 }
 

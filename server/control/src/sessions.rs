@@ -156,6 +156,13 @@ impl Control {
         .await
     }
 
+    /// Whether anybody's session of this account goes on.
+    pub(crate) async fn sessions_open(&self, account: &str) -> Result<bool, ControlError> {
+        let now = self.now();
+        let stored = self.inner.store.sessions(Some(account)).await?;
+        Ok(stored.iter().any(|stored| self.ends_at(stored) > now))
+    }
+
     /// Removes sessions that are over.
     pub(crate) async fn sessions_prune(&self) -> Result<(), ControlError> {
         let now = self.now();

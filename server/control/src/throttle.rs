@@ -4,7 +4,7 @@
 //! them out: who signed in from a peer before is not slowed by what others try.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Mutex, PoisonError},
 };
 
@@ -60,8 +60,23 @@ struct Counters {
     pairs: HashMap<(String, String), Failures>,
     peers: HashMap<String, Failures>,
     accounts: HashMap<String, Failures>,
-    /// Account and peer of successful sign-ins.
+    /// Account and peer of successful sign-ins, and in which order they came.
     known: HashSet<(String, String)>,
+    known_order: VecDeque<(String, String)>,
+}
+
+impl Counters {
+    fn know(&mut self, pair: (String, String)) {
+        if !self.known.insert(pair.clone()) {
+            return;
+        }
+        self.known_order.push_back(pair);
+        if self.known_order.len() > KEPT_MOST
+            && let Some(oldest) = self.known_order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
 }
 
 /// Throttles sign-ins per account and peer.
@@ -111,9 +126,7 @@ impl SignInThrottle {
         counters.pairs.remove(&pair);
         take_back(&mut counters.peers, peer);
         take_back(&mut counters.accounts, account);
-        if counters.known.len() < KEPT_MOST {
-            counters.known.insert(pair);
-        }
+        counters.know(pair);
     }
 }
 
@@ -121,7 +134,7 @@ fn count<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Failures>, key: K, now: T
     if map.len() >= KEPT_MOST {
         map.retain(|_, failures| now.since(failures.last) <= FORGET_AFTER_MS);
         if map.len() >= KEPT_MOST {
-            map.clear();
+            keep_the_worse_half(map);
         }
     }
     let failures = map.entry(key).or_default();
@@ -130,6 +143,17 @@ fn count<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Failures>, key: K, now: T
     }
     failures.count = failures.count.saturating_add(1);
     failures.last = now;
+}
+
+/// Whoever tries with ever new names and addresses pushes out such tries, not who is slowed for good
+/// reason.
+fn keep_the_worse_half<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Failures>) {
+    let mut all: Vec<(u32, Timestamp)> = map.values().map(|it| (it.count, it.last)).collect();
+    all.sort_unstable();
+    let Some(&median) = all.get(all.len() / 2) else {
+        return;
+    };
+    map.retain(|_, failures| (failures.count, failures.last) > median);
 }
 
 /// A try that turned out right was no failure.
@@ -245,6 +269,31 @@ mod tests {
             );
         }
         assert!(throttle.take("another", "10.0.0.1", at(0)).is_err());
+    }
+
+    #[test]
+    fn what_is_kept_of_strangers_is_bounded_and_forgets_who_tried_most_last() {
+        let throttle = SignInThrottle::default();
+        while throttle.take("ada", "10.0.0.1", at(0)).is_ok() {}
+        for stranger in 0..KEPT_MOST * 3 {
+            let address = format!("10.{}.{}.9", 1 + stranger / 250 % 250, stranger % 250);
+            let _answer = throttle.take(&format!("n{stranger}"), &address, at(0));
+            throttle.succeeded(&format!("k{stranger}"), &address);
+        }
+        assert!(throttle.take("ada", "10.0.0.1", at(0)).is_err());
+        let counters = throttle
+            .counters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for kept in [
+            counters.pairs.len(),
+            counters.peers.len(),
+            counters.accounts.len(),
+            counters.known.len(),
+            counters.known_order.len(),
+        ] {
+            assert!(kept <= KEPT_MOST, "{kept}");
+        }
     }
 
     #[test]

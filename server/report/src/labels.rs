@@ -44,6 +44,7 @@ impl Words {
             Means::Console => self.chinese("the console", "控制台"),
             Means::Nobody => self.chinese("not identified", "未识别"),
             Means::Oidc => self.chinese("OpenID provider", "OpenID 提供方"),
+            Means::BreakGlass => self.chinese("break-glass", "紧急访问"),
         }
     }
 
@@ -75,6 +76,8 @@ impl Words {
             "defragment" => "整理碎片",
             "sign_in" => "登录",
             "sign_out" => "退出登录",
+            "break_glass_link" => "创建紧急访问链接",
+            "break_glass_sign_in" => "紧急访问登录",
             "audit_read" => "查看审计日志",
             "audit_exported" => "导出审计日志",
             "snapshot_downloaded" => "下载快照",

@@ -123,7 +123,7 @@ fn class_of(entry: &Entry) -> Class {
         activity_name,
     };
     match entry.action.as_str() {
-        "sign_in" => return authentication(1, "Logon"),
+        "sign_in" | "break_glass_sign_in" => return authentication(1, "Logon"),
         "sign_out" | "session_ended" => return authentication(2, "Logoff"),
         _ => {}
     }
@@ -209,8 +209,11 @@ const fn status(entry: &Entry) -> (u32, &'static str) {
     }
 }
 
-const fn severity(entry: &Entry) -> (u32, &'static str) {
+fn severity(entry: &Entry) -> (u32, &'static str) {
+    let emergency =
+        matches!(entry.actor.means, Means::BreakGlass) || entry.action.starts_with("break_glass");
     match (entry.outcome, entry.kind) {
+        _ if emergency => (4, "High"),
         (Some(Outcome::Unknown), _) => (4, "High"),
         (Some(Outcome::Failed), EntryKind::Outcome) => (4, "High"),
         (Some(Outcome::Failed | Outcome::Refused), _) => (3, "Medium"),
@@ -223,6 +226,9 @@ fn unmapped(entry: &Entry) -> Value {
     let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     add("kind", json!(entry.kind));
     add("means", json!(entry.actor.means));
+    if let Some(assurance) = entry.source.assurance {
+        add("assurance", json!(assurance));
+    }
     for (name, value) in [("reason", &entry.reason), ("ticket", &entry.ticket)] {
         if let Some(value) = value {
             add(name, json!(value));

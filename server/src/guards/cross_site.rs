@@ -14,7 +14,7 @@ use quorate_app::session::Visitor;
 use quorate_domain::audit::Source;
 
 use super::problems::{self, Fault};
-use crate::state::Console;
+use crate::{break_glass, state::Console};
 
 /// Where a request comes from, as far as its headers tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,15 @@ enum From {
 
 /// The guard in front of all routes that carry a session.
 pub async fn refuse(State(console): State<Console>, request: Request, next: Next) -> Response {
-    let from = origin(request.headers(), &console.origin);
+    let own = if break_glass::is_here(&console) {
+        match break_glass::origin(&request) {
+            Some(own) => own,
+            None => return misdirected(),
+        }
+    } else {
+        console.origin.clone()
+    };
+    let from = origin(request.headers(), &own);
     let path = request.uri().path();
     let allowed = match *request.method() {
         Method::GET | Method::HEAD if is_ambient(path) => from != From::Elsewhere,
@@ -63,7 +71,9 @@ pub async fn refuse(State(console): State<Console>, request: Request, next: Next
 /// provider, on which nobody is to be sent by somebody else.
 fn is_ambient(path: &str) -> bool {
     let proof = path.starts_with("/audit/") && path.ends_with("/proof");
-    path == "/events" || path == "/sign-in/oidc" || path.starts_with("/snapshots/") || proof
+    let provider =
+        path == "/sign-in/oidc" || path.starts_with("/step-up/") && path.ends_with("/sign-in");
+    path == "/events" || provider || path.starts_with("/snapshots/") || proof
 }
 
 fn origin(headers: &HeaderMap, own: &str) -> From {
@@ -121,6 +131,17 @@ async fn record(console: &Console, signed_in: bool, text: &str, source: &Source)
     {
         tracing::error!("cannot record a refusal: {error}");
     }
+}
+
+/// At the socket for emergencies: a name that was made to lead to this machine.
+fn misdirected() -> Response {
+    Fault::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "other-host",
+        "This socket answers to this machine's own name alone.",
+        "Open it as http://localhost, with the port of your tunnel.",
+    )
+    .into_response()
 }
 
 fn refused() -> Response {

@@ -1,6 +1,9 @@
-//! Where a connection comes from.
+//! Where a connection comes from, and what its other end has shown of itself.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use axum::{
     extract::connect_info::Connected,
@@ -8,9 +11,26 @@ use axum::{
 };
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
-/// The other end's address without its port, or `unix`.
+use crate::identity::Shown;
+
+/// The other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer(pub String);
+pub struct Peer {
+    /// Without its port; `unix` at a Unix socket.
+    pub address: String,
+    pub shown: Shown,
+}
+
+impl Peer {
+    /// Somebody at an address who has shown nothing.
+    #[must_use]
+    pub fn at(address: IpAddr) -> Self {
+        Self {
+            address: address.to_canonical().to_string(),
+            shown: Shown::Nothing,
+        }
+    }
+}
 
 /// A TCP listener whose connections send small events at once.
 pub struct Prompt(pub TcpListener);
@@ -33,12 +53,18 @@ impl Listener for Prompt {
 
 impl Connected<IncomingStream<'_, Prompt>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Prompt>) -> Self {
-        Self(stream.remote_addr().ip().to_canonical().to_string())
+        Self::at(stream.remote_addr().ip())
     }
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(_: IncomingStream<'_, UnixListener>) -> Self {
-        Self("unix".to_owned())
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        let process = stream.io().peer_cred();
+        Self {
+            address: "unix".to_owned(),
+            shown: process.map_or(Shown::Nothing, |process| Shown::Process {
+                user: process.uid(),
+            }),
+        }
     }
 }

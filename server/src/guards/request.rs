@@ -13,11 +13,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt as _;
-use quorate_domain::audit::Source;
+use quorate_domain::audit::{Assurance, Source};
 use rand::RngCore as _;
 
 use super::{client, peer::Peer, problems::Fault};
-use crate::state::Console;
+use crate::{break_glass, state::Console};
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer than any single look or step's first answer. What is under way then goes on; only the
@@ -29,7 +29,10 @@ const USER_AGENT_LIMIT: usize = 256;
 /// panics.
 pub async fn receive(State(console): State<Console>, mut request: Request, next: Next) -> Response {
     let source = source(&console, &request);
-    let presented = console.identity.take(request.headers_mut());
+    let by = request.extensions().get::<ConnectInfo<Peer>>();
+    let by = by.map(|ConnectInfo(peer)| peer.shown.clone());
+    let by = by.unwrap_or_default();
+    let presented = console.identity.take(request.headers_mut(), by);
     request.extensions_mut().insert(presented);
     let method = request.method().clone();
     let path = shown(request.uri().path());
@@ -96,7 +99,7 @@ fn timed_out() -> Response {
 
 fn source(console: &Console, request: &Request) -> Source {
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
-    let peer = peer.map(|ConnectInfo(Peer(peer))| peer.clone());
+    let peer = peer.map(|ConnectInfo(peer)| peer.address.clone());
     let proxies = peer.as_deref().zip(console.proxies.as_ref());
     let client = proxies.and_then(|(peer, all)| client::address(request.headers(), peer, all));
     let agent = request
@@ -108,6 +111,7 @@ fn source(console: &Console, request: &Request) -> Source {
         client,
         user_agent: agent.map(|agent| agent.chars().take(USER_AGENT_LIMIT).collect()),
         request_id: Some(new_id()),
+        assurance: break_glass::is_here(console).then_some(Assurance::Socket),
         session: None,
     }
 }
@@ -121,10 +125,12 @@ fn new_id() -> String {
 /// The path as it may stand in a log: the secret of a one-time link does not.
 #[must_use]
 pub fn shown(path: &str) -> String {
-    match path.find("/sign-in/link/") {
-        Some(at) => format!("{}/sign-in/link/***", path.get(..at).unwrap_or_default()),
-        None => path.to_owned(),
+    for link in ["/sign-in/link/", "/sign-in/break-glass/"] {
+        if let Some(at) = path.find(link) {
+            return format!("{}{link}***", path.get(..at).unwrap_or_default());
+        }
     }
+    path.to_owned()
 }
 
 #[cfg(test)]
@@ -134,6 +140,10 @@ mod tests {
     #[test]
     fn a_one_time_link_is_never_shown_whole() {
         assert_eq!(shown("/q/sign-in/link/abc"), "/q/sign-in/link/***");
+        assert_eq!(
+            shown("/sign-in/break-glass/abc"),
+            "/sign-in/break-glass/***"
+        );
         assert_eq!(shown("/clusters/a"), "/clusters/a");
     }
 }

@@ -11,7 +11,7 @@ use base64::{
         DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
     },
 };
-use quorate_domain::audit::Means;
+use quorate_domain::audit::{Assurance, Means};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -201,6 +201,7 @@ impl Expected {
             name: name(&token.claims).unwrap_or(subject).to_owned(),
             groups: self.groups(&token.claims)?.unwrap_or_default(),
             means: Means::JwtHeader,
+            assurance: Some(Assurance::Signed),
             until: Some(until),
         })
     }

@@ -16,21 +16,25 @@ mod presets;
 #[doc(hidden)]
 pub mod rehearsal;
 mod trusted_header;
+mod users;
 
 use axum::http::{HeaderMap, StatusCode};
 use quorate_domain::{
-    audit::{Actor, Means},
+    audit::{Actor, Assurance, Means},
     permission::Grant,
 };
 
 pub use assertion::{Assertions, Expected};
 pub use grants::{Rule, Rules};
 pub use keys::{Patience, Place, Source, protected};
-pub use oidc::{Answer, Begun, Oidc, Refusal, Registration, SignedOn, cookie_suffix};
+pub use oidc::{
+    Answer, Attempt, Begun, Completed, Oidc, Refusal, Registration, SignedOn, cookie_suffix,
+};
 pub use peers::Peers;
 pub use presented::foreign;
 pub use presets::{Preset, PresetFacts};
 pub use trusted_header::{Names, TrustedHeaders};
+pub use users::{numbers, own};
 
 /// Longest subject, name or group, in bytes.
 const TEXT_MOST: usize = 256;
@@ -45,6 +49,8 @@ pub struct Known {
     pub name: String,
     pub groups: Vec<String>,
     pub means: Means,
+    /// How whoever says so was known.
+    pub assurance: Option<Assurance>,
     /// When the assertion ends, in seconds since 1970; `None` where it does not say.
     pub until: Option<u64>,
 }
@@ -71,6 +77,10 @@ pub enum Doubt {
     UntrustedPeer,
     #[error("the proxy's secret was missing or wrong")]
     WrongSecret,
+    #[error("the proxy showed no client certificate, or one of another name")]
+    Certificate,
+    #[error("the process at the other end of the socket is not the proxy's")]
+    Process,
     #[error("the assertion is signed by a method that is not allowed")]
     Algorithm,
     #[error("the assertion names a key that its issuer does not have")]
@@ -100,7 +110,9 @@ impl Doubt {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Ambiguous | Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::UntrustedPeer | Self::WrongSecret => StatusCode::FORBIDDEN,
+            Self::UntrustedPeer | Self::WrongSecret | Self::Certificate | Self::Process => {
+                StatusCode::FORBIDDEN
+            }
             Self::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNAUTHORIZED,
         }
@@ -116,6 +128,9 @@ pub enum Identity {
     Proxied(Box<Proxied>),
     /// The console signs people in at an OpenID provider itself.
     Oidc(Box<Oidc>),
+    /// Nobody but who comes with a one-time link made on this machine: at the socket for
+    /// emergencies, whatever the mode elsewhere.
+    BreakGlass,
 }
 
 #[derive(Debug)]
@@ -137,7 +152,7 @@ impl Identity {
     #[must_use]
     pub const fn proxied(&self) -> Option<&Proxied> {
         match self {
-            Self::Local | Self::Oidc(_) => None,
+            Self::Local | Self::Oidc(_) | Self::BreakGlass => None,
             Self::Proxied(proxied) => Some(proxied),
         }
     }
@@ -146,15 +161,23 @@ impl Identity {
     pub const fn oidc(&self) -> Option<&Oidc> {
         match self {
             Self::Oidc(oidc) => Some(oidc),
-            Self::Local | Self::Proxied(_) => None,
+            Self::Local | Self::Proxied(_) | Self::BreakGlass => None,
         }
+    }
+
+    /// Of the table that gives roles; `None` where each account has its own.
+    #[must_use]
+    pub fn mapping_version(&self) -> Option<String> {
+        let rules = self.proxied().map(|proxied| &proxied.rules);
+        let rules = rules.or_else(|| self.oidc().map(Oidc::rules));
+        rules.map(Rules::version)
     }
 
     /// Takes the headers of the mode that holds out of a request. Nothing behind sees any header
     /// that claims an identity.
-    pub fn take(&self, headers: &mut HeaderMap) -> Presented {
+    pub fn take(&self, headers: &mut HeaderMap, by: Shown) -> Presented {
         let names = self.proxied().map(Proxied::names).unwrap_or_default();
-        presented::take(headers, &names)
+        presented::take(headers, &names, by)
     }
 }
 
@@ -188,14 +211,28 @@ impl Proxied {
     }
 }
 
-/// The identity headers that came with a request; kept while a stream is open.
+/// What the other end of a connection has shown of itself, by the system's or by TLS's word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    #[default]
+    Nothing,
+    /// A client certificate of the configured authority: the DNS names and URIs in it.
+    Certificate(Vec<String>),
+    /// A process of this machine, at a Unix socket.
+    Process { user: u32 },
+}
+
+/// The identity headers that came with a request, and by whom; kept while a stream is open.
 #[derive(Clone, Default)]
-pub struct Presented(HeaderMap);
+pub struct Presented {
+    headers: HeaderMap,
+    by: Shown,
+}
 
 impl std::fmt::Debug for Presented {
     /// Whoever reads an assertion could use it until it ends.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.headers.keys()).finish()
     }
 }
 

@@ -44,6 +44,18 @@ impl Peers {
         Ok(peers)
     }
 
+    /// Whether a connection came by a Unix socket.
+    #[must_use]
+    pub fn is_socket(peer: Option<&str>) -> bool {
+        peer == Some(UNIX)
+    }
+
+    /// Whether the socket is among them.
+    #[must_use]
+    pub const fn by_socket(&self) -> bool {
+        self.unix
+    }
+
     /// Whether this is a proxy of ours: an address without port, or `unix`.
     #[must_use]
     pub fn include(&self, peer: Option<&str>) -> bool {

@@ -5,7 +5,7 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-use super::{Doubt, Presented};
+use super::{Doubt, Presented, Shown};
 
 /// Headers by which proxies tell who somebody is.
 const IDENTITY: [&str; 13] = [
@@ -47,7 +47,7 @@ fn fold(name: &str) -> String {
 }
 
 /// Takes `names`, in every spelling, out of a request, and drops all else that claims an identity.
-pub fn take(headers: &mut HeaderMap, names: &[&str]) -> Presented {
+pub fn take(headers: &mut HeaderMap, names: &[&str], by: Shown) -> Presented {
     let names: Vec<String> = names.iter().map(|name| fold(name)).collect();
     let mut presented = HeaderMap::new();
     let mut gone: Vec<HeaderName> = Vec::new();
@@ -66,7 +66,10 @@ pub fn take(headers: &mut HeaderMap, names: &[&str]) -> Presented {
     for name in gone {
         headers.remove(name);
     }
-    Presented(presented)
+    Presented {
+        headers: presented,
+        by,
+    }
 }
 
 impl Presented {
@@ -75,7 +78,7 @@ impl Presented {
         let exact = name.to_ascii_lowercase();
         let folded = fold(name);
         let mut found = None;
-        for (spelled, value) in &self.0 {
+        for (spelled, value) in &self.headers {
             if fold(spelled.as_str()) != folded {
                 continue;
             }
@@ -92,7 +95,7 @@ impl Presented {
     /// Whether any of these headers is there, whatever it says.
     pub(super) fn any(&self, names: &[&str]) -> bool {
         let names: Vec<String> = names.iter().map(|name| fold(name)).collect();
-        self.0
+        self.headers
             .keys()
             .any(|name| names.contains(&fold(name.as_str())))
     }

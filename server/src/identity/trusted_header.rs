@@ -1,12 +1,13 @@
-//! Mode `trusted-header`: the proxy writes plain headers, and is known by its address and a shared
-//! secret, or by a Unix socket. Nothing is signed, so the identity is called unsigned everywhere.
+//! Mode `trusted-header`: the proxy writes plain headers, and is known by a client certificate of a
+//! pinned name, by its process at a Unix socket, or by its address and a shared secret. Nothing is
+//! signed, so the identity is called unsigned everywhere; records say how the proxy was known.
 
-use quorate_domain::audit::Means;
+use quorate_domain::audit::{Assurance, Means};
 use quorate_drivers::Secret;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{Doubt, GROUPS_MOST, Known, Peers, Presented, plain};
+use super::{Doubt, GROUPS_MOST, Known, Peers, Presented, Shown, plain};
 
 /// The issuer of all identities of this mode: the proxy does not say any.
 const ISSUER: &str = "trusted-header";
@@ -26,7 +27,12 @@ pub struct Names {
 #[derive(Debug)]
 pub struct TrustedHeaders {
     pub names: Names,
-    pub peers: Peers,
+    /// `None`: any address, where a certificate is demanded.
+    pub peers: Option<Peers>,
+    /// One of these must be in the proxy's certificate; empty: none is demanded.
+    pub certificate_names: Vec<String>,
+    /// The users as which the proxy may come by a Unix socket.
+    pub users: Vec<u32>,
     /// Header and value that only the proxy knows.
     pub secret: Option<(String, Secret)>,
 }
@@ -52,8 +58,27 @@ impl TrustedHeaders {
         if !presented.any(&self.claims()) {
             return Ok(None);
         }
-        if !self.peers.include(peer) {
+        let assurance = self.assurance(presented, peer)?;
+        self.person(presented, assurance)
+    }
+
+    /// How the proxy is known to be the one. All that is configured must hold.
+    fn assurance(&self, presented: &Presented, peer: Option<&str>) -> Result<Assurance, Doubt> {
+        if self
+            .peers
+            .as_ref()
+            .is_some_and(|peers| !peers.include(peer))
+        {
             return Err(Doubt::UntrustedPeer);
+        }
+        if !self.certificate_names.is_empty() && !self.names_shown(&presented.by) {
+            return Err(Doubt::Certificate);
+        }
+        let at_a_socket = Peers::is_socket(peer);
+        if at_a_socket
+            && !matches!(&presented.by, Shown::Process { user } if self.users.contains(user))
+        {
+            return Err(Doubt::Process);
         }
         if let Some((name, secret)) = &self.secret {
             let given = presented.one(name)?.unwrap_or_default();
@@ -61,10 +86,27 @@ impl TrustedHeaders {
                 return Err(Doubt::WrongSecret);
             }
         }
-        self.person(presented)
+        Ok(
+            match (&self.certificate_names[..], at_a_socket, &self.secret) {
+                ([_, ..], _, _) => Assurance::Mtls,
+                ([], true, _) => Assurance::Socket,
+                ([], false, Some(_)) => Assurance::Secret,
+                ([], false, None) => Assurance::Address,
+            },
+        )
     }
 
-    fn person(&self, presented: &Presented) -> Result<Option<Known>, Doubt> {
+    /// Exactly one of the names, whole: no pattern in a certificate stands for it.
+    fn names_shown(&self, by: &Shown) -> bool {
+        let Shown::Certificate(shown) = by else {
+            return false;
+        };
+        shown
+            .iter()
+            .any(|name| self.certificate_names.contains(name))
+    }
+
+    fn person(&self, presented: &Presented, assurance: Assurance) -> Result<Option<Known>, Doubt> {
         let names = &self.names;
         let text = |name: &Option<String>| match name {
             Some(name) => presented.one(name),
@@ -84,6 +126,7 @@ impl TrustedHeaders {
             name: name.or(email).unwrap_or(user).to_owned(),
             groups: self.groups(groups.unwrap_or_default())?,
             means: Means::TrustedHeader,
+            assurance: Some(assurance),
             until: None,
         }))
     }

@@ -4,7 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../../control/tests/support/authenticator.rs"]
+mod authenticator;
+
 mod access_coverage;
+mod approvals;
 mod assertions;
 mod assets;
 mod audit_coverage;
@@ -17,6 +21,7 @@ mod configuration;
 mod cross_site;
 mod demo;
 mod discovery;
+mod doors;
 mod examples;
 mod groups;
 mod headers;
@@ -27,4 +32,5 @@ mod openapi;
 mod proxied;
 mod rest;
 mod sessions;
+mod step_up;
 mod streams;

@@ -15,7 +15,7 @@ use quorate_domain::{
     permission::{Duty, Grant},
 };
 use quorate_drivers::simulated::Cluster;
-use reqwest::{Client, Method, RequestBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, redirect};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -152,12 +152,15 @@ impl Running {
 
 /// A client that follows no redirect.
 pub fn client() -> Client {
+    client_builder().build().unwrap()
+}
+
+pub fn client_builder() -> ClientBuilder {
     // An error only says that another test was first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder()
+    Client::builder()
         .redirect(redirect::Policy::none())
-        .timeout(PATIENCE);
-    client.build().unwrap()
+        .timeout(PATIENCE)
 }
 
 impl Drop for Running {

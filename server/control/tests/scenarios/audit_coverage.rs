@@ -40,6 +40,9 @@ const MAKES_NONE: &[&str] = &[
     "audit_signed",
     "audit_copies",
     "audit_reports",
+    "audit_retention",
+    "audit_maps_by",
+    "audit_holds",
     "snapshots",
     "keep_snapshots",
     "accounts",
@@ -109,6 +112,10 @@ const COVERED: &[&str] = &[
     "audit_key_add",
     "audit_key_retire",
     "audit_key_renew",
+    "audit_erase",
+    "audit_remove_old",
+    "audit_hold_add",
+    "audit_hold_release",
     // Each of these is told in the stories of step-up.
     "submit_proved",
     "step_up_by_password",
@@ -275,6 +282,7 @@ async fn every_change_makes_exactly_its_entries() {
         .made(&[("audit_key_renewed", EntryKind::Access)])
         .await;
 
+    keeping(&mut ledger).await;
     reading(&stage).await;
     ledger.made(&[]).await;
     let (control, ada) = (&stage.control, &stage.ada);
@@ -293,6 +301,34 @@ async fn every_change_makes_exactly_its_entries() {
     ledger.made(&[("stopped", EntryKind::Console)]).await;
 }
 
+/// Who is named in the log, and how long it is kept. That old entries are removed is told in the
+/// stories of retention.
+async fn keeping(ledger: &mut Ledger<'_>) {
+    let (control, ada) = (&ledger.stage.control, &ledger.stage.ada);
+    let vera = (None, Some("vera"));
+    control.audit_erase(ada, vera, "on request").await.unwrap();
+    ledger
+        .made(&[("audit_person_erased", EntryKind::Access)])
+        .await;
+    let hold = control.audit_hold_add(ada, (None, None), "case 12").await;
+    ledger
+        .made(&[("audit_hold_added", EntryKind::Access)])
+        .await;
+    let hold = hold.unwrap();
+    let released = control.audit_hold_release(ada, &hold.id, "closed").await;
+    released.unwrap();
+    ledger
+        .made(&[("audit_hold_released", EntryKind::Access)])
+        .await;
+    let retention = quorate_control::Retention {
+        keep_days: 400,
+        archive_dir: None,
+    };
+    let removed = control.audit_remove_old(&retention, control.now()).await;
+    assert_eq!(removed.unwrap(), None);
+    ledger.made(&[]).await;
+}
+
 /// Everything that only reads.
 async fn reading(stage: &Stage) {
     let (control, ada) = (&stage.control, &stage.ada);
@@ -309,6 +345,7 @@ async fn reading(stage: &Stage) {
     control.audit_signed(ada).await.unwrap();
     control.audit_keys(ada).await.unwrap();
     control.audit_signers(ada).await.unwrap();
+    control.audit_holds(ada).await.unwrap();
     control.snapshots(ada).await.unwrap();
     control.accounts(ada).await.unwrap();
     control.tokens(ada).await.unwrap();

@@ -16,8 +16,8 @@ use url::Url;
 use super::Section;
 use crate::{
     identity::{
-        Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rule, Rules,
-        Source, TrustedHeaders, Word, numbers, own, protected,
+        Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rule,
+        Rules, Source, TrustedHeaders, Word, numbers, own, protected,
     },
     listening::emergency::Door,
 };
@@ -143,8 +143,9 @@ impl By {
                 certificate_names: certificate_names.clone(),
                 users: match &users[..] {
                     [] => own(),
-                    named => numbers(named)
-                        .map_err(|error| format!("identity.proxy_users: {error}"))?,
+                    named => {
+                        numbers(named).map_err(|error| format!("identity.proxy_users: {error}"))?
+                    }
                 },
                 secret: match secret {
                     Some((header, path)) => Some((header.clone(), secret_of(path)?)),
@@ -347,7 +348,10 @@ impl<'a> Reader<'a, '_> {
     fn certificate_names(&mut self) -> Vec<String> {
         let names = self.texts("proxy_certificate_names");
         let whole = |name: &String| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*')
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && byte != b'*')
         };
         if !names.iter().all(whole) {
             self.wrong(

@@ -69,6 +69,20 @@ pub const IDENTITY: &[Key] = &[
         "trusted-header: file with that value, 16 characters or more.",
     ),
     key(
+        "proxy_certificate_names",
+        Holds::Texts,
+        None,
+        "[\"proxy.example\"]",
+        "trusted-header: the proxy shows a client certificate of server.tls.client_ca_file with one of these DNS names or URIs, exactly.",
+    ),
+    key(
+        "proxy_users",
+        Holds::Texts,
+        None,
+        "[\"www-data\"]",
+        "trusted-header by a Unix socket: the users as which the proxy runs; without it root and the console's own.",
+    ),
+    key(
         "preset",
         Holds::Text,
         None,
@@ -188,11 +202,25 @@ pub const IDENTITY: &[Key] = &[
         "Nor may these subjects.",
     ),
     key(
+        "break_glass",
+        Holds::Table(BREAK_GLASS),
+        None,
+        "",
+        "A local socket for emergencies: in by `quorate break-glass`, as admin everywhere, loudly. Off without it.",
+    ),
+    key(
         "grants",
         Holds::Tables(GRANT),
         None,
         "",
         "Roles in every mode but local; whoever is in none of these groups may do nothing.",
+    ),
+    key(
+        "step_up",
+        Holds::Table(STEP_UP),
+        None,
+        "",
+        "Before these actions people prove anew that it is them; without this table nobody does.",
     ),
 ];
 
@@ -231,5 +259,53 @@ const GRANT: &[Key] = &[
         Some("[]"),
         "",
         "Only on clusters with one of these tags; empty: on all.",
+    ),
+];
+
+const STEP_UP: &[Key] = &[
+    key(
+        "actions",
+        Holds::Texts,
+        None,
+        "[\"demote\", \"remove\", \"approve\"]",
+        "Actions as in REST, and \"approve\" for approving another person's change; as shown where the table stands without it.",
+    ),
+    key(
+        "methods",
+        Holds::Texts,
+        None,
+        "[\"passkey\", \"password\", \"sign-in\"]",
+        "By what: a passkey, the account's password (mode local), a fresh sign-in at the provider (mode oidc); without it by each.",
+    ),
+    key(
+        "tokens",
+        Holds::YesNo,
+        Some("false"),
+        "",
+        "Whether API tokens, which can prove nothing, may do it all the same.",
+    ),
+    key(
+        "acr_values",
+        Holds::Texts,
+        None,
+        "[\"phr\"]",
+        "oidc: how a fresh sign-in must have been done, as the provider names it (acr).",
+    ),
+];
+
+const BREAK_GLASS: &[Key] = &[
+    key(
+        "socket",
+        Holds::Text,
+        None,
+        "\"/run/quorate/break-glass.sock\"",
+        "Its place, in a folder that nobody else may write.",
+    ),
+    key(
+        "users",
+        Holds::Texts,
+        None,
+        "[\"root\"]",
+        "The users of this machine who may come by it; without it root and the console's own.",
     ),
 ];

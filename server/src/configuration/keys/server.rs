@@ -48,8 +48,36 @@ pub const SERVER: &[Key] = &[
         "",
         "Behind a sign-on proxy: how long a page stays live before it comes back through the proxy, 5000 to 600000 milliseconds.",
     ),
+    key(
+        "tls",
+        Holds::Table(TLS),
+        None,
+        "",
+        "TLS of the console's own, on server.listen; files are read again when they change.",
+    ),
     later("database"),
-    later("tls_cert_file"),
-    later("tls_key_file"),
-    later("tls"),
+];
+
+const TLS: &[Key] = &[
+    key(
+        "cert_file",
+        Holds::Text,
+        None,
+        "\"/etc/quorate/tls.pem\"",
+        "The certificate and what leads from it to its authority, as PEM.",
+    ),
+    key(
+        "key_file",
+        Holds::Text,
+        None,
+        "\"/run/secrets/tls.key\"",
+        "Its private key.",
+    ),
+    key(
+        "client_ca_file",
+        Holds::Text,
+        None,
+        "\"/etc/quorate/proxy-ca.pem\"",
+        "The authority of the proxies' client certificates; see identity.proxy_certificate_names.",
+    ),
 ];

@@ -16,6 +16,9 @@ use super::Refusal;
 
 /// Strangers can begin sign-ins; so many are remembered, then the oldest is forgotten.
 const MOST: usize = 16_384;
+/// And so many of them from one address: whoever begins more pushes out their own. Generous, since a
+/// whole company may come from one.
+const SHARE: usize = MOST / 16;
 /// Bytes of chance in a state, nonce, verifier and cookie.
 const CHANCE: usize = 32;
 
@@ -36,8 +39,10 @@ pub struct Attempt {
     pub verifier: String,
     /// Where they wanted to, within the console.
     pub next: String,
+    /// The question that a fresh sign-in of somebody who is signed in already answers.
+    pub step_up: Option<String>,
     browser: [u8; 32],
-    began: Instant,
+    pub began: Instant,
 }
 
 impl Attempt {
@@ -55,8 +60,36 @@ pub struct Attempts {
 #[derive(Default)]
 struct Kept {
     by_state: HashMap<String, Attempt>,
-    /// States by age; those answered meanwhile are still among them.
-    order: VecDeque<(Instant, String)>,
+    /// States by age, with where they were begun; those answered meanwhile are still among them.
+    order: VecDeque<Begin>,
+    /// How many of `order` each place has.
+    shares: HashMap<String, usize>,
+}
+
+struct Begin {
+    at: Instant,
+    state: String,
+    from: String,
+}
+
+impl Kept {
+    fn forget(&mut self, begin: &Begin) {
+        self.by_state.remove(&begin.state);
+        if let Some(share) = self.shares.get_mut(&begin.from) {
+            *share -= 1;
+            if *share == 0 {
+                self.shares.remove(&begin.from);
+            }
+        }
+    }
+
+    /// The oldest of one place.
+    fn forget_one_of(&mut self, from: &str) {
+        let oldest = self.order.iter().position(|begin| begin.from == from);
+        if let Some(begin) = oldest.and_then(|at| self.order.remove(at)) {
+            self.forget(&begin);
+        }
+    }
 }
 
 impl std::fmt::Debug for Attempts {
@@ -79,6 +112,7 @@ impl Attempts {
             nonce: chance(),
             verifier: chance(),
             next: next.to_owned(),
+            step_up: None,
             browser: Sha256::digest(browser.as_bytes()).into(),
             began: Instant::now(),
         };
@@ -90,15 +124,25 @@ impl Attempts {
         (attempt, begun)
     }
 
-    pub fn keep(&self, state: &str, attempt: Attempt) {
+    /// `address` is where it was begun.
+    pub fn keep(&self, state: &str, attempt: Attempt, address: &str) {
+        let from = place(address);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.order.push_back((attempt.began, state.to_owned()));
+        if kept.shares.get(&from).is_some_and(|share| *share >= SHARE) {
+            kept.forget_one_of(&from);
+        }
+        *kept.shares.entry(from.clone()).or_default() += 1;
+        kept.order.push_back(Begin {
+            at: attempt.began,
+            state: state.to_owned(),
+            from,
+        });
         kept.by_state.insert(state.to_owned(), attempt);
-        while let Some((began, _)) = kept.order.front()
-            && (kept.order.len() > MOST || began.elapsed() >= self.life)
+        while let Some(oldest) = kept.order.front()
+            && (kept.order.len() > MOST || oldest.at.elapsed() >= self.life)
         {
-            if let Some((_, state)) = kept.order.pop_front() {
-                kept.by_state.remove(&state);
+            if let Some(begin) = kept.order.pop_front() {
+                kept.forget(&begin);
             }
         }
     }
@@ -130,6 +174,14 @@ pub fn cookie_suffix(state: &str) -> String {
         .collect()
 }
 
+/// Whoever has one address of the newer family has all of its network.
+fn place(address: &str) -> String {
+    match address.parse::<std::net::Ipv6Addr>() {
+        Ok(address) => format!("{:x}/64", u128::from(address) >> 64),
+        Err(_) => address.to_owned(),
+    }
+}
+
 fn chance() -> String {
     let mut bytes = [0_u8; CHANCE];
     rand::rng().fill_bytes(&mut bytes);
@@ -143,7 +195,7 @@ mod tests {
     fn attempts(life: Duration) -> (Attempts, Begun) {
         let attempts = Attempts::new(life);
         let (attempt, begun) = attempts.begin("/access");
-        attempts.keep(&begun.state, attempt);
+        attempts.keep(&begun.state, attempt, "10.0.0.1");
         (attempts, begun)
     }
 
@@ -156,7 +208,7 @@ mod tests {
         assert_eq!(again.map(|_| ()), Err(Refusal::UnknownState));
         for browser in [None, Some(""), Some("another")] {
             let (attempt, begun) = attempts.begin("/");
-            attempts.keep(&begun.state, attempt);
+            attempts.keep(&begun.state, attempt, "10.0.0.1");
             let taken = attempts.take(&begun.state, browser).map(|_| ());
             assert_eq!(taken, Err(Refusal::OtherBrowser));
             // What was tried elsewhere is used up here too.
@@ -177,12 +229,46 @@ mod tests {
     #[test]
     fn strangers_who_begin_many_do_not_fill_the_memory() {
         let (attempts, _) = attempts(Duration::from_secs(600));
+        let (attempt, _) = attempts.begin("/");
         for number in 0..MOST + 10 {
-            let (attempt, _) = attempts.begin("/");
-            attempts.keep(&number.to_string(), attempt);
+            let address = format!("10.0.{}.{}", number / 250 % 250, number % 250);
+            attempts.keep(&number.to_string(), attempt.clone(), &address);
         }
         let kept = attempts.kept.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!((kept.by_state.len(), kept.order.len()), (MOST, MOST));
+        assert_eq!(kept.shares.values().sum::<usize>(), MOST);
+    }
+
+    #[test]
+    fn whoever_begins_many_pushes_out_their_own_and_nobody_elses() {
+        let (attempts, begun) = attempts(Duration::from_secs(600));
+        let (attempt, _) = attempts.begin("/");
+        for number in 0..SHARE * 3 {
+            let address = format!("2001:db8::{:x}", number % 1_000);
+            attempts.keep(&number.to_string(), attempt.clone(), &address);
+        }
+        let count = attempts
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .order
+            .len();
+        assert_eq!(count, SHARE + 1, "one network of the newer family is one");
+        let first = attempts.take("0", None).map(|_| ());
+        assert_eq!(first, Err(Refusal::UnknownState));
+        assert!(attempts.take(&begun.state, Some(&begun.browser)).is_ok());
+    }
+
+    #[test]
+    fn what_was_begun_leaves_nothing_behind_once_it_is_over() {
+        let attempts = Attempts::new(Duration::ZERO);
+        let (attempt, _) = attempts.begin("/");
+        for number in 0..100 {
+            attempts.keep(&number.to_string(), attempt.clone(), &number.to_string());
+        }
+        let kept = attempts.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let sizes = (kept.by_state.len(), kept.order.len(), kept.shares.len());
+        assert_eq!(sizes, (0, 0, 0));
     }
 
     /// The example of RFC 7636, appendix B.

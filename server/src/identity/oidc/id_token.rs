@@ -18,6 +18,10 @@ pub struct Judged {
     pub says_groups: bool,
     /// Whether it said a name beside the subject.
     says_name: bool,
+    /// When the person was there, in seconds since 1970.
+    pub auth_time: Option<u64>,
+    /// How strongly they were recognised.
+    pub acr: Option<String>,
 }
 
 pub async fn judge(
@@ -47,6 +51,11 @@ pub async fn judge(
     Ok(Judged {
         says_groups: expected.groups(token.claims())?.is_some(),
         says_name: name(token.claims()).is_some(),
+        auth_time: token.claim("auth_time").and_then(Value::as_u64),
+        acr: token
+            .text("acr")
+            .filter(|acr| plain(acr))
+            .map(str::to_owned),
         person: SignedOn {
             issuer: known.issuer,
             subject: known.subject,

@@ -3,14 +3,15 @@
 //! It must be what only such a token is (the event, no nonce), of a moment ago, and new.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use quorate_control::Departure;
 use serde_json::Value;
 
-use super::{Left, Refusal, id_token::signed};
+use super::{Left, Refusal, SignedOn, id_token::signed};
 use crate::identity::{
     Doubt, Expected, Source,
     assertion::{Token, seconds},
@@ -101,5 +102,87 @@ impl Replays {
     pub fn forget(&self, left: &Left) {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         used.remove(&left.jti);
+    }
+}
+
+/// Who left a moment ago, for as long as a sign-in that was begun before may take.
+#[derive(Debug)]
+pub struct Recent {
+    life: Duration,
+    left: Mutex<VecDeque<(Instant, Departure)>>,
+}
+
+impl Recent {
+    pub fn new(life: Duration) -> Self {
+        Self {
+            life,
+            left: Mutex::default(),
+        }
+    }
+
+    pub fn note(&self, departure: &Departure) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((at, _)) = left.front()
+            && (left.len() >= MOST || at.elapsed() >= self.life)
+        {
+            left.pop_front();
+        }
+        left.push_back((Instant::now(), departure.clone()));
+    }
+
+    /// Whether one of them is this person, and left after `since`.
+    pub fn has_left(&self, person: &SignedOn, since: Instant) -> bool {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.iter()
+            .rev()
+            .take_while(|(at, _)| *at >= since)
+            .any(|(_, gone)| gone.is_of(&person.issuer, &person.subject, person.sid.as_deref()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn departure(subject: Option<&str>, sid: Option<&str>) -> Departure {
+        Departure {
+            issuer: "https://id".to_owned(),
+            subject: subject.map(str::to_owned),
+            sid: sid.map(str::to_owned),
+        }
+    }
+
+    fn anna() -> SignedOn {
+        SignedOn {
+            issuer: "https://id".to_owned(),
+            subject: "anna".to_owned(),
+            name: "Anna".to_owned(),
+            groups: Vec::new(),
+            sid: Some("s1".to_owned()),
+            until: 0,
+        }
+    }
+
+    #[test]
+    fn who_left_while_signing_in_is_known_and_nobody_else() {
+        let recent = Recent::new(Duration::from_secs(600));
+        let before = Instant::now();
+        recent.note(&departure(Some("bob"), None));
+        recent.note(&departure(Some("anna"), Some("s2")));
+        assert!(!recent.has_left(&anna(), before));
+        recent.note(&departure(None, Some("s1")));
+        assert!(recent.has_left(&anna(), before));
+        let later = Instant::now() + Duration::from_secs(1);
+        assert!(!recent.has_left(&anna(), later), "begun after they left");
+    }
+
+    #[test]
+    fn who_left_is_forgotten_after_a_while() {
+        let recent = Recent::new(Duration::ZERO);
+        for _ in 0..10 {
+            recent.note(&departure(Some("anna"), None));
+        }
+        let kept = recent.left.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(kept.len(), 1);
     }
 }

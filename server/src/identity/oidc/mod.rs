@@ -15,7 +15,7 @@ mod exchange;
 mod id_token;
 mod logout;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use quorate_control::Departure;
 use quorate_domain::{
@@ -27,10 +27,14 @@ use reqwest::{Client, redirect::Policy};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use self::{attempts::Attempts, discovery::Discovery, logout::Replays};
+use self::{
+    attempts::Attempts,
+    discovery::Discovery,
+    logout::{Recent, Replays},
+};
 use super::{Doubt, Expected, Known, Preset, Rules};
 
-pub use attempts::{Begun, cookie_suffix};
+pub use attempts::{Attempt, Begun, cookie_suffix};
 
 /// How long one answer of the provider is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,6 +88,8 @@ pub enum Refusal {
     Kind,
     #[error("the token of the sign-out was used already")]
     Replayed,
+    #[error("they signed out at the provider while they were signing in here")]
+    Left,
 }
 
 impl Refusal {
@@ -92,7 +98,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Denied(_) => "sign-on-denied",
-            Self::UnknownState | Self::OtherBrowser => "sign-on-over",
+            Self::UnknownState | Self::OtherBrowser | Self::Left => "sign-on-over",
             Self::Unreachable(_) | Self::Doubt(Doubt::NoKeys) => "sign-on-unreachable",
             _ => "sign-on-failed",
         }
@@ -134,9 +140,21 @@ impl SignedOn {
             name: self.name.clone(),
             groups: self.groups.clone(),
             means: Means::Oidc,
+            assurance: None,
             until: Some(self.until),
         }
     }
+}
+
+/// A sign-in that was completed.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    pub person: SignedOn,
+    /// When the provider saw the person, in seconds since 1970, and how; where it says so.
+    pub auth_time: Option<u64>,
+    pub acr: Option<String>,
+    /// How far clocks may differ, in seconds.
+    pub leeway: u64,
 }
 
 /// The mode as it runs.
@@ -148,6 +166,7 @@ pub struct Oidc {
     discovery: Discovery,
     attempts: Attempts,
     replays: Replays,
+    recent: Recent,
 }
 
 impl Oidc {
@@ -176,6 +195,7 @@ impl Oidc {
             registration,
             attempts: Attempts::new(ATTEMPT_LIFE),
             replays: Replays::default(),
+            recent: Recent::new(ATTEMPT_LIFE),
         })
     }
 
@@ -183,6 +203,12 @@ impl Oidc {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.registration.name
+    }
+
+    /// The table that gives roles.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.registration.rules
     }
 
     #[must_use]
@@ -198,13 +224,41 @@ impl Oidc {
         self.discovery.provider().await.map(|_| ())
     }
 
-    /// Where a browser goes to sign in, and what it keeps until it comes back to `redirect`.
+    /// Where a browser at `address` goes to sign in, and what it keeps until it comes back to
+    /// `redirect`.
     ///
     /// # Errors
     /// `Unreachable`, `OtherIssuer`.
-    pub async fn begin(&self, redirect: &str, next: &str) -> Result<Begun, Refusal> {
+    pub async fn begin(&self, redirect: &str, next: &str, address: &str) -> Result<Begun, Refusal> {
+        let (attempt, begun) = self.attempts.begin(next);
+        self.away(redirect, (attempt, begun), address, &[]).await
+    }
+
+    /// As [`Self::begin`] for somebody who is signed in: the provider must ask them anew, and say
+    /// when it did. `ask` is the question that it answers.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn begin_fresh(
+        &self,
+        redirect: &str,
+        ask: &str,
+        acr_values: &[String],
+    ) -> Result<Begun, Refusal> {
+        let (mut attempt, begun) = self.attempts.begin("/");
+        attempt.step_up = Some(ask.to_owned());
+        // Strangers cannot begin these: they have one share together.
+        self.away(redirect, (attempt, begun), "", acr_values).await
+    }
+
+    async fn away(
+        &self,
+        redirect: &str,
+        (attempt, mut begun): (Attempt, Begun),
+        address: &str,
+        acr_values: &[String],
+    ) -> Result<Begun, Refusal> {
         let provider = self.discovery.provider().await?;
-        let (attempt, mut begun) = self.attempts.begin(next);
         let mut url = provider.authorization.clone();
         url.query_pairs_mut()
             .append_pair("response_type", "code")
@@ -215,25 +269,41 @@ impl Oidc {
             .append_pair("nonce", &attempt.nonce)
             .append_pair("code_challenge", &attempt.challenge())
             .append_pair("code_challenge_method", "S256");
+        if attempt.step_up.is_some() {
+            url.query_pairs_mut()
+                .append_pair("prompt", "login")
+                .append_pair("max_age", "0");
+        }
+        if !acr_values.is_empty() {
+            url.query_pairs_mut()
+                .append_pair("acr_values", &acr_values.join(" "));
+        }
         begun.location = url.into();
-        self.attempts.keep(&begun.state, attempt);
+        self.attempts.keep(&begun.state, attempt, address);
         Ok(begun)
     }
 
-    /// Who came back, and where to they wanted. `browser` is what the browser kept. The state is
-    /// used up, whatever comes of it.
+    /// The sign-in that this answers. `browser` is what the browser kept. The state is used up,
+    /// whatever comes of it.
+    ///
+    /// # Errors
+    /// `UnknownState`, `OtherBrowser`.
+    pub fn answered(&self, answer: &Answer, browser: Option<&str>) -> Result<Attempt, Refusal> {
+        let state = answer.state.as_deref().ok_or(Refusal::UnknownState)?;
+        self.attempts.take(state, browser)
+    }
+
+    /// Who came back to this sign-in.
     ///
     /// # Errors
     /// Why nobody is signed in.
     pub async fn complete(
         &self,
         answer: &Answer,
-        browser: Option<&str>,
+        attempt: &Attempt,
         redirect: &str,
         now: u64,
-    ) -> Result<(SignedOn, String), Refusal> {
-        let state = answer.state.as_deref().ok_or(Refusal::UnknownState)?;
-        let attempt = self.attempts.take(state, browser)?;
+    ) -> Result<Completed, Refusal> {
         let provider = self.discovery.provider().await?;
         let issuer = answer.iss.as_deref();
         if issuer.is_some_and(|issuer| issuer != self.registration.issuer)
@@ -273,7 +343,19 @@ impl Oidc {
             let claims = exchange::userinfo(&self.client, place, access).await?;
             judged.add(&claims, &self.expected)?;
         }
-        Ok((judged.person, attempt.next))
+        Ok(Completed {
+            person: judged.person,
+            auth_time: judged.auth_time,
+            acr: judged.acr,
+            leeway: self.registration.leeway,
+        })
+    }
+
+    /// Whether the provider said that this person, or their session there, has left since then. To
+    /// be asked once their session here is stored: a sign-out that comes later finds it.
+    #[must_use]
+    pub fn has_left(&self, person: &SignedOn, since: Instant) -> bool {
+        self.recent.has_left(person, since)
     }
 
     /// Whether what was said at sign-in still counts: said by this provider, and not over.
@@ -307,6 +389,8 @@ impl Oidc {
         let provider = self.discovery.provider().await?;
         let left = logout::judge(token, &self.expected, &provider.keys, now).await?;
         self.replays.admit(&left, now)?;
+        // Before any session is ended: who is signing in right now has none yet.
+        self.recent.note(&left.departure);
         Ok(left)
     }
 

@@ -70,6 +70,33 @@ async fn who_signs_out_at_the_provider_is_signed_out_here_with_every_stream() {
     );
 }
 
+/// OpenID Connect Back-Channel Logout 1.0, 2.7: of a sign-in that is under way there is no session
+/// yet that could be ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_out_at_the_provider_while_signing_in_here_does_not_get_in() {
+    let stage = Stage::start().await;
+    let (away, browser) = stage.begin("/access").await;
+    let back = stage.answered(&away).await;
+    let token = stage.provider.logout_token(&stage.provider.logout("j-1"));
+    assert_eq!(stage.tells(&token).await, 200);
+    let refused = stage.comes_back(&back, &browser).await;
+    let to = place(&refused);
+    assert!(to.starts_with("/sign-in?problem=sign-on-over"), "{to}");
+    assert!(super::session_of(&refused).is_none());
+    let who = stage.console.control.command_line_operator();
+    let open = stage.console.control.sessions(&who).await.unwrap();
+    assert!(open.is_empty(), "{open:?}");
+    let failures = stage.failures("sign_in").await;
+    assert!(
+        failures
+            .iter()
+            .any(|text| text.contains("signed out at the provider"))
+    );
+    // Begun afterwards, it is another sign-in.
+    let session = stage.session().await;
+    assert!(stage.sees(&session).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_out_of_one_session_ends_that_one_alone() {
     let stage = Stage::start().await;

@@ -1,0 +1,158 @@
+//! The sockets at which a console answers: bound before anything is begun, served until it stops,
+//! and gone afterwards.
+
+pub mod emergency;
+pub mod tls;
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use axum::{
+    ServiceExt as _,
+    extract::{Request, connect_info::Connected},
+    response::Response,
+    serve::{IncomingStream, Listener},
+};
+use quorate_control::Control;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+use url::Url;
+
+use crate::{
+    configuration::Listen,
+    guards::peer::{Peer, Prompt},
+};
+use tls::{TlsFiles, TlsListener, Watched};
+
+/// Answers under way may take this long to end once the console stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Where people and proxies come in.
+pub enum Socket {
+    Tcp(TcpListener, SocketAddr),
+    Tls(TcpListener, SocketAddr, Box<Watched>),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Socket {
+    /// # Errors
+    /// If the address is taken, or the certificates cannot be used.
+    pub async fn bind(listen: &Listen, certificates: Option<&TlsFiles>) -> anyhow::Result<Self> {
+        let address = match listen {
+            Listen::Tcp(address) => address,
+            Listen::Unix(path) => {
+                remove_dead(path).await?;
+                let listener = UnixListener::bind(path)
+                    .with_context(|| format!("cannot listen on {}", path.display()))?;
+                return Ok(Self::Unix(listener, path.clone()));
+            }
+        };
+        let watched = certificates.map(Watched::read).transpose();
+        let watched = watched.map_err(|error| anyhow::anyhow!("server.tls: {error}"))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let address = listener.local_addr()?;
+        Ok(match watched {
+            Some(watched) => Self::Tls(listener, address, Box::new(watched)),
+            None => Self::Tcp(listener, address),
+        })
+    }
+
+    /// 0 on a Unix socket.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        match self {
+            Self::Tcp(_, address) | Self::Tls(_, address, _) => address.port(),
+            Self::Unix(..) => 0,
+        }
+    }
+
+    /// The address in browsers on this machine, where none is configured.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn own_url(&self) -> anyhow::Result<Url> {
+        let at = |scheme: &str, address: &SocketAddr| match address.ip().is_unspecified() {
+            true => format!("{scheme}://127.0.0.1:{}/", address.port()),
+            false => format!("{scheme}://{address}/"),
+        };
+        let text = match self {
+            Self::Tcp(_, address) => at("http", address),
+            Self::Tls(_, address, _) => at("https", address),
+            Self::Unix(..) => "http://localhost/".to_owned(),
+        };
+        Url::parse(&text).context("the listener's address")
+    }
+
+    /// Answers until `closing` is cancelled, and a little longer for what is under way.
+    ///
+    /// # Errors
+    /// If the listener fails.
+    pub async fn serve<S>(
+        self,
+        service: S,
+        control: &Control,
+        closing: &CancellationToken,
+    ) -> anyhow::Result<()>
+    where
+        S: Service<Request, Response = Response, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send,
+    {
+        match self {
+            Self::Tcp(listener, _) => serve(Prompt(listener), service, closing).await,
+            Self::Tls(listener, _, watched) => {
+                let listener = TlsListener::start(listener, *watched, control.clone())?;
+                serve(listener, service, closing).await
+            }
+            Self::Unix(listener, path) => {
+                let served = serve(listener, service, closing).await;
+                let _ = std::fs::remove_file(path);
+                served
+            }
+        }
+    }
+}
+
+/// A socket that a killed console left behind; one that answers stays.
+async fn remove_dead(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let is_socket = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).await.is_err() {
+        std::fs::remove_file(path)
+            .with_context(|| format!("cannot remove the dead socket {}", path.display()))?;
+    }
+    Ok(())
+}
+
+async fn serve<L, S>(listener: L, service: S, closing: &CancellationToken) -> anyhow::Result<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    Peer: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let make = service.into_make_service_with_connect_info::<Peer>();
+    let server =
+        axum::serve(listener, make).with_graceful_shutdown(closing.clone().cancelled_owned());
+    let drained = async {
+        closing.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = server => served.context("the listener failed"),
+        () = drained => Ok(()),
+    }
+}
