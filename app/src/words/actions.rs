@@ -279,7 +279,7 @@ pub fn after_failed(cluster: &str) -> String {
 
 pub const SNAPSHOT: &str = "Snapshot";
 pub const DOWNLOAD_SNAPSHOT: &str = "Download the snapshot";
-pub const DOWNLOAD_SNAPSHOT_HINT: &str = "A file with all data of the cluster. The download is recorded in the audit log and needs the role admin.";
+pub const DOWNLOAD_SNAPSHOT_HINT: &str = "A file with all data of the cluster. The download is recorded in the audit log and needs the role admin. Here the newest of each cluster stay; older ones are removed, which is an entry of the log too.";
 
 // Problems.
 pub const NOTHING_WRONG: &str = "Nothing is wrong.";

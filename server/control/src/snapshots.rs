@@ -1,5 +1,5 @@
 //! Snapshots taken through this console: where they are, whether they are whole, who took them
-//! away.
+//! away, how many stay.
 
 use std::{
     io::Read as _,
@@ -20,6 +20,11 @@ use crate::{
     jobs::{Ending, Job},
     secrets, store,
 };
+
+mod keeping;
+
+pub use keeping::SnapshotsKept;
+pub(crate) use keeping::Shelf;
 
 const DIRECTORY: &str = "snapshots";
 
@@ -74,6 +79,12 @@ impl Job {
             let text = format!("The snapshot is whole, but could not be listed: {error}.");
             return Ending::failed(text, Some(exchange));
         }
+        let control = self.control.clone();
+        self.control.inner.jobs.spawn(async move {
+            if let Err(error) = control.snapshots_prune().await {
+                tracing::warn!(%error, "older snapshots could not be removed");
+            }
+        });
         let mut ending = Ending::succeeded(taken(&snapshot)).with(exchange);
         ending.snapshot = Some(snapshot.id);
         ending

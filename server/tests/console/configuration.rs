@@ -130,6 +130,34 @@ fn every_mistake_is_named_with_its_key_and_what_is_expected() {
             &format!("{0}{0}", cluster("")),
             "clusters[1].name: \"a\" is there twice",
         ),
+        (
+            "[[approvals]]",
+            "approvals[0].actions: missing; \"*\" is every action",
+        ),
+        (
+            "[[approvals]]\nactions = [\"destroy\"]",
+            "approvals[0].actions: expected \"*\" or add_learner",
+        ),
+        (
+            "[[approvals]]\nactions = [\"*\"]\nclusters = [\"vualt\"]",
+            "approvals[0].clusters: there is no cluster \"vualt\"",
+        ),
+        (
+            "[[approvals]]\nactions = [\"*\"]\ntags = [\"prod\"]",
+            "approvals[0].tags: no cluster has the tag \"prod\"",
+        ),
+        (
+            "[[approvals]]\nactions = [\"*\"]\napprovals = 0",
+            "approvals[0].approvals: expected 1 to 10, found 0",
+        ),
+        (
+            "[[approvals]]\nactions = [\"*\"]\nexpires_after_ms = 1",
+            "approvals[0].expires_after_ms: expected 1000 to",
+        ),
+        (
+            "[[approvals]]\nactons = [\"*\"]",
+            "approvals[0].actons: unknown key; did you mean \"actions\"?",
+        ),
         ("read_only = ", "line 1: this is not TOML"),
     ] {
         let problems = problems(text);
@@ -336,6 +364,17 @@ fn reports_by_schedule_are_read_and_each_mistake_is_named() {
 }
 
 #[test]
+fn snapshots_are_kept_by_number_and_size_and_never_none_of_them() {
+    let usual = Configuration::parse("", []).unwrap().snapshots;
+    assert_eq!((usual.count, usual.bytes), (10, 10_240 * 1_024 * 1_024));
+    let text = "[snapshots]\nkeep = 3\nkeep_mb = 1";
+    let kept = Configuration::parse(text, []).unwrap().snapshots;
+    assert_eq!((kept.count, kept.bytes), (3, 1_024 * 1_024));
+    let problems = problems("[snapshots]\nkeep = 0");
+    assert!(problems[0].starts_with("snapshots.keep: "), "{problems:?}");
+}
+
+#[test]
 fn copies_of_the_audit_log_go_to_files_and_over_tls_or_to_this_machine_only() {
     let text = "[audit]\ncopy_files = [\"/mnt/keeper/checkpoints\"]\n\
                 copy_webhooks = [\"https://keeper.example/q\", \"http://127.0.0.1:9/q\"]";
@@ -355,4 +394,26 @@ fn copies_of_the_audit_log_go_to_files_and_over_tls_or_to_this_machine_only() {
         assert!(!problems[0].contains("u:p"), "{problems:?}");
     }
     assert!(problems("[audit]\ncopy_syslog = \"x\"")[0].ends_with("not in this version"));
+}
+
+#[test]
+fn a_rule_of_approval_names_its_actions_and_has_a_default_for_all_else() {
+    let cluster = "[[clusters]]\nname = \"a\"\nkind = \"simulated\"\ntags = [\"prod\"]\n";
+    let text = format!(
+        "{cluster}[[approvals]]\nactions = [\"remove\"]\n\n[[approvals]]\nactions = [\"*\"]\n\
+         clusters = [\"a\"]\ntags = [\"prod\"]\napprovals = 2\nexpires_after_ms = 60000\n\
+         execute_within_ms = 1000\n"
+    );
+    let rules = Configuration::parse(&text, []).unwrap().approvals.rules;
+    let [usual, strict] = rules.as_slice() else {
+        panic!("{rules:?}")
+    };
+    assert_eq!(usual.clusters, ["*"]);
+    assert_eq!(usual.actions, [quorate_domain::action::Verb::Remove]);
+    let figures = |rule: &quorate_domain::approval::Rule| {
+        (rule.approvals, rule.expires_after_ms, rule.execute_within_ms)
+    };
+    assert_eq!(figures(usual), (1, 3_600_000, 300_000));
+    assert_eq!(figures(strict), (2, 60_000, 1_000));
+    assert_eq!(strict.actions, quorate_domain::action::Verb::ALL);
 }
