@@ -1,4 +1,4 @@
-//! One audit entry: everything recorded, readable first, then the exact bytes on record.
+//! One audit entry: what was recorded, in words first, then the exact bytes on record.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -21,6 +21,10 @@ use crate::{
     pages::audit::rows::{name, outcome},
     words::{self as all, audit as words},
 };
+
+pub(crate) mod recorded;
+
+use recorded::{is_nothing, readable};
 
 #[component]
 pub fn AuditEntryPage() -> impl IntoView {
@@ -89,8 +93,10 @@ pub fn whole(found: &AuditEntry, seq: &str) -> AnyView {
         </div>
         <Panel id="stored" title=words::STORED>
             <div class="panel-body">
-                <p class="field-hint">{words::STORED_HINT}</p>
-                <pre class="stored">{stored}</pre>
+                <details class="stored-whole">
+                    <summary>{words::STORED_HINT}</summary>
+                    <pre class="stored">{stored}</pre>
+                </details>
                 <a class="button" href=proof download=true rel="external">
                     {words::PROOF}
                 </a>
@@ -118,7 +124,7 @@ fn who_and_why(row: &Row, entry: &Entry) -> AnyView {
     let facts = [
         (words::WHEN, Some(moment_utc(entry.time))),
         (words::KIND, plain(Some(words::kind(entry.kind).to_owned()))),
-        (words::ACTION, code(&Some(entry.action.clone()))),
+        (words::ACTION, plain(Some(words::field(&entry.action)))),
         (words::OUTCOME, Some(outcome(row))),
         (words::WHO, plain(Some(name(entry)))),
         (
@@ -146,6 +152,10 @@ fn who_and_why(row: &Row, entry: &Entry) -> AnyView {
         (words::USER_AGENT, plain(source.user_agent.clone())),
         (words::REQUEST_ID, code(&source.request_id)),
         (words::SESSION, code(&source.session)),
+        (
+            words::ASSURANCE,
+            plain(source.assurance.map(|how| how.as_str().to_owned())),
+        ),
     ];
     let facts: Vec<_> = facts
         .into_iter()
@@ -167,124 +177,10 @@ fn partner(row: &Row, entry: &Entry) -> Option<AnyView> {
     Some(entry_link(outcome.seq, words::its_outcome(outcome.seq)))
 }
 
-/// Nothing where nothing is recorded: a sign-in sends nothing to a cluster.
 fn recorded(id: &'static str, title: &'static str, value: &Value) -> Option<AnyView> {
     if is_nothing(value) {
         return None;
     }
-    let body = readable(value);
+    let body = readable(id, value);
     Some(view! { <Panel id=id title=title><div class="panel-body">{body}</div></Panel> }.into_any())
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(fields) => fields.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
-}
-
-/// JSON as nested lists of names and values. Names stay as they are recorded.
-#[must_use]
-pub fn readable(value: &Value) -> AnyView {
-    match value {
-        Value::Null => words::NONE.into_any(),
-        Value::Bool(true) => words::YES.into_any(),
-        Value::Bool(false) => words::NO.into_any(),
-        Value::Number(number) => number.to_string().into_any(),
-        Value::String(text) => {
-            view! { <span class="recorded-text">{text.clone()}</span> }.into_any()
-        }
-        Value::Array(items) if items.is_empty() => words::NONE.into_any(),
-        Value::Array(items) if is_table(items) => table(items),
-        Value::Array(items) => {
-            let items: Vec<_> = items
-                .iter()
-                .map(|it| view! { <li>{readable(it)}</li> })
-                .collect();
-            view! { <ul class="recorded-items">{items}</ul> }.into_any()
-        }
-        Value::Object(fields) if fields.is_empty() => words::NONE.into_any(),
-        Value::Object(fields) => {
-            let fields: Vec<_> = fields
-                .iter()
-                .map(|(name, it)| {
-                    view! { <div><dt>{label(name)}</dt><dd>{readable(it)}</dd></div> }
-                })
-                .collect();
-            view! { <dl class="recorded">{fields}</dl> }.into_any()
-        }
-    }
-}
-
-/// A recorded name in words: `age_ms` is "age (ms)".
-fn label(name: &str) -> String {
-    match name.strip_suffix("_ms") {
-        Some(name) => format!("{} (ms)", name.replace('_', " ")),
-        None => name.replace('_', " "),
-    }
-}
-
-/// Whether all items have the same names and no value holds more values.
-fn is_table(items: &[Value]) -> bool {
-    let mut shapes = items.iter().map(|item| {
-        let fields = item.as_object()?;
-        let flat = fields
-            .values()
-            .all(|value| !value.is_array() && !value.is_object());
-        flat.then(|| fields.keys().collect::<Vec<_>>())
-    });
-    let first = shapes.next().flatten();
-    items.len() > 1 && first.is_some() && shapes.all(|shape| shape == first)
-}
-
-fn table(items: &[Value]) -> AnyView {
-    let fields = items.iter().filter_map(Value::as_object);
-    let heads: Vec<_> = fields
-        .clone()
-        .take(1)
-        .flat_map(|fields| fields.keys())
-        .map(|name| view! { <th scope="col">{label(name)}</th> })
-        .collect();
-    let rows: Vec<_> = fields
-        .map(|fields| {
-            let cells: Vec<_> = fields
-                .iter()
-                .map(|(name, it)| view! { <td data-label=label(name)>{readable(it)}</td> })
-                .collect();
-            view! { <tr>{cells}</tr> }
-        })
-        .collect();
-    view! {
-        <table class="ledger recorded-table">
-            <thead><tr>{heads}</tr></thead>
-            <tbody>{rows}</tbody>
-        </table>
-    }
-    .into_any()
-}
-
-#[cfg(all(test, feature = "ssr"))]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::rendered::html;
-
-    #[test]
-    fn alike_items_become_a_table_and_others_a_list() {
-        let members = json!([{"id": "node-1", "lag": 0}, {"id": "node-2", "lag": null}]);
-        let table = html(|| readable(&members));
-        assert!(table.contains("<table") && table.contains("node-2"));
-        let mixed = json!([{"id": "node-1"}, {"name": "node-2"}]);
-        assert!(!html(|| readable(&mixed)).contains("<table"));
-    }
-
-    #[test]
-    fn recorded_texts_stay_texts() {
-        let hostile = json!({"<b>": "<script>alert(1)</script>"});
-        let html = html(|| readable(&hostile));
-        assert!(!html.contains("<script") && !html.contains("<b>"));
-    }
 }

@@ -13,17 +13,22 @@ pub fn checks(checks: &[Check]) -> AnyView {
 }
 
 fn check(check: &Check) -> AnyView {
-    let level = match check.level {
+    line(check.level, &check.text)
+}
+
+/// One of them.
+pub fn line(told: Level, text: &str) -> AnyView {
+    let level = match told {
         Level::Allow => "allow",
         Level::Warn => "warn",
         Level::Refuse => "refuse",
     };
     view! {
         <li class="check" data-level=level>
-            <span class="check-mark" aria-hidden="true">{words::level_mark(check.level)}</span>
+            <span class="check-mark" aria-hidden="true">{words::level_mark(told)}</span>
             <span>
-                <span class="unseen">{format!("{}: ", words::level(check.level))}</span>
-                {check.text.clone()}
+                <span class="unseen">{format!("{}: ", words::level(told))}</span>
+                {text.to_owned()}
             </span>
         </li>
     }
