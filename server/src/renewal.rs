@@ -21,7 +21,7 @@ type Connect = fn(Connection) -> Result<Arc<dyn Driver>, quorate_drivers::Connec
 
 /// The driver that is in use now.
 pub struct Renewed {
-    current: RwLock<Arc<dyn Driver>>,
+    current: Arc<RwLock<Arc<dyn Driver>>>,
     /// As configured.
     seeds: Vec<String>,
     /// Where members are, for the driver that comes after this one: no seed need answer it.
@@ -69,7 +69,7 @@ impl Renewed {
     ) -> Result<Arc<Self>, quorate_drivers::ConnectError> {
         let driver = connect(connection.clone())?;
         let renewed = Arc::new(Self {
-            current: RwLock::new(driver),
+            current: Arc::new(RwLock::new(driver)),
             seeds: connection.seeds.clone(),
             known: Mutex::default(),
             pushed: watch::Sender::new(0),
@@ -91,9 +91,13 @@ impl Renewed {
     }
 
     fn current(&self) -> Arc<dyn Driver> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&current)
+        newest(&self.current)
     }
+}
+
+fn newest(current: &RwLock<Arc<dyn Driver>>) -> Arc<dyn Driver> {
+    let current = current.read().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(&current)
 }
 
 #[async_trait]
@@ -130,11 +134,73 @@ impl Driver for Renewed {
     }
 
     fn group(&self, group: &str) -> Option<Arc<dyn Driver>> {
-        self.current().group(group)
+        OfGroup::new(&self.current, group).map(|driver| -> Arc<dyn Driver> { Arc::new(driver) })
     }
 
     async fn diagnose(&self) -> Vec<Diagnosis> {
         self.current().diagnose().await
+    }
+}
+
+/// The driver for one group, made again when the program's own was.
+struct OfGroup {
+    current: Arc<RwLock<Arc<dyn Driver>>>,
+    group: String,
+    made: Mutex<Made>,
+}
+
+struct Made {
+    of: Arc<dyn Driver>,
+    driver: Arc<dyn Driver>,
+}
+
+impl OfGroup {
+    fn new(current: &Arc<RwLock<Arc<dyn Driver>>>, group: &str) -> Option<Self> {
+        let of = newest(current);
+        let driver = of.group(group)?;
+        Some(Self {
+            current: Arc::clone(current),
+            group: group.to_owned(),
+            made: Mutex::new(Made { of, driver }),
+        })
+    }
+
+    fn driver(&self) -> Arc<dyn Driver> {
+        let of = newest(&self.current);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&made.of, &of)
+            && let Some(driver) = of.group(&self.group)
+        {
+            *made = Made { of, driver };
+        }
+        Arc::clone(&made.driver)
+    }
+}
+
+#[async_trait]
+impl Driver for OfGroup {
+    fn kind(&self) -> Kind {
+        self.driver().kind()
+    }
+
+    async fn observe(&self, deadline: Duration) -> Observation {
+        self.driver().observe(deadline).await
+    }
+
+    async fn apply(&self, step: &Step, place: &SnapshotPlace) -> Applied {
+        self.driver().apply(step, place).await
+    }
+
+    fn seeds(&self) -> Vec<String> {
+        self.driver().seeds()
+    }
+
+    fn pushes(&self) -> Option<watch::Receiver<u64>> {
+        self.driver().pushes()
+    }
+
+    async fn diagnose(&self) -> Vec<Diagnosis> {
+        self.driver().diagnose().await
     }
 }
 
@@ -260,6 +326,11 @@ mod tests {
             *self.1.lock().unwrap() = places.len();
         }
 
+        fn group(&self, group: &str) -> Option<Arc<dyn Driver>> {
+            let group = Self(format!("{} in {group}", self.0), Mutex::default());
+            Some(Arc::new(group))
+        }
+
         async fn diagnose(&self) -> Vec<Diagnosis> {
             vec![Diagnosis {
                 ok: true,
@@ -297,13 +368,13 @@ mod tests {
         }
     }
 
-    async fn uses(driver: &Renewed, token: &str) {
+    async fn uses(driver: &dyn Driver, token: &str) {
         let used = async {
             while driver.diagnose().await.first().unwrap().code != token {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), used)
+        tokio::time::timeout(Duration::from_secs(30), used)
             .await
             .unwrap();
     }
@@ -317,8 +388,21 @@ mod tests {
         let driver = Renewed::every(every, connection("first"), read, telling).unwrap();
         driver.recall(&["http://10.0.0.1:1".parse().unwrap()]);
         *file.lock().unwrap() = "second";
-        uses(&driver, "second").await;
+        uses(&*driver, "second").await;
         assert_eq!(driver.diagnose().await[0].text, "1");
+    }
+
+    #[tokio::test]
+    async fn the_driver_of_a_group_goes_with_the_new_token_too() {
+        let file = Arc::new(Mutex::new("first"));
+        let there = Arc::clone(&file);
+        let read: Read = Box::new(move || Ok(connection(*there.lock().unwrap())));
+        let every = Duration::from_millis(2);
+        let driver = Renewed::every(every, connection("first"), read, telling).unwrap();
+        let group = driver.group("7").unwrap();
+        uses(&*group, "first in 7").await;
+        *file.lock().unwrap() = "second";
+        uses(&*group, "second in 7").await;
     }
 
     #[tokio::test]
@@ -337,7 +421,7 @@ mod tests {
         let read: Read = Box::new(|| Ok(connection("second")));
         let every = Duration::from_millis(2);
         let driver = Renewed::every(every, connection("first"), read, third_time).unwrap();
-        uses(&driver, "second").await;
+        uses(&*driver, "second").await;
         assert_eq!(TRIES.load(Ordering::Relaxed), 3);
     }
 
@@ -356,18 +440,18 @@ mod tests {
         };
         let every = Duration::from_millis(2);
         let driver = Renewed::every(every, connection("first"), Box::new(read), telling).unwrap();
-        uses(&driver, "first").await;
+        uses(&*driver, "first").await;
         *file.lock().unwrap() = Ok("second".to_owned());
-        uses(&driver, "second").await;
+        uses(&*driver, "second").await;
         for useless in [Ok("unusable".to_owned()), Err("it is gone".to_owned())] {
             *file.lock().unwrap() = useless;
             let before = *reads.lock().unwrap();
             while *reads.lock().unwrap() < before + 3 {
                 tokio::time::sleep(every).await;
             }
-            uses(&driver, "second").await;
+            uses(&*driver, "second").await;
         }
         *file.lock().unwrap() = Ok("third".to_owned());
-        uses(&driver, "third").await;
+        uses(&*driver, "third").await;
     }
 }

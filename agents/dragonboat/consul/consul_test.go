@@ -14,19 +14,44 @@ import (
 
 var key = role.Key{Shard: 7, Replica: 4}
 
-func registry(t *testing.T, handler http.Handler, token string) *Registry {
+func serve(t *testing.T, handler http.Handler) string {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	r, err := New(Options{Address: server.URL, Deployment: "orders", Token: token})
+	return server.URL
+}
+
+func registry(t *testing.T, address, token string) *Registry {
+	t.Helper()
+	r, err := New(Options{Address: address, Deployment: "orders", Token: token})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func TestEntriesAreWrittenByCompareAndSet(t *testing.T) {
-	r, ctx := registry(t, &standin.Store{Token: "t"}, "t"), context.Background()
+func TestARegistryInConsul(t *testing.T) {
+	for name, place := range places(t) {
+		r := registry(t, place.address, place.token)
+		t.Run(name+" that is empty is no error", func(t *testing.T) { emptyIsNoError(t, r) })
+		t.Run(name+" takes entries by compare and set", func(t *testing.T) { writtenByCompareAndSet(t, r) })
+		place.lose()
+		t.Run(name+" that has lost everything is no error", func(t *testing.T) { emptyIsNoError(t, r) })
+		t.Run(name+" with what somebody wrote by hand", func(t *testing.T) { writtenByHand(t, r, place.put) })
+		t.Run(name+" refuses a token that it has never made", func(t *testing.T) {
+			wrong := registry(t, place.address, "9c8b7a60-5d4e-4f3a-8b2c-1d0e9f8a7b6c")
+			if _, _, err := wrong.Entries(context.Background()); err == nil || !strings.Contains(err.Error(), "the token may not read (403)") {
+				t.Fatal(err)
+			}
+			if err := wrong.Write(context.Background(), key, role.Entry{}); err == nil || !strings.Contains(err.Error(), "the token may not write (403)") {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func writtenByCompareAndSet(t *testing.T, r *Registry) {
+	ctx := context.Background()
 	entry := role.Entry{Kind: role.JoinedNonVoting, Target: "10.0.0.4:63000", State: role.Planned, Index: 3}
 	if err := r.Write(ctx, key, entry); err != nil {
 		t.Fatal(err)
@@ -48,21 +73,20 @@ func TestEntriesAreWrittenByCompareAndSet(t *testing.T) {
 	}
 }
 
-func TestAnEmptyRegistryIsNoError(t *testing.T) {
-	entries, faults, err := registry(t, &standin.Store{}, "").Entries(context.Background())
+func emptyIsNoError(t *testing.T, r *Registry) {
+	entries, faults, err := r.Entries(context.Background())
 	if err != nil || len(entries) != 0 || len(faults) != 0 {
 		t.Fatalf("%v %v %v", entries, faults, err)
 	}
 }
 
-func TestWhatSomebodyWroteByHandIsAFaultOfItsReplicaOnly(t *testing.T) {
-	store := &standin.Store{}
-	store.Put("quorate/dragonboat/orders/7/4", []byte("voter"))
-	store.Put("quorate/dragonboat/orders/7/5", []byte(`{"kind":"observer","target":"a:1","state":"started"}`))
-	store.Put("quorate/dragonboat/orders/7/6", []byte(`{"kind":"initial","target":"a:1","state":"voter"}`))
-	store.Put("quorate/dragonboat/orders/readme", []byte("hands off"))
-	store.Put("quorate/dragonboat/orders2/7/4", []byte(`{"kind":"initial","target":"a:1","state":"voter"}`))
-	entries, faults, err := registry(t, store, "").Entries(context.Background())
+func writtenByHand(t *testing.T, r *Registry, put func(key, value string)) {
+	put("quorate/dragonboat/orders/7/4", "voter")
+	put("quorate/dragonboat/orders/7/5", `{"kind":"observer","target":"a:1","state":"started"}`)
+	put("quorate/dragonboat/orders/7/6", `{"kind":"initial","target":"a:1","state":"voter"}`)
+	put("quorate/dragonboat/orders/readme", "hands off")
+	put("quorate/dragonboat/orders2/7/4", `{"kind":"initial","target":"a:1","state":"voter"}`)
+	entries, faults, err := r.Entries(context.Background())
 	if err != nil || len(entries) != 1 || len(faults) != 2 {
 		t.Fatalf("%v %v %v", entries, faults, err)
 	}
@@ -89,7 +113,7 @@ func TestWhyTheRegistryDoesNotAnswerIsSaid(t *testing.T) {
 		"a redirect to somebody": {http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound), "answers 302"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := registry(t, c.handler, "t").Entries(context.Background())
+			_, _, err := registry(t, serve(t, c.handler), "t").Entries(context.Background())
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatal(err)
 			}

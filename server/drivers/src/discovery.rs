@@ -157,11 +157,18 @@ async fn follow(shared: Arc<Shared>, at: usize) {
     let Some(Entry::Told(source)) = shared.entries.get(at) else {
         return;
     };
-    let mut failures = 0;
+    let (mut failures, mut since) = (0, None);
     loop {
-        let found = source.ask().await;
+        let began = Instant::now();
+        let found = source.ask(since).await;
         failures = if found.is_ok() { 0 } else { failures + 1 };
-        let pause = source::pause(found.as_ref().ok().map(|found| found.lasts), failures);
+        let pause = match &found {
+            Ok(found) => found.pause(since, began.elapsed()),
+            Err(_) => source::pause(failures),
+        };
+        // One that has gone back is of a catalogue that was made anew.
+        let index = found.as_ref().ok().and_then(|found| found.index);
+        since = index.filter(|index| since.is_none_or(|before| *index >= before));
         shared.learn(at, found);
         tokio::time::sleep(pause).await;
     }
@@ -276,7 +283,7 @@ impl Driver for Discovered {
     async fn diagnose(&self) -> Vec<Diagnosis> {
         let entries = self.shared.entries.iter().enumerate();
         let sources = entries.filter_map(|(at, entry)| match entry {
-            Entry::Told(source) => Some(async move { (at, source, source.ask().await) }),
+            Entry::Told(source) => Some(async move { (at, source, source.ask(None).await) }),
             Entry::Fixed(_) => None,
         });
         let mut lines = Vec::new();
@@ -296,14 +303,14 @@ fn line(source: &Source, found: &Result<Found, Cause>) -> Diagnosis {
     match found {
         Ok(found) => {
             let addresses: Vec<String> = found.addresses.iter().map(address_of).collect();
-            let seconds = found.lasts.as_secs();
+            let again = match found.index {
+                Some(_) => "its changes are waited for".to_owned(),
+                None => format!("asked again after {} s", found.lasts.as_secs()),
+            };
             Diagnosis {
                 ok: true,
                 code: "source-answers".to_owned(),
-                text: format!(
-                    "{source} leads to {} (asked again after {seconds} s).",
-                    addresses.join(", ")
-                ),
+                text: format!("{source} leads to {} ({again}).", addresses.join(", ")),
                 hint: None,
             }
         }

@@ -38,6 +38,16 @@ impl Patience {
         }
     }
 
+    /// How long to wait for `url` beside a look, which alone waits for it in full.
+    pub(crate) fn beside(&self, url: &Url, full: Duration) -> Duration {
+        let overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
+        if overdue.contains_key(url) {
+            full.min(BRIEF)
+        } else {
+            full
+        }
+    }
+
     /// Whether the call to `url` ran out of time, in a look that began at `now`.
     pub(crate) fn learn(&self, url: &Url, ran_out: bool, now: Instant) {
         let mut overdue = self.overdue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,6 +78,17 @@ mod tests {
         assert_eq!(patience.with(&url, FULL, start + IN_FULL), FULL);
         patience.learn(&url, true, start + IN_FULL);
         assert_eq!(patience.with(&url, FULL, start + IN_FULL + BRIEF), BRIEF);
+    }
+
+    #[test]
+    fn beside_a_look_nobody_is_waited_for_in_full_who_let_a_call_run_out() {
+        let patience = Patience::default();
+        let url: Url = "http://127.0.0.1:1".parse().unwrap();
+        let start = Instant::now();
+        assert_eq!(patience.beside(&url, FULL), FULL);
+        patience.learn(&url, true, start);
+        assert_eq!(patience.beside(&url, FULL), BRIEF);
+        assert_eq!(patience.with(&url, FULL, start + IN_FULL), FULL);
     }
 
     #[test]

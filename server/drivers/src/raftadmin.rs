@@ -59,17 +59,18 @@ impl Raftadmin {
             .iter()
             .map(|seed| origin(seed))
             .collect::<Result<_, _>>()?;
-        let remembered = connection
+        let remembered: Vec<Url> = connection
             .remembered
             .iter()
             .filter_map(|seed| origin(seed).ok())
             .collect();
+        let tellers = if seeds.is_empty() { &remembered } else { &seeds };
         Ok(Self {
             clients,
             status_timeout: connection.status_timeout,
             change_timeout: connection.change_timeout,
             memory: Mutex::new(Memory {
-                places: Places::new(connection.api_address_pattern, &seeds),
+                places: Places::new(connection.api_address_pattern, tellers),
                 seeds,
                 remembered,
                 membership: None,
@@ -139,7 +140,7 @@ impl Driver for Raftadmin {
     }
 
     fn recall(&self, places: &[Url]) {
-        self.memory().remembered = places.to_vec();
+        self.memory().recall(places);
     }
 
     async fn observe(&self, deadline: Duration) -> Observation {

@@ -1,13 +1,16 @@
 //! Seeds that others tell, in front of real openraft nodes: names in a DNS server of the test's
-//! own, services in a stand-in for Consul's catalogue.
+//! own, services in a stand-in for Consul's catalogue, and in a real Consul in the slow rounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "discovery/catalogue.rs"]
 mod catalogue;
 #[path = "../../demo/tests/cluster/mod.rs"]
 mod cluster;
+mod consul_agent;
 #[path = "discovery/dns.rs"]
 mod dns;
+#[path = "discovery/real.rs"]
+mod real;
 #[path = "discovery/relay.rs"]
 mod relay;
 
@@ -202,6 +205,27 @@ async fn consuls_catalogue_leads_to_the_members_and_is_sent_no_credential_of_the
         lines.iter().skip(1).any(|line| line.code == "reached"),
         "{lines:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_comes_to_consul_is_learnt_by_a_call_that_waits_for_it() {
+    let cluster = Cluster::start(1, 0).await;
+    let consul = Consul::start("raft").await;
+    consul.register("127.0.0.1", "", 1, "api");
+    let seed = format!("consul:http://{}/raft?scheme=http", consul.address);
+    let driver = driver(&[&seed], with_token(catalogue::TOKEN));
+    let waits = |query: &String| query.contains("index=2&wait=30s");
+    until(&driver, "a call waits for a change", |_| {
+        consul.queries().iter().any(waits)
+    })
+    .await;
+    consul.register("127.0.0.1", "", port(&cluster, 1), "api");
+    until(&driver, "the member answers", |seen| {
+        answering(seen) == ["node-1"]
+    })
+    .await;
+    let calls = consul.queries().len();
+    assert!(calls < 30, "asked {calls} times instead of waiting");
 }
 
 #[tokio::test(flavor = "multi_thread")]

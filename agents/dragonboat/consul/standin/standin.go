@@ -1,6 +1,7 @@
 // Package standin is a stand-in for Consul's key/value store, for tests and for the example. It is not
 // Consul: it keeps pairs in memory and answers those calls of the documented API that the registry makes
-// (GET with recurse, PUT with cas, DELETE), with X-Consul-Token. No test here has met a real Consul.
+// (GET with recurse, PUT with cas, DELETE), with X-Consul-Token. The registry's tests run against it, and
+// in the slow rounds the same tests run against a real Consul.
 package standin
 
 import (

@@ -20,9 +20,13 @@ use crate::{
 const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 /// Consul says so when a token may not see all there is.
 const FILTERED: &str = "x-consul-results-filtered-by-acls";
-/// How often it is asked; the catalogue tells no time to live.
+/// Moves with every change of what was asked for.
+const INDEX: &str = "x-consul-index";
+/// How often it is asked where it does not keep a call waiting for a change.
 const EVERY: Duration = Duration::from_secs(15);
 const WAIT: Duration = Duration::from_secs(5);
+/// How long a call for a change is kept waiting. Consul adds up to a sixteenth.
+pub(super) const KEPT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -37,10 +41,12 @@ struct Instance {
     service_port: u16,
 }
 
+/// What is there now; after `since`, what is there once that has changed, or after [`KEPT`].
 pub(super) async fn ask(
     catalogue: &Catalogue,
     client: &Client,
     token: Option<&Secret>,
+    since: Option<u64>,
 ) -> Result<Found, Cause> {
     let mut url = catalogue.base.clone();
     url.set_path(&format!("/v1/catalog/service/{}", catalogue.service));
@@ -54,8 +60,13 @@ pub(super) async fn ask(
         if let Some(datacenter) = &catalogue.datacenter {
             query.append_pair("dc", datacenter);
         }
+        if let Some(since) = since {
+            query.append_pair("index", &since.to_string());
+            query.append_pair("wait", &format!("{}s", KEPT.as_secs()));
+        }
     }
-    let mut call = client.get(&url).within(WAIT);
+    let kept = since.map_or(Duration::ZERO, |_| KEPT + KEPT / 16);
+    let mut call = client.get(&url).within(kept + WAIT);
     if let Some(token) = token {
         call = call.secret_header(TOKEN, token);
     }
@@ -94,7 +105,11 @@ fn found(catalogue: &Catalogue, reply: &Reply) -> Result<Found, Cause> {
     if addresses.is_empty() {
         return Err(Cause::NoPort);
     }
-    Ok(Found::new(addresses, EVERY))
+    let index = reply.header(INDEX).and_then(|text| text.parse().ok());
+    Ok(Found {
+        index: index.filter(|index| *index > 0),
+        ..Found::new(addresses, EVERY)
+    })
 }
 
 fn of_wire(why: Wire) -> Cause {

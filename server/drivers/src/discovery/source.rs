@@ -18,6 +18,8 @@ pub(super) const MOST: usize = 64;
 /// However short or long an answer says that it holds.
 const SHORTEST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// Between two calls that wait for a change, however often something changes.
+const CALM: Duration = Duration::from_secs(1);
 /// A source that fails is asked again after this, then after twice as long, up to a minute.
 const AGAIN: Duration = Duration::from_secs(5);
 const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
@@ -30,12 +32,25 @@ pub(super) struct Found {
     pub addresses: Vec<Url>,
     /// How long it holds, within bounds.
     pub lasts: Duration,
+    /// From where a source that can waits for the next change.
+    pub index: Option<u64>,
 }
 
 impl Found {
     pub fn new(addresses: Vec<Url>, lasts: Duration) -> Self {
         let lasts = lasts.clamp(SHORTEST, LONGEST);
-        Self { addresses, lasts }
+        Self {
+            addresses,
+            lasts,
+            index: None,
+        }
+    }
+
+    /// How long to wait before asking again, after asking since `since` for so long.
+    pub fn pause(&self, since: Option<u64>, took: Duration) -> Duration {
+        // Who answers at once that nothing has changed does not wait for changes.
+        let waits = self.index.is_some() && (self.index != since || took >= CALM);
+        if waits { CALM } else { self.lasts }
     }
 }
 
@@ -78,17 +93,18 @@ impl Source {
         }
     }
 
-    /// Bounded in time.
-    pub async fn ask(&self) -> Result<Found, Cause> {
+    /// Bounded in time. Where a source can, it answers once something has changed since `since`.
+    pub async fn ask(&self, since: Option<u64>) -> Result<Found, Cause> {
         let asking = async {
             match self {
                 Self::Service(service, server) => service::ask(service, *server).await,
                 Self::Catalogue(catalogue, client, token) => {
-                    catalogue::ask(catalogue, client, token.as_ref()).await
+                    catalogue::ask(catalogue, client, token.as_ref(), since).await
                 }
             }
         };
-        timeout(WAIT, asking).await.unwrap_or(Err(Cause::DnsSilent))
+        let most = since.map_or(WAIT, |_| WAIT + catalogue::KEPT);
+        timeout(most, asking).await.unwrap_or(Err(Cause::DnsSilent))
     }
 }
 
@@ -108,13 +124,8 @@ fn anonymous(connection: &Connection) -> Connection {
     }
 }
 
-/// How long to wait after an answer that holds for `lasts`, or after so many failures in a row.
-pub(super) fn pause(lasts: Option<Duration>, failures: u32) -> Duration {
-    match lasts {
-        Some(lasts) => lasts,
-        None => {
-            let doubled = AGAIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
-            doubled.min(AGAIN_AT_MOST)
-        }
-    }
+/// How long to wait after so many failures in a row.
+pub(super) fn pause(failures: u32) -> Duration {
+    let doubled = AGAIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+    doubled.min(AGAIN_AT_MOST)
 }

@@ -133,6 +133,23 @@ fn what_an_answer_holds_for_is_bounded() {
             .as_secs()
     };
     assert_eq!([0, 30, 86_400].map(lasts), [5, 30, 300]);
-    let pauses = [1, 2, 3, 40].map(|failures| source::pause(None, failures).as_secs());
+    let pauses = [1, 2, 3, 40].map(|failures| source::pause(failures).as_secs());
     assert_eq!(pauses, [5, 10, 20, 60]);
+}
+
+#[test]
+fn a_source_that_waits_for_changes_is_asked_again_soon_and_one_that_does_not_is_not() {
+    let found = |index| Found {
+        index,
+        ..Found::new(Vec::new(), Duration::from_secs(15))
+    };
+    let pause = |index, since, took: u64| {
+        let found: Found = found(index);
+        found.pause(since, Duration::from_millis(took)).as_secs()
+    };
+    assert_eq!(pause(Some(7), None, 2), 1, "the first answer");
+    assert_eq!(pause(Some(8), Some(7), 2), 1, "it has changed");
+    assert_eq!(pause(Some(7), Some(7), 30_000), 1, "nothing has, for long");
+    assert_eq!(pause(Some(7), Some(7), 2), 15, "it did not wait");
+    assert_eq!(pause(None, None, 2), 15, "it cannot wait");
 }

@@ -26,6 +26,15 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Where members were in an earlier life. While no source has led anywhere, it is they who
+    /// bound where a member's word may lead, as seeds do.
+    pub fn recall(&mut self, places: &[Url]) {
+        if self.seeds.is_empty() {
+            self.places.begin_at(places);
+        }
+        self.remembered = places.to_vec();
+    }
+
     /// Everywhere to ask, each address once, with the Raft address that is expected there.
     pub fn targets(&self) -> Vec<(Url, Option<String>)> {
         let mut targets: Vec<(Url, Option<String>)> = Vec::new();
@@ -216,6 +225,29 @@ mod tests {
         assert!(!memory.ours(&strange));
         memory.learn(&[asked("a", strange)]);
         assert_eq!(ids(&memory), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn without_a_seed_what_is_remembered_bounds_where_members_lead() {
+        let mut memory = Memory {
+            seeds: Vec::new(),
+            ..memory()
+        };
+        memory.recall(&["https://10.0.0.1:7000".parse().unwrap()]);
+        let place = |memory: &Memory, address: &str| {
+            let place = memory.places.of_address(address);
+            place.map(|url| crate::http::address_of(&url))
+        };
+        let secure = place(&memory, "10.0.0.2:7000").unwrap();
+        assert_eq!(secure, "https://10.0.0.2:7000");
+        assert_eq!(place(&memory, "127.0.0.1:7000"), None);
+        // A source that answers after all leads on; what was remembered then bounds nothing.
+        let seeds: Vec<Url> = vec!["http://127.0.0.1:1".parse().unwrap()];
+        memory.places.begin_at(&seeds);
+        memory.seeds = seeds;
+        memory.recall(&["https://10.0.0.1:7000".parse().unwrap()]);
+        let told = place(&memory, "127.0.0.1:7000").unwrap();
+        assert_eq!(told, "http://127.0.0.1:7000");
     }
 
     #[test]

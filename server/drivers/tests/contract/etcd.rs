@@ -1,4 +1,4 @@
-//! The contract on recorded answers of etcd 3.4 and 3.6, and on real clusters of both.
+//! The contract on recorded answers of etcd 3.4, 3.5 and 3.6, and on real clusters of each.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,9 @@ use super::{
 };
 
 const OLD: &str = "etcd-3.4.23";
+const MIDDLE: &str = "etcd-3.5.21";
 const NEW: &str = "etcd-3.6.14";
+const ALL: [&str; 3] = [OLD, MIDDLE, NEW];
 const STATUS: &str = "POST /v3/maintenance/status";
 const LIST: &str = "POST /v3/cluster/member/list";
 const VARIABLES: &str = "GET /debug/vars";
@@ -95,8 +97,8 @@ async fn look(driver: &Arc<dyn Driver>) -> Observation {
 }
 
 #[tokio::test]
-async fn recorded_answers_of_both_versions_keep_the_contract_from_any_voter() {
-    for folder in [OLD, NEW] {
+async fn recorded_answers_of_every_version_keep_the_contract_from_any_voter() {
+    for folder in ALL {
         let replay = four_members(folder).await;
         for seed in ["n1", "n2", "n3"] {
             let driver = driver(&replay, seed);
@@ -122,7 +124,7 @@ async fn recorded_answers_of_both_versions_keep_the_contract_from_any_voter() {
 
 #[tokio::test]
 async fn a_member_that_was_added_and_never_started_is_told_as_such() {
-    for folder in [OLD, NEW] {
+    for folder in ALL {
         let replay = four_members(folder).await;
         for name in ["n1", "n2", "n3"] {
             replay.change(name, LIST, at(folder, "list-not-started"));
@@ -144,7 +146,7 @@ async fn a_member_that_was_added_and_never_started_is_told_as_such() {
 
 #[tokio::test]
 async fn accident_05_a_frozen_member_that_looks_replicated_to_is_judged_by_its_silence() {
-    for folder in [OLD, NEW] {
+    for folder in ALL {
         let replay = four_members(folder).await;
         replay.change("n1", VARIABLES, at(folder, "variables-frozen"));
         let frozen = id(folder, "n3");
@@ -163,7 +165,7 @@ async fn accident_05_a_frozen_member_that_looks_replicated_to_is_judged_by_its_s
 
 #[tokio::test]
 async fn alarms_and_the_loss_of_the_quorum_are_told() {
-    for folder in [OLD, NEW] {
+    for folder in ALL {
         let replay = four_members(folder).await;
         let driver = driver(&replay, "n1");
         replay.change("n1", STATUS, at(folder, "status-alarm"));
@@ -209,7 +211,7 @@ async fn every_recorded_answer_to_a_change_has_its_meaning() {
     ];
     let unknown = ["transfer-frozen", "remove-no-quorum-bounded"];
     let accepted = ["promote", "transfer", "remove", "add-learner"];
-    for folder in [OLD, NEW] {
+    for folder in ALL {
         let replay = four_members(folder).await;
         let (driver, dir) = (driver(&replay, "n1"), tempfile::tempdir().unwrap());
         look(&driver).await;
@@ -248,7 +250,7 @@ async fn every_recorded_answer_to_a_change_has_its_meaning() {
 
 #[tokio::test]
 async fn the_receipt_of_an_addition_names_the_newcomer() {
-    for folder in [OLD, NEW] {
+    for folder in ALL {
         let replay = four_members(folder).await;
         let (driver, dir) = (driver(&replay, "n3"), tempfile::tempdir().unwrap());
         look(&driver).await;
@@ -271,7 +273,7 @@ async fn the_receipt_of_an_addition_names_the_newcomer() {
 
 #[tokio::test]
 async fn a_recorded_snapshot_is_whole_and_one_that_was_cut_is_thrown_away() {
-    for folder in [OLD, NEW] {
+    for folder in ALL {
         let replay = four_members(folder).await;
         let (driver, dir) = (driver(&replay, "n1"), tempfile::tempdir().unwrap());
         look(&driver).await;
@@ -297,7 +299,7 @@ async fn a_recorded_snapshot_is_whole_and_one_that_was_cut_is_thrown_away() {
 
 #[tokio::test]
 async fn the_token_is_sent_as_it_is_and_the_password_once() {
-    for folder in [OLD, NEW] {
+    for folder in ALL {
         let replay = four_members(folder).await;
         for name in ["n1", "n2", "n3"] {
             replay.change(
@@ -445,6 +447,13 @@ async fn a_real_cluster_keeps_the_contract(version: Version) {
 #[tokio::test]
 async fn a_real_etcd_3_4_keeps_the_contract() {
     a_real_cluster_keeps_the_contract(Version::Old).await;
+}
+
+#[tokio::test]
+async fn a_real_etcd_3_5_keeps_the_contract() {
+    if etcd_cluster::is_slow_round() {
+        a_real_cluster_keeps_the_contract(Version::Middle).await;
+    }
 }
 
 #[tokio::test]

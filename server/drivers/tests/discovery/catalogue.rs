@@ -1,9 +1,10 @@
-//! A stand-in for Consul's catalogue: the one call the console makes, answered in the shape of
-//! Consul's documentation. No real Consul is behind it.
+//! A stand-in for Consul's catalogue: the one call the console makes, held against what a real
+//! Consul was recorded to answer.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -14,7 +15,7 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::{net::TcpListener, sync::watch, task::AbortHandle, time::timeout};
 
 pub const TOKEN: &str = "consul-token-for-tests";
 
@@ -32,6 +33,10 @@ struct Book {
     mood: Mood,
     /// Headers of every call.
     heard: Vec<HeaderMap>,
+    /// What every call asked beside the path.
+    queries: Vec<String>,
+    /// Moves with every change.
+    index: watch::Sender<u64>,
 }
 
 pub struct Consul {
@@ -49,6 +54,8 @@ impl Consul {
             instances: Vec::new(),
             mood: Mood::Answers,
             heard: Vec::new(),
+            queries: Vec::new(),
+            index: watch::Sender::new(1),
         }));
         let router = Router::new()
             .route("/v1/catalog/service/{service}", get(catalogue))
@@ -64,15 +71,23 @@ impl Consul {
 
     /// Registers an instance: on a machine, with an address of its own or without.
     pub fn register(&self, machine: &str, own: &str, port: u16, tag: &str) {
-        self.book.lock().unwrap().instances.push(json!({
+        let mut book = self.book.lock().unwrap();
+        book.instances.push(json!({
             "ID": "40e4a748-2192-161a-0510-9bf59fe950b5", "Node": "n", "Address": machine,
             "Datacenter": "dc1", "ServiceID": format!("raft-{port}"), "ServiceName": "raft",
             "ServiceAddress": own, "ServicePort": port, "ServiceTags": [tag],
         }));
+        book.index.send_modify(|index| *index += 1);
     }
 
     pub fn mood(&self, mood: Mood) {
-        self.book.lock().unwrap().mood = mood;
+        let mut book = self.book.lock().unwrap();
+        book.mood = mood;
+        book.index.send_modify(|index| *index += 1);
+    }
+
+    pub fn queries(&self) -> Vec<String> {
+        self.book.lock().unwrap().queries.clone()
     }
 
     pub fn heard(&self) -> Vec<HeaderMap> {
@@ -92,8 +107,29 @@ async fn catalogue(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let mut book = book.lock().unwrap();
-    book.heard.push(headers.clone());
+    let query = query.unwrap_or_default();
+    let mut moved = {
+        let mut book = book.lock().unwrap();
+        book.heard.push(headers.clone());
+        book.queries.push(query.clone());
+        book.index.subscribe()
+    };
+    let since = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("index="));
+    if let Some(since) = since.and_then(|since| since.parse::<u64>().ok()) {
+        let kept = Duration::from_secs(30);
+        let _ = timeout(kept, moved.wait_for(|index| *index != since)).await;
+    }
+    let index = [("x-consul-index", moved.borrow().to_string())];
+    (
+        index,
+        now(&book.lock().unwrap(), &service, &query, &headers),
+    )
+        .into_response()
+}
+
+fn now(book: &Book, service: &str, query: &str, headers: &HeaderMap) -> Response {
     if book.mood == Mood::Fails {
         let text = "rpc error: no path to datacenter";
         return (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
@@ -106,7 +142,6 @@ async fn catalogue(
         let filtered = [("x-consul-results-filtered-by-acls", "true")];
         return (filtered, Json(json!([]))).into_response();
     }
-    let query = query.unwrap_or_default();
     let tags: Vec<&str> = query
         .split('&')
         .filter_map(|pair| pair.strip_prefix("tag="))

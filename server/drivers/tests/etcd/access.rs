@@ -157,6 +157,13 @@ async fn passwords_of_etcd_3_4_are_used_renewed_and_missed_by_name() {
 }
 
 #[tokio::test]
+async fn passwords_of_etcd_3_5_are_used_renewed_and_missed_by_name() {
+    if etcd_cluster::is_slow_round() {
+        passwords(Version::Middle).await;
+    }
+}
+
+#[tokio::test]
 async fn passwords_of_etcd_3_6_are_used_renewed_and_missed_by_name() {
     if etcd_cluster::is_slow_round() {
         passwords(Version::New).await;

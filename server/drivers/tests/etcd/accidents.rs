@@ -96,6 +96,13 @@ async fn accident_01_with_a_member_frozen_nobody_is_added_as_a_voter_on_etcd_3_4
 }
 
 #[tokio::test]
+async fn accident_01_with_a_member_frozen_nobody_is_added_as_a_voter_on_etcd_3_5() {
+    if etcd_cluster::is_slow_round() {
+        a_frozen_member_and_a_newcomer_that_never_starts(Version::Middle).await;
+    }
+}
+
+#[tokio::test]
 async fn accident_01_with_a_member_frozen_nobody_is_added_as_a_voter_on_etcd_3_6() {
     if etcd_cluster::is_slow_round() {
         a_frozen_member_and_a_newcomer_that_never_starts(Version::New).await;

@@ -238,6 +238,13 @@ async fn a_real_etcd_3_4_lives_through_failures_and_is_told_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_real_etcd_3_5_lives_through_failures_and_is_told_as_it_is() {
+    if etcd_cluster::is_slow_round() {
+        a_cluster_lives(Version::Middle).await;
+    }
+}
+
+#[tokio::test]
 async fn a_real_etcd_3_6_lives_through_failures_and_is_told_as_it_is() {
     if etcd_cluster::is_slow_round() {
         a_cluster_lives(Version::New).await;
