@@ -49,7 +49,7 @@ fn facts(approvals: &Approvals) -> AnyView {
             <div>
                 <dt>{words::BY}</dt>
                 <dd class="stacked">
-                    {words::so_far(approvals.given.len(), approvals.needed)}
+                    <p>{words::so_far(approvals.given.len(), approvals.needed)}</p>
                     {given}
                 </dd>
             </div>

@@ -116,8 +116,8 @@ impl Control {
             let mut draft = about(change, EntryKind::Refusal, "approval_lapsed");
             draft.outcome = Some(Outcome::Refused);
             draft.text = format!(
-                "{}: the approval of {} counts no more: they may not approve here now.",
-                change.title, word.by.name
+                "{}: the approval of entry {} counts no more: who gave it may not approve here now.",
+                change.title, word.seq
             );
             self.inner.audit.append(draft).await?;
         }

@@ -81,8 +81,8 @@ impl Control {
         let grants = self.grants_now(&asking.actor).await?;
         let grants = grants.unwrap_or_else(|| asking.grants.clone());
         if !allows(&grants, permission, Some(watched.place())) {
-            let name = &asking.actor.name;
-            let why = format!("{name}, who asked for it, may not do this here any more.");
+            // Without a name: the record of it is the console's own.
+            let why = "Who asked for it may not do this here any more.".to_owned();
             return Ok(Some(Hindrance::ForGood(vec![why])));
         }
         let moved = self.moved_since(watched, change, asking);

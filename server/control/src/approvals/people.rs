@@ -77,7 +77,7 @@ impl Control {
 
     async fn is_enabled(&self, account: &str) -> Result<bool, ControlError> {
         let stored = self.inner.store.account(account).await?;
-        Ok(stored.is_some_and(|stored| !stored.account.disabled))
+        Ok(stored.is_none_or(|stored| !stored.account.disabled))
     }
 
     /// Whether `actor` may approve on this cluster now, as far as this console can tell.
