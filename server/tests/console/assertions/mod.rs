@@ -94,7 +94,7 @@ async fn ask(
         let name: HeaderName = name.parse().unwrap();
         headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    let presented = identity.take(&mut headers);
+    let presented = identity.take(&mut headers, quorate::identity::Shown::Nothing);
     let proxied = identity.proxied().unwrap();
     proxied.known(&presented, Some("203.0.113.9"), now).await
 }
