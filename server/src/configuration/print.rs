@@ -34,16 +34,19 @@ fn is_table(key: &Key) -> bool {
 fn table(out: &mut String, key: &Key, keys: &[Key]) {
     let name = key.name;
     out.push_str(&format!("\n# {}\n[{name}]\n", key.about));
-    for key in keys.iter().filter(|key| key.holds != Holds::Later) {
-        match key.holds {
-            Holds::Tables(inner) => blocks(out, name, key, inner),
-            Holds::Table(_) => {}
-            _ => line(out, key, ""),
-        }
+    let (tables, plain): (Vec<_>, Vec<_>) = keys
+        .iter()
+        .filter(|key| key.holds != Holds::Later)
+        .partition(|key| is_table(key));
+    // A table's own keys end where the first table inside it begins.
+    for key in plain {
+        line(out, key, "");
     }
-    for key in keys {
-        if let Holds::Table(keys) = key.holds {
-            inner(out, name, key, keys);
+    for key in tables {
+        match key.holds {
+            Holds::Table(keys) => inner(out, name, key, keys),
+            Holds::Tables(keys) => blocks(out, name, key, keys),
+            _ => {}
         }
     }
 }
