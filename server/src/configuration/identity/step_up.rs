@@ -17,7 +17,7 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Rules {
     let Some(section) = identity.0.filter(|table| table.contains_key("step_up")) else {
         return Rules::default();
     };
-    let is_oidc = identity.text("mode") == Some("oidc");
+    let signs_on_elsewhere = matches!(identity.text("mode"), Some("trusted-header" | "jwt-header"));
     let section = Section::of(section, "step_up");
     let given = |key: &str| section.0.is_some_and(|table| table.contains_key(key));
     let actions = match given("actions") {
@@ -48,7 +48,7 @@ pub fn read(table: &Table, problems: &mut Vec<String>) -> Rules {
     if given("methods") {
         rules.methods = methods(&section.texts("methods"), problems);
     }
-    if !rules.acr_values.is_empty() && !is_oidc {
+    if !rules.acr_values.is_empty() && signs_on_elsewhere {
         problems.push("identity.step_up.acr_values: belongs to the mode \"oidc\"".to_owned());
     }
     rules
