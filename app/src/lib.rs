@@ -8,6 +8,11 @@
 // same result; `named` itself would get code of its own.
 #![allow(clippy::redundant_closure)]
 
+#[cfg(all(test, not(feature = "ssr")))]
+compile_error!(
+    "pages are tested as the server renders them: cargo test -p quorate-app --features ssr"
+);
+
 pub mod api;
 pub mod app;
 pub mod assets;
