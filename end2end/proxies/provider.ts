@@ -1,7 +1,7 @@
 // A real OpenID provider: the npm package `oidc-provider`, with three people in it. Any password is
 // right; whoever has signed in once is known until their browser forgets it.
 
-import { webcrypto } from "node:crypto";
+import { generateKeyPairSync, webcrypto } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -18,23 +18,41 @@ export class OpenId {
   /** Seconds the tokens of sign-ins from now on hold. */
   tokenLife = 3_600;
 
-  private constructor(private readonly server: Server, readonly issuer: string) {}
+  /** How often its keys were changed. */
+  private keys = 0;
 
-  /** @param redirects where the one client may be led back to */
-  static async start(redirects: string[]): Promise<OpenId> {
+  private constructor(
+    private readonly server: Server,
+    readonly issuer: string,
+    private readonly redirects: string[],
+    private readonly more: object,
+  ) {}
+
+  /**
+   * @param redirects where the one client may be led back to
+   * @param more what else is registered of it
+   */
+  static async start(redirects: string[], more: object = {}): Promise<OpenId> {
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
       server.on("error", reject);
       server.listen(0, "127.0.0.1", resolve);
     });
     const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const openId = new OpenId(server, issuer);
-    const provider = await openId.provider(redirects);
-    server.on("request", provider.callback());
+    const openId = new OpenId(server, issuer, redirects, more);
+    await openId.changeKeys();
     return openId;
   }
 
-  private async provider(redirects: string[]): Promise<any> {
+  /** From now on it signs by a new key, and knows the old one no more. Who is signed in stays so. */
+  async changeKeys(): Promise<void> {
+    this.keys += 1;
+    const provider = await this.provider();
+    this.server.removeAllListeners("request");
+    this.server.on("request", provider.callback());
+  }
+
+  private async provider(): Promise<any> {
     // Node 18 has it, and not where the package looks for it.
     (globalThis as any).crypto ??= webcrypto;
     const { default: Provider } = await import("oidc-provider");
@@ -43,10 +61,11 @@ export class OpenId {
         {
           client_id: CLIENT.id,
           client_secret: CLIENT.secret,
-          redirect_uris: redirects,
-          post_logout_redirect_uris: redirects.map((address) => `${new URL(address).origin}/`),
+          redirect_uris: this.redirects,
+          post_logout_redirect_uris: this.redirects.map((address) => `${new URL(address).origin}/`),
           grant_types: ["authorization_code"],
           response_types: ["code"],
+          ...this.more,
         },
       ],
       findAccount: (_: unknown, id: string) => ({
@@ -66,7 +85,8 @@ export class OpenId {
       // Proxies pass the token on; what it does not say they do not know.
       conformIdTokenClaims: false,
       pkce: { required: () => false },
-      features: { rpInitiatedLogout: { enabled: true } },
+      features: { rpInitiatedLogout: { enabled: true }, backchannelLogout: { enabled: true } },
+      jwks: { keys: [signingKey(`key-${this.keys}`)] },
       ttl: {
         IdToken: () => this.tokenLife,
         AccessToken: 3_600,
@@ -86,4 +106,9 @@ export class OpenId {
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
+}
+
+function signingKey(kid: string): object {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
+  return { ...privateKey.export({ format: "jwk" }), kid, use: "sig", alg: "RS256" };
 }
