@@ -2,7 +2,7 @@
 //! `control`'s.
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{Extension, Path, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -10,9 +10,8 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use quorate_app::{pages::audit::query::Query, session::Visitor};
 use quorate_control::{Export, Format, Language};
-use tokio_util::io::ReaderStream;
 
-use crate::{guards::problems::Fault, state::Console};
+use crate::{downloads::Place, guards::problems::Fault, state::Console};
 
 /// The signed list of an export's contents and digests, as base64 of the note.
 const MANIFEST: HeaderName = HeaderName::from_static("quorate-audit-manifest");
@@ -36,11 +35,12 @@ pub async fn export_by_form(
     // Left empty in the form: up to now.
     let size = field("size").filter(|size| !size.trim().is_empty());
     let size = size.map(|size| number(size.trim())).transpose()?;
+    let place = console.downloads.place()?;
     let export = console
         .control
         .audit_export_in(&who, language.unwrap_or_default(), format, &filter, size)
         .await?;
-    Ok(attachment(format, export))
+    attachment(format, export, place)
 }
 
 /// From an entry's page.
@@ -69,9 +69,12 @@ pub fn unknown_format() -> Fault {
 }
 
 /// An export, streamed from the disk.
-pub fn attachment(format: Format, export: Export) -> Response {
+///
+/// # Errors
+/// `too-many-downloads` if it does not fit beside those that are under way.
+pub fn attachment(format: Format, export: Export, place: Place) -> Result<Response, Fault> {
     let file = tokio::fs::File::from_std(export.content);
-    let mut response = Body::from_stream(ReaderStream::new(file)).into_response();
+    let mut response = place.body(file, export.bytes)?.into_response();
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -85,7 +88,7 @@ pub fn attachment(format: Format, export: Export) -> Response {
             headers.insert(name, value);
         }
     }
-    response
+    Ok(response)
 }
 
 /// A proof as a file of its own.

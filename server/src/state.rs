@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
+    downloads::Downloads,
     identity::{Identity, Peers},
     sessions,
 };
@@ -40,6 +41,8 @@ pub struct Shared {
     pub secure: bool,
     pub assets: Assets,
     pub streams: Arc<Semaphore>,
+    /// Files that clients take from the disk.
+    pub downloads: Downloads,
     /// How long one stays open on one word of a sign-on proxy.
     pub streams_renewed: Duration,
     /// Cancelled when the console stops: streams end.
@@ -65,6 +68,7 @@ impl Console {
             secure: external.scheme() == "https",
             assets,
             streams: Arc::new(Semaphore::new(STREAMS)),
+            downloads: Downloads::default(),
             streams_renewed: front.streams_renewed,
             closing: CancellationToken::new(),
             metrics,
@@ -84,6 +88,7 @@ impl Console {
             secure: false,
             assets: self.assets.clone(),
             streams: Arc::clone(&self.streams),
+            downloads: self.downloads.clone(),
             streams_renewed: self.streams_renewed,
             closing: self.closing.clone(),
             metrics: self.metrics.clone(),

@@ -6,7 +6,7 @@ use clap::Args;
 use futures::future::join_all;
 
 use super::{output, serve};
-use crate::{configuration::Configuration, exit::Exit, identity::Identity};
+use crate::{configuration::Configuration, copies, exit::Exit, identity::Identity};
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -29,6 +29,18 @@ async fn check(configuration: Configuration) -> anyhow::Result<Exit> {
     let drivers = serve::drivers(&configuration)?;
     let diagnoses = join_all(drivers.iter().map(|driver| driver.diagnose())).await;
     let mut good = sign_on(&identity).await;
+    for (place, said) in copies::diagnose(&configuration.copies).await {
+        match said {
+            Ok(()) => output::say(format!("ok    audit.copies  {place} can be reached")),
+            Err(why) => {
+                good = false;
+                output::say(format!(
+                    "FAIL  audit.copies  {place}: {why} — nothing is copied there until this is \
+                     mended"
+                ));
+            }
+        }
+    }
     for (cluster, lines) in configuration.clusters.iter().zip(diagnoses) {
         for line in lines {
             good &= line.ok;

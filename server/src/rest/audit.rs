@@ -121,11 +121,12 @@ pub async fn export(
     };
     let size = fields.number("size")?;
     fields.end(FIELDS)?;
+    let place = console.downloads.place()?;
     let export = console
         .control
         .audit_export_in(&who, language, format, &filter, size)
         .await?;
-    Ok(audit_files::attachment(format, export))
+    audit_files::attachment(format, export, place)
 }
 
 fn time(fields: &mut Fields, name: &str) -> Result<Option<Timestamp>, Fault> {

@@ -393,7 +393,113 @@ fn copies_of_the_audit_log_go_to_files_and_over_tls_or_to_this_machine_only() {
         );
         assert!(!problems[0].contains("u:p"), "{problems:?}");
     }
-    assert!(problems("[audit]\ncopy_syslog = \"x\"")[0].ends_with("not in this version"));
+}
+
+/// What is wrong with one block of `[[audit.copies]]`.
+fn wrong_place(block: &str) -> String {
+    let text = format!("[[audit.copies]]\n{block}");
+    let wrong = Configuration::parse(&text, []).err();
+    wrong.map_or_else(String::new, |error| error.problems.join("\n"))
+}
+
+#[test]
+fn places_outside_are_named_and_reached_over_tls_or_on_this_machine() {
+    let text = r#"
+        [[audit.copies]]
+        name = "siem"
+        to = "syslog"
+        what = "entries"
+        address = "tls://logs.example"
+        ca_file = "/etc/quorate/ca.pem"
+        alarm_after_ms = 30000
+
+        [[audit.copies]]
+        name = "keeper"
+        to = "webhook"
+        url = "https://keeper.example/hidden?key=hidden"
+        secret_file = "/run/secrets/hmac"
+
+        [[audit.copies]]
+        name = "archive"
+        to = "objects"
+        what = "reports"
+        endpoint = "https://s3.example"
+        bucket = "audit"
+        access_key = "AKIA"
+        secret_key_file = "/run/secrets/objects"
+        lock_mode = "compliance"
+        lock_days = 400
+
+        [[audit.reports]]
+        name = "board"
+        every = "month"
+        deliver_to = ["archive"]
+    "#;
+    let configuration = Configuration::parse(text, []).unwrap();
+    let places = configuration.copies.places;
+    let words: Vec<String> = places.iter().map(|place| place.to.words()).collect();
+    assert_eq!(
+        words,
+        [
+            "syslog logs.example:6514",
+            "webhook https://keeper.example",
+            "bucket audit at https://s3.example"
+        ]
+    );
+    assert_eq!(places[0].alarm_after.as_secs(), 30);
+    assert_eq!(configuration.reports.plans[0].folder, None);
+
+    let syslog = "name = \"a\"\nto = \"syslog\"\naddress = ";
+    assert_eq!(wrong_place(&format!("{syslog}\"tcp://127.0.0.1:601\"")), "");
+    for address in ["tcp://logs.example", "udp://127.0.0.1", "tls://u@h", "logs"] {
+        let said = wrong_place(&format!("{syslog}\"{address}\""));
+        assert!(
+            said.starts_with("audit.copies: a: address: expected"),
+            "{said}"
+        );
+    }
+    let webhook = "name = \"a\"\nto = \"webhook\"\nurl = ";
+    for (block, expected) in [
+        ("to = \"file\"".to_owned(), "name: expected letters"),
+        (
+            "name = \"a\"\nto = \"mail\"".to_owned(),
+            "a: to: expected file",
+        ),
+        (
+            format!("{webhook}\"http://keeper.example/\""),
+            "a: url: expected",
+        ),
+        // The console itself, by whatever name.
+        (
+            format!("{webhook}\"http://localhost:7878/x\""),
+            "the console's own address",
+        ),
+        (
+            format!("{syslog}\"tls://h\"\nwhat = \"reports\""),
+            "a: to: expected webhook",
+        ),
+        (
+            format!("{syslog}\"tls://h\"\nwhat = \"all\""),
+            "a: what: expected",
+        ),
+        (
+            format!("{syslog}\"tls://h\"\nalarm_after_ms = 0"),
+            "a: alarm_after_ms: expected",
+        ),
+        (
+            format!("{syslog}\"tls://h\"\ncert_file = \"/c\""),
+            "together",
+        ),
+    ] {
+        let said = wrong_place(&block);
+        assert!(said.contains(expected), "{block}: {said}");
+    }
+    let other = text.replace("[\"archive\"]", "[\"keeper\"]");
+    let said = problems(&other).join("\n");
+    assert!(
+        said.contains("\"keeper\" names no [[audit.copies]]"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -411,7 +517,11 @@ fn a_rule_of_approval_names_its_actions_and_has_a_default_for_all_else() {
     assert_eq!(usual.clusters, ["*"]);
     assert_eq!(usual.actions, [quorate_domain::action::Verb::Remove]);
     let figures = |rule: &quorate_domain::approval::Rule| {
-        (rule.approvals, rule.expires_after_ms, rule.execute_within_ms)
+        (
+            rule.approvals,
+            rule.expires_after_ms,
+            rule.execute_within_ms,
+        )
     };
     assert_eq!(figures(usual), (1, 3_600_000, 300_000));
     assert_eq!(figures(strict), (2, 60_000, 1_000));
