@@ -469,11 +469,17 @@ fn who_is_named_is_shown_where_the_key_goes_along_and_nowhere_else() {
     assert!(report.holds(), "{report}");
     assert_eq!(report.erased, 10, "one of three has no key");
     let mut opened = Vec::new();
-    verify::read(Cursor::new(&bytes), &mut opened).unwrap();
+    verify::read(Cursor::new(&bytes), &People::default(), &mut opened).unwrap();
     let opened = String::from_utf8(opened).unwrap();
     assert_eq!(opened.matches("\"name\":\"person 0\"").count(), 10);
     assert_eq!(opened.matches("\"name\":\"(erased)\"").count(), 10);
     assert!(!opened.contains("person 2"));
+
+    let mut missing = People::default();
+    missing.add(person(3));
+    let mut all = Vec::new();
+    verify::read(Cursor::new(&bytes), &missing, &mut all).unwrap();
+    assert!(String::from_utf8(all).unwrap().contains("person 2"));
 
     // A bundle that shows one person's entries gives no other's key away.
     let part = bundle_with(

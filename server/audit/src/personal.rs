@@ -22,6 +22,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 const HEAD: &[u8] = b"quorate person key\n";
+/// Where what was sent names whom it is about: an account, or a condition of reading and exporting.
+const PLACES: [&str; 3] = ["/account", "/actor", "/filter/actor"];
 /// Stands in a text for a name that is sealed.
 const MASK: &str = "(name)";
 
@@ -79,13 +81,18 @@ impl Personal {
     /// Takes out of the entry what names the account it is about.
     pub fn of_account(entry: &mut Entry, name: &str) -> Self {
         let masked = masked(&entry.text, name);
-        let told = entry.sent.get_mut("account");
+        let mut account = None;
+        for place in PLACES {
+            if let Some(told) = entry.sent.pointer_mut(place)
+                && told.as_str() == Some(name)
+            {
+                *told = Value::Null;
+                account = Some(name.to_owned());
+            }
+        }
         Self {
             text: masked.map(|masked| std::mem::replace(&mut entry.text, masked)),
-            account: told.and_then(|told| match told.take() {
-                Value::String(account) => Some(account),
-                _ => None,
-            }),
+            account,
             ..Self::default()
         }
     }
@@ -132,8 +139,15 @@ impl Personal {
                 *to = from;
             }
         }
-        if let (Some(account), Some(told)) = (self.account, entry.sent.get_mut("account")) {
-            *told = Value::String(account);
+        let Some(account) = self.account else {
+            return;
+        };
+        for place in PLACES {
+            if let Some(told) = entry.sent.pointer_mut(place)
+                && told.is_null()
+            {
+                *told = Value::String(account.clone());
+            }
         }
     }
 }
@@ -273,9 +287,17 @@ impl People {
     /// Puts what is sealed back in its places, as far as there are keys. Parts without one stay,
     /// and stand for somebody who was erased.
     pub fn open(&self, entry: &mut Entry) {
+        self.open_with(&Self::default(), entry);
+    }
+
+    /// The same, with the keys of `more` too.
+    pub fn open_with(&self, more: &Self, entry: &mut Entry) {
         let mut left = Vec::new();
         for part in std::mem::take(&mut entry.sealed) {
-            let opened = split(&part).and_then(|(id, sealed)| self.key(id)?.open(sealed));
+            let opened = split(&part).and_then(|(id, sealed)| {
+                let key = self.key(id).or_else(|| more.key(id))?;
+                key.open(sealed)
+            });
             match opened {
                 Some(personal) => personal.back_into(entry),
                 None => left.push(part),

@@ -9,7 +9,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use quorate_domain::{
     approval::Given,
-    audit::{Actor, Entry, EntryKind, Means, Outcome, SCHEMA, Source, Standing},
+    audit::{Actor, Entry, EntryKind, Filter, Means, Outcome, SCHEMA, Source, Standing},
     cluster::{ClusterName, MemberId},
     job::ChangeId,
     moment::Timestamp,
@@ -153,6 +153,12 @@ impl Draft {
     pub(crate) fn of_account(mut self, name: &str) -> Self {
         self.sent = serde_json::json!({ "account": name });
         self.about = Some(name.to_owned());
+        self
+    }
+
+    /// Whom a condition of reading or exporting names.
+    pub(crate) fn of_filter(mut self, filter: &Filter) -> Self {
+        self.about.clone_from(&filter.actor);
         self
     }
 

@@ -77,12 +77,16 @@ impl Members {
     }
 }
 
-/// The entries of a bundle, opened as far as it has the keys; whether it is believed is for
-/// [`bundle`] to say.
+/// The entries of a bundle, opened as far as there are keys, in it or `more`; whether it is
+/// believed is for [`bundle`] to say.
 ///
 /// # Errors
 /// If it cannot be read as a bundle, or `out` takes no more.
-pub fn read<R: Read + Seek, W: io::Write>(mut file: R, mut out: W) -> Result<(), VerifyError> {
+pub fn read<R: Read + Seek, W: io::Write>(
+    mut file: R,
+    more: &People,
+    mut out: W,
+) -> Result<(), VerifyError> {
     let members = Members::find(&mut file)?;
     let people = members.people(&mut file)?;
     let place = members.place(bundle::RECORDS)?;
@@ -90,7 +94,7 @@ pub fn read<R: Read + Seek, W: io::Write>(mut file: R, mut out: W) -> Result<(),
     let wrong = |_| VerifyError::Member(bundle::RECORDS);
     for line in BufReader::new(file.take(place.size)).split(b'\n') {
         let mut entry: Entry = serde_json::from_slice(&line?).map_err(wrong)?;
-        people.open(&mut entry);
+        people.open_with(more, &mut entry);
         serde_json::to_writer(&mut out, &entry).map_err(|error| VerifyError::Read(error.into()))?;
         out.write_all(b"\n")?;
     }

@@ -152,7 +152,8 @@ impl Control {
         self.may_read_audit(who, filter.cluster.as_deref()).await?;
         let stored = self.checkpoint_for(upto).await?;
         let export = self.export(language, format, filter, &stored).await?;
-        let mut draft = Draft::access(who, "audit_exported", exported(format, filter, &export));
+        let draft = Draft::access(who, "audit_exported", exported(format, filter, &export));
+        let mut draft = draft.of_filter(filter);
         draft.sent = sent(format, filter, &export);
         self.inner.audit.append(draft).await?;
         Ok(export)

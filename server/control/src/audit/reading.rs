@@ -207,7 +207,7 @@ impl Control {
             Some(cluster) => format!("Read the audit log of {cluster}."),
             None => "Read the audit log.".to_owned(),
         };
-        let mut draft = Draft::access(who, "audit_read", text);
+        let mut draft = Draft::access(who, "audit_read", text).of_filter(filter);
         draft.sent = export::filter_value(filter);
         if let Err(error) = audit.append(draft).await {
             tracing::error!(%error, "that the audit log was read could not be recorded");

@@ -130,7 +130,7 @@ impl Control {
             plan.name,
             due.in_words()
         );
-        let mut draft = Draft::console("audit_report_made", text);
+        let mut draft = Draft::console("audit_report_made", text).of_filter(&filter);
         if let Some(fields) = sent.as_object_mut() {
             fields.insert("report".to_owned(), json!(plan.name));
             fields.insert("file".to_owned(), json!(file));

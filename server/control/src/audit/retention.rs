@@ -77,6 +77,11 @@ impl Control {
         self.inner.loops.spawn(run(self.clone(), retention));
     }
 
+    /// From now on entries say by which rules roles are given: the beginning of their digest.
+    pub fn audit_maps_by(&self, version: String) {
+        self.inner.audit.shared.maps_by(version);
+    }
+
     /// Removes what is too old at `now`, if anything: finishes what an earlier run has begun, then
     /// records and removes. Gives the last entry that was removed.
     ///
@@ -336,5 +341,101 @@ async fn run(control: Control, retention: Retention) {
             () = control.inner.stopping.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use quorate_audit::verify::Known;
+
+    use super::*;
+    use crate::audit::verify_log;
+
+    const RETENTION: Retention = Retention {
+        keep_days: 400,
+        archive_dir: None,
+    };
+
+    async fn console(directory: &Path) -> Control {
+        Control::offline(directory.to_owned()).await.unwrap()
+    }
+
+    fn later(control: &Control) -> Timestamp {
+        control.now().plus_ms(401 * DAY_MS)
+    }
+
+    async fn entries(control: &Control, count: u32) {
+        let audit = &control.inner.audit;
+        let all = (0..count)
+            .map(|number| audit.append(Draft::console("rehearsed", format!("Entry {number}."))));
+        for written in futures::future::join_all(all).await {
+            written.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_intent_stays_until_its_outcome_is_known_and_goes_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = console(directory.path()).await;
+        entries(&control, 300).await;
+        let audit = &control.inner.audit;
+        let intent = audit.begin(Draft::console("promote", "Promote."));
+        let intent = intent.await.unwrap();
+        assert_eq!(intent.seq(), 301);
+        entries(&control, 400).await;
+        let upto = control.removable(&RETENTION, later(&control)).await;
+        assert_eq!(upto.unwrap(), Some(256));
+        let mut outcome = Draft::console("promote", "Done.");
+        outcome.kind = quorate_domain::audit::EntryKind::Outcome;
+        outcome.intent_seq = Some(301);
+        outcome.outcome = Some(Outcome::Succeeded);
+        audit.append(outcome).await.unwrap();
+        entries(&control, 10).await;
+        // Its outcome is entry 702, in a block that is not whole yet.
+        let upto = control.removable(&RETENTION, later(&control)).await;
+        assert_eq!(upto.unwrap(), Some(256));
+        entries(&control, 80).await;
+        let upto = control.removable(&RETENTION, later(&control)).await;
+        assert_eq!(upto.unwrap(), Some(768));
+    }
+
+    #[tokio::test]
+    async fn a_removal_that_broke_off_is_sound_and_is_finished_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = console(directory.path()).await;
+        entries(&control, 600).await;
+        let mut draft = Draft::console("audit_entries_removed", "Removed.");
+        draft.sent = json!({});
+        let (reply, answer) = oneshot::channel();
+        let draft = Box::new(draft);
+        let order = Order::Remove {
+            upto: 512,
+            draft,
+            reply,
+        };
+        control.inner.audit.give(order, answer).await.unwrap();
+        let (reply, answer) = oneshot::channel();
+        let order = Order::RemoveBlock { reply };
+        assert!(control.inner.audit.give(order, answer).await.unwrap());
+        drop(control);
+
+        let report = verify_log(directory.path(), Known::default())
+            .await
+            .unwrap();
+        assert!(report.holds(), "{report}");
+        assert_eq!(report.removed.map(|it| it.upto), Some(256));
+        let control = console(directory.path()).await;
+        entries(&control, 1).await;
+        let none = control.audit_remove_old(&RETENTION, control.now()).await;
+        assert_eq!(none.unwrap(), None, "nothing more than was said");
+        let report = verify_log(directory.path(), Known::default())
+            .await
+            .unwrap();
+        assert!(report.holds(), "{report}");
+        assert_eq!(report.removed.map(|it| it.upto), Some(512));
+        control.inner.audit.check().await.unwrap();
+        assert!(control.inner.audit.shared.broken().is_none());
     }
 }

@@ -49,16 +49,17 @@ impl Ring {
     ) -> sqlx::Result<Entry> {
         let mut parts = Vec::new();
         let seal = |key: &PersonKey, personal: &Personal| key.seal(personal).map_err(unsealed);
+        let actor = Person::of(&entry.actor);
+        // First, since it is whose account this is that the text is about.
+        let account = about.map(|name| (name, Personal::of_account(&mut entry, name)));
         if entry.actor.means != Means::Console {
-            let key = self.key(connection, Person::of(&entry.actor)).await?;
-            // First, since it is whose account this is that the text is about.
-            let account = about.map(|name| (name, Personal::of_account(&mut entry, name)));
+            let key = self.key(connection, actor).await?;
             let own = Personal::of_actor(&mut entry, &key);
             parts.push(seal(&key, &own)?);
-            if let Some((name, personal)) = account {
-                let key = self.key(connection, Person::named(name)).await?;
-                parts.push(seal(&key, &personal)?);
-            }
+        }
+        if let Some((name, personal)) = account {
+            let key = self.key(connection, Person::named(name)).await?;
+            parts.push(seal(&key, &personal)?);
         }
         for number in 0..entry.approvals.len() {
             let Some(by) = entry

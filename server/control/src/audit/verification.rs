@@ -5,6 +5,7 @@ use std::path::Path;
 use quorate_audit::{
     checkpoint::Signed,
     note::verifier_keys,
+    personal::People,
     report::Report,
     trust::Trust,
     verify::{Known, Walk},
@@ -36,6 +37,20 @@ pub async fn verify_log(directory: &Path, known: Known<'_>) -> Result<Report, Co
     drop(reading_all);
     let _closed_anyway = connection.close().await;
     report
+}
+
+/// The keys of people that the log in `directory` has.
+///
+/// # Errors
+/// `AuditUnavailable`, `File`, `Store`.
+pub async fn people(directory: &Path) -> Result<People, ControlError> {
+    let file = directory.join(AUDIT_FILE);
+    std::fs::metadata(&file).map_err(ControlError::file(&file))?;
+    let options = SqliteConnectOptions::new().filename(&file).read_only(true);
+    let mut connection = options.connect().await.map_err(ControlError::audit)?;
+    let people = people::all(&mut connection).await.map_err(reading);
+    let _closed_anyway = connection.close().await;
+    people
 }
 
 async fn verify(

@@ -224,6 +224,8 @@ async fn the_stored_bytes_are_what_is_returned() {
         .await
         .unwrap();
     let listed = stage.entries().await;
+    let people = quorate_control::audit_people(stage.directory.path()).await;
+    let people = people.unwrap();
     assert_eq!(stored.len(), listed.len());
     for ((seq, bytes), entry) in stored.iter().zip(&listed) {
         let (_, text) = stage
@@ -232,7 +234,9 @@ async fn the_stored_bytes_are_what_is_returned() {
             .await
             .unwrap();
         assert_eq!(text.as_bytes(), bytes);
-        assert_eq!(&serde_json::from_slice::<Entry>(bytes).unwrap(), entry);
+        let mut read = serde_json::from_slice::<Entry>(bytes).unwrap();
+        people.open(&mut read);
+        assert_eq!(&read, entry);
     }
 }
 

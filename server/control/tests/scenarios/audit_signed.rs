@@ -24,7 +24,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use crate::stage::{CLUSTER, Stage, granted, person, promote, source, until};
 
 /// A console with `more` entries in its log beside those of its start.
-async fn with_entries(more: u32) -> Stage {
+pub async fn with_entries(more: u32) -> Stage {
     let stage = Stage::small().await;
     let writers = (0..more).map(|number| {
         let control = stage.control.clone();
@@ -40,41 +40,41 @@ async fn with_entries(more: u32) -> Stage {
     stage
 }
 
-async fn keys(control: &Control) -> Vec<VerifierKey> {
+pub async fn keys(control: &Control) -> Vec<VerifierKey> {
     let who = control.command_line_operator();
     verifier_keys(&control.audit_signers(&who).await.unwrap().join("\n")).unwrap()
 }
 
-async fn verified(directory: &Path, keys: &[VerifierKey], outside: &[Signed]) -> Report {
+pub async fn verified(directory: &Path, keys: &[VerifierKey], outside: &[Signed]) -> Report {
     verify_log(directory, Known { keys, outside })
         .await
         .unwrap()
 }
 
 /// The bytes of an export.
-async fn export(stage: &Stage, format: Format, filter: &Filter, upto: Option<u64>) -> Vec<u8> {
+pub async fn export(stage: &Stage, format: Format, filter: &Filter, upto: Option<u64>) -> Vec<u8> {
     bytes(&mut made(stage, format, filter, upto).await)
 }
 
-async fn made(stage: &Stage, format: Format, filter: &Filter, upto: Option<u64>) -> Export {
+pub async fn made(stage: &Stage, format: Format, filter: &Filter, upto: Option<u64>) -> Export {
     let exported = stage.control.audit_export(&stage.ada, format, filter, upto);
     exported.await.unwrap()
 }
 
-fn bytes(export: &mut Export) -> Vec<u8> {
+pub fn bytes(export: &mut Export) -> Vec<u8> {
     let mut bytes = Vec::new();
     export.content.read_to_end(&mut bytes).unwrap();
     assert_eq!(u64::try_from(bytes.len()).unwrap(), export.bytes);
     bytes
 }
 
-fn bundle(bytes: &[u8], keys: &[VerifierKey]) -> Report {
+pub fn bundle(bytes: &[u8], keys: &[VerifierKey]) -> Report {
     let known = Known { keys, outside: &[] };
     verify::bundle(std::io::Cursor::new(bytes), known).unwrap()
 }
 
 /// As somebody who can write to the disk: without the log's own guards.
-async fn attack(directory: &Path, statements: &str) {
+pub async fn attack(directory: &Path, statements: &str) {
     let address = format!("sqlite://{}/quorate-audit.db", directory.display());
     let mut raw = SqliteConnection::connect(&address).await.unwrap();
     let triggers: Vec<String> =
@@ -94,7 +94,7 @@ async fn attack(directory: &Path, statements: &str) {
     raw.close().await.unwrap();
 }
 
-async fn standing(control: &Control) -> Standing {
+pub async fn standing(control: &Control) -> Standing {
     let who = control.command_line_operator();
     control.audit_standing(&who).await.unwrap()
 }
@@ -222,7 +222,7 @@ async fn a_file_that_was_replaced_or_removed_takes_no_entries() {
     assert!(stage.cluster.sent().is_empty());
 }
 
-fn outside(directory: &Path) -> (PathBuf, Vec<Arc<dyn Outside>>) {
+pub fn outside(directory: &Path) -> (PathBuf, Vec<Arc<dyn Outside>>) {
     let file = directory.join("outside.checkpoints");
     let place: Arc<dyn Outside> = Arc::new(OutsideFile::new(file.clone()));
     (file, vec![place])
@@ -531,6 +531,7 @@ async fn a_log_from_before_there_was_a_tree_gets_one() {
     let (directory, cluster) = (stage.directory, stage.cluster);
     drop(stage.control);
     let before = "DROP TABLE blocks; DROP TABLE checkpoints; DROP TABLE keys; DROP TABLE copies;
+                  DROP TABLE people; DROP TABLE removals; DROP TABLE leaves; DROP TABLE holds;
                   PRAGMA user_version = 1";
     attack(directory.path(), before).await;
     std::fs::remove_file(directory.path().join("audit.key")).unwrap();

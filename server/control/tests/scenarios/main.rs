@@ -6,6 +6,7 @@ mod authenticator;
 
 mod accidents;
 mod approvals;
+mod audit_copies;
 mod audit_coverage;
 mod audit_erasure;
 mod audit_log;

@@ -1,0 +1,196 @@
+//! Somebody who is erased from the log: what named them is unreadable, and every proof stays.
+
+use std::{io::Cursor, path::Path};
+
+use quorate_audit::{personal::People, table, verify};
+use quorate_control::{Control, ControlError, Format, Operator, verify_log};
+use quorate_domain::{
+    audit::{ERASED, Entry, Filter},
+    permission::Duty,
+};
+use quorate_drivers::Secret;
+
+use crate::{
+    audit_signed::{bundle, export, keys, verified},
+    stage::{Stage, person, promote, source},
+};
+
+const NAME: &str = "adelheid.quitzow";
+const REASON: &str = "asked for by letter 7";
+
+fn adelheid() -> Operator {
+    let mut who = person(NAME, Duty::Admin);
+    who.actor.subject = "account-4711".to_owned();
+    who.source.user_agent = Some("Adelheids browser".to_owned());
+    who
+}
+
+/// Whether these words stand anywhere in the log's files.
+fn stands_in(directory: &Path, word: &str) -> bool {
+    ["quorate-audit.db", "quorate-audit.db-wal"]
+        .iter()
+        .filter_map(|name| std::fs::read(directory.join(name)).ok())
+        .any(|bytes| bytes.windows(word.len()).any(|it| it == word.as_bytes()))
+}
+
+async fn erased(control: &Control, subject: &str) -> Result<usize, ControlError> {
+    let machine = control.command_line_operator();
+    let whom = (Some(subject), None);
+    control.audit_erase(&machine, whom, REASON).await
+}
+
+fn of<'a>(entries: &'a [Entry], action: &str) -> &'a Entry {
+    entries.iter().find(|entry| entry.action == action).unwrap()
+}
+
+#[tokio::test]
+async fn what_named_somebody_is_unreadable_and_every_proof_stays() {
+    let stage = Stage::small().await;
+    let (control, who) = (&stage.control, adelheid());
+    let change = stage.ask(&who, &promote("n4")).await.unwrap();
+    stage.ended(&change).await;
+    control
+        .account_create(&who, "carlotta", Vec::new())
+        .await
+        .unwrap();
+    let from = source("10.9.8.7");
+    let wrong = control.sign_in(NAME, Secret::new("not this one"), &from);
+    assert!(wrong.await.is_err());
+
+    // Before: everybody who may read sees who it was, and nothing of it stands in the entries.
+    let entries = stage.entries().await;
+    let intent = of(&entries, "promote");
+    assert_eq!(intent.actor.name, NAME);
+    assert_eq!(intent.source.peer.as_deref(), Some("10.0.9.9"));
+    assert!(intent.sealed.is_empty());
+    assert_eq!(
+        (intent.schema, intent.category.as_deref()),
+        (Some(2), Some("change"))
+    );
+    let lines = export(&stage, Format::Jsonl, &Filter::default(), None).await;
+    let lines = String::from_utf8(lines).unwrap();
+    for word in [NAME, "Adelheids", "10.0.9.9", "10.9.8.7", "carlotta"] {
+        assert!(!lines.contains(word), "{word}");
+    }
+    let before = export(&stage, Format::Bundle, &Filter::default(), None).await;
+    let public = keys(control).await;
+    assert_eq!(bundle(&before, &public).erased, 0);
+    let by_name = Filter {
+        actor: Some(NAME.to_owned()),
+        ..Filter::default()
+    };
+    let rows = control.audit_rows(&stage.ada, &by_name, None, 50).await;
+    assert_eq!(
+        rows.unwrap().items.len(),
+        3,
+        "change, account, failed sign-in"
+    );
+
+    let vera = person("vera", Duty::Viewer);
+    let refused = control.audit_erase(&vera, (Some("account-4711"), None), REASON);
+    assert!(matches!(
+        refused.await,
+        Err(ControlError::NotAllowed { .. })
+    ));
+    let nameless = control.audit_erase(&stage.ada, (None, None), REASON);
+    assert!(matches!(nameless.await, Err(ControlError::Invalid { .. })));
+    // The key of the account, and that of the name as it was typed.
+    assert_eq!(erased(control, "account-4711").await.unwrap(), 2);
+    let again = erased(control, "account-4711").await;
+    assert!(matches!(again, Err(ControlError::NotFound { .. })));
+
+    let entries = stage.entries().await;
+    let intent = of(&entries, "promote");
+    assert_eq!(
+        (intent.actor.name.as_str(), &intent.source.peer),
+        (ERASED, &None)
+    );
+    assert_eq!(intent.actor.subject, "account-4711");
+    assert_eq!(
+        intent.reason.as_deref(),
+        Some("capacity for the new region")
+    );
+    assert_eq!(of(&entries, "sign_in").actor.name, ERASED);
+    // Somebody else's account, which they made, is still named.
+    let created = of(&entries, "account_created");
+    assert_eq!(
+        (created.actor.name.as_str(), &created.sent["account"]),
+        (ERASED, &"carlotta".into())
+    );
+    assert!(created.text.contains("carlotta"));
+    let record = entries.last().unwrap();
+    assert_eq!(record.action, "audit_person_erased");
+    assert_eq!(record.reason.as_deref(), Some(REASON));
+    assert_eq!(record.sent["keys"].as_array().unwrap().len(), 2);
+
+    let after = export(&stage, Format::Bundle, &Filter::default(), None).await;
+    let report = bundle(&after, &public);
+    assert!(report.holds(), "{report}");
+    assert_eq!(
+        report.erased, 3,
+        "intent, account, failed sign-in: {report}"
+    );
+    let mut opened = Vec::new();
+    verify::read(Cursor::new(&after), &People::default(), &mut opened).unwrap();
+    let opened = String::from_utf8(opened).unwrap();
+    assert!(!opened.contains(NAME) && opened.contains("carlotta"));
+    let csv = export(&stage, Format::Csv, &Filter::default(), None).await;
+    let csv = String::from_utf8(csv).unwrap();
+    assert!(csv.starts_with(table::HEADER) && !csv.contains(NAME) && csv.contains(ERASED));
+    // What was given out before is out of reach, and proved as it was.
+    assert!(bundle(&before, &public).holds());
+    control.stop().await;
+    assert!(verified(stage.directory.path(), &public, &[]).await.holds());
+    for word in [NAME, "Adelheids", "10.9.8.7"] {
+        assert!(!stands_in(stage.directory.path(), word), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn who_comes_again_after_an_erasure_is_named_from_then_on() {
+    let stage = Stage::small().await;
+    let who = adelheid();
+    let change = stage.ask(&who, &promote("n4")).await.unwrap();
+    stage.ended(&change).await;
+    // By a command beside the running console, which has the key at hand.
+    let beside = Control::offline(stage.directory.path().to_owned())
+        .await
+        .unwrap();
+    assert_eq!(erased(&beside, "account-4711").await.unwrap(), 1);
+    stage
+        .control
+        .account_create(&who, "carlotta", Vec::new())
+        .await
+        .unwrap();
+    let entries = stage.entries().await;
+    assert_eq!(of(&entries, "promote").actor.name, ERASED);
+    assert_eq!(of(&entries, "account_created").actor.name, NAME);
+    let directory = stage.directory.path();
+    let report = verify_log(directory, verify::Known::default())
+        .await
+        .unwrap();
+    assert!(report.faults().is_empty(), "{report}");
+    assert_eq!(report.erased, 1);
+}
+
+#[tokio::test]
+async fn an_account_is_erased_by_its_name_where_others_tell_of_it() {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    control
+        .account_create(&stage.ada, "carlotta", Vec::new())
+        .await
+        .unwrap();
+    let machine = control.command_line_operator();
+    let keys = control.audit_erase(&machine, (None, Some("carlotta")), REASON);
+    assert_eq!(keys.await.unwrap(), 1);
+    let entries = stage.entries().await;
+    let created = of(&entries, "account_created");
+    assert_eq!(created.actor.name, "ada");
+    assert!(
+        created.text.starts_with("Account (name) was created"),
+        "{}",
+        created.text
+    );
+    assert!(created.sent["account"].is_null());
+}
