@@ -31,6 +31,10 @@ const (
 
 // TestMain lets the test binary be a node of its own, so that tests can stop its process.
 func TestMain(m *testing.M) {
+	if os.Getenv("QUORATE_TEST_NODE") == "cost" {
+		fmt.Fprintln(os.Stderr, runCosted(os.Args[1:]))
+		os.Exit(1)
+	}
 	if os.Getenv("QUORATE_TEST_NODE") != "" {
 		if err := command.Run(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: measures the release build and prints; judges nothing but what `check`
 //! already does.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use crate::{openbao, step, test, toolchain, workspace::Workspace};
+use crate::{golang, openbao, step, test, toolchain, workspace::Workspace};
 
-/// `audit` measures the audit log alone. Other arguments go to Playwright, to choose among the
+/// `audit` measures the audit log alone, `agents` what the Go agents cost their hosts (about eight
+/// minutes; nothing else should run meanwhile). Other arguments go to Playwright, to choose among the
 /// measurements (`--grep bytes`).
 ///
 /// # Errors
@@ -27,6 +28,12 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCo
     if arguments == ["audit"] {
         return Ok(ExitCode::SUCCESS);
     }
+    if arguments.is_empty() || arguments == ["agents"] {
+        agents(workspace)?;
+    }
+    if arguments == ["agents"] {
+        return Ok(ExitCode::SUCCESS);
+    }
     openbao::need_pip()?;
     step::run(
         "measuring",
@@ -36,4 +43,31 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCo
             .args(arguments),
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Bulk state and deltas of ten thousand made-up groups, then real programs with the agent and
+/// without, in turns.
+fn agents(workspace: &Workspace) -> anyhow::Result<()> {
+    let bin = golang::need(workspace)?;
+    let all = [
+        ("agents/go", "./protocol", "BulkState|Delta"),
+        ("agents/dragonboat", ".", "."),
+        ("agents/hashicorp-raft", ".", "WhatTheAgentCosts"),
+        ("agents/dragonboat", "./trials", "WhatTheAgentCosts"),
+    ];
+    for (module, package, measured) in all {
+        let mut command = Command::new("go");
+        golang::on_path(&mut command, bin.as_deref());
+        let times = if measured == "WhatTheAgentCosts" {
+            "1x"
+        } else {
+            "1s"
+        };
+        command
+            .current_dir(workspace.root().join(module))
+            .args(["test", package, "-run", "^$", "-timeout", "20m"])
+            .args(["-bench", measured, "-benchtime", times]);
+        step::run(&format!("measuring {module}"), &mut command)?;
+    }
+    Ok(())
 }

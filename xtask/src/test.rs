@@ -98,7 +98,9 @@ fn built<'a>(
 fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow::Result<()> {
     let mut command = playwright(workspace)?;
     command.env(openbao::LAUNCHER, openbao::launcher_of_tests(workspace)?);
-    let text = "journeys in Chromium, on the demo cluster and on OpenBao";
+    // A journey builds the example of the agent for Dragonboat.
+    golang::on_path(&mut command, golang::need(workspace)?.as_deref());
+    let text = "journeys in Chromium, on the demo cluster, on OpenBao and on Dragonboat";
     counted(workspace, text, "journeys", &mut command, extent, tally)
 }
 

@@ -2,89 +2,74 @@ package trials
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
+	"quorate.dev/agent/go/cost"
 	"quorate.dev/agent/go/protocol"
 )
 
-// spent is the processor time of a process, and what it holds in memory.
-func spent(t testing.TB, pid int) (time.Duration, int) {
-	t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	pages, _ := strconv.Atoi(fields[21])
-	return time.Duration(user+system) * 10 * time.Millisecond, pages * os.Getpagesize() >> 20
-}
-
-// The benchmarks measure three hosts of 200 groups without the agent, with it, and with it while a console
-// looks: idle, then proposing one entry after the other. Once each is enough: `-benchtime 1x`.
-func BenchmarkAHostAlone(b *testing.B)         { cost(b, true, false) }
-func BenchmarkAHostWithItsAgent(b *testing.B)  { cost(b, false, false) }
-func BenchmarkAHostThatIsWatched(b *testing.B) { cost(b, false, true) }
-
-func cost(b *testing.B, bare, watched bool) {
+// BenchmarkWhatTheAgentCosts measures three hosts of 200 groups, which sync every write to the disk: without the
+// agent, without it once more, with it, and with it while a console looks. Once is enough: `-benchtime 1x`.
+func BenchmarkWhatTheAgentCosts(b *testing.B) {
 	for b.Loop() {
-		c := newCluster(b, 0, 200, false)
-		for n := 1; n <= 3; n++ {
-			if bare {
-				c.extra[n] = []string{"--bare"}
-			}
-			c.start(n)
+		ctx, cancel := context.WithCancel(context.Background())
+		variants := []cost.Variant{
+			hosts(b, "without the agent", true), hosts(b, "without it, once more", true), hosts(b, "with the agent", false),
 		}
-		leader := 0
-		c.eventually("a leader", func() bool {
-			for n := 1; n <= 3; n++ {
-				if told := c.truth(n, 1); told != nil && told.Valid && told.Leader == uint64(n) {
-					leader = n
-				}
+		looked := ofThree(b, false)
+		leader := looked.ownLeader()
+		go looked.watched(ctx, leader)
+		variants = append(variants, looked.variant("with it, and a console that looks twice a second", leader))
+		// Groups that nobody writes to fall asleep some time after their start.
+		plan := cost.Plan{Settle: 20 * time.Second, Rest: 20 * time.Second, Rounds: 24, Proposals: 400}
+		err := cost.Measure(os.Stdout, "Dragonboat, a host of 200 groups", variants, plan)
+		cancel()
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func ofThree(b *testing.B, bare bool) *cluster {
+	c := newCluster(b, 0, 200, false)
+	for n := 1; n <= 3; n++ {
+		if bare {
+			c.extra[n] = []string{"--bare"}
+		}
+		c.start(n)
+	}
+	return c
+}
+
+func hosts(b *testing.B, name string, bare bool) cost.Variant {
+	c := ofThree(b, bare)
+	return c.variant(name, c.ownLeader())
+}
+
+// ownLeader is the host that Dragonboat itself says leads the first group.
+func (c *cluster) ownLeader() (leader int) {
+	c.eventually("a leader", func() bool {
+		for n := 1; n <= 3; n++ {
+			if told := c.truth(n, 1); told != nil && told.Valid && told.Leader == uint64(n) {
+				leader = n
 			}
-			return leader != 0
-		})
-		c.measure(b, leader, watched)
-		c.close()
-	}
+		}
+		return leader != 0
+	})
+	return leader
 }
 
-func (c *cluster) measure(b *testing.B, leader int, watched bool) {
-	pid := c.hosts[leader].command.Process.Pid
-	// Groups that nobody writes to fall asleep some time after their start.
-	_ = c.share(pid, 15*time.Second)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	if watched {
-		go c.watched(ctx, leader)
-	}
-	b.ReportMetric(c.share(pid, 10*time.Second), "%cpu")
-	_, memory := spent(b, pid)
-	b.ReportMetric(float64(memory), "MB")
-	var took map[string]int64
-	if err := c.raw(leader, "latency", "shard=1&n=2000", &took); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(took["p50"]), "p50-µs")
-	b.ReportMetric(float64(took["p99"]), "p99-µs")
-}
-
-// share of a processor that a process takes for so long.
-func (c *cluster) share(pid int, long time.Duration) float64 {
-	c.t.Helper()
-	before, _ := spent(c.t, pid)
-	began := time.Now()
-	time.Sleep(long)
-	after, _ := spent(c.t, pid)
-	return 100 * float64(after-before) / float64(time.Since(began))
+func (c *cluster) variant(name string, leader int) cost.Variant {
+	return cost.Variant{Name: name, Leader: c.hosts[leader].command.Process.Pid, Round: func(proposals int) ([]int64, error) {
+		var took []int64
+		err := c.raw(leader, "latency", "shard=1&n="+strconv.Itoa(proposals), &took)
+		return took, err
+	}}
 }
 
 // watched asks as a console does: the bulk state and one group, twice a second.
