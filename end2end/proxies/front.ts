@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Program, until } from "../clusters/program.ts";
 import { quorate, run } from "../console/quorate.ts";
 import { Gate } from "./gate.ts";
+import { OAUTH2_PROXY, OAuth2Proxy } from "./oauth2_proxy.ts";
 import { fixedPorts } from "./ports.ts";
 import { OpenId, CLIENT } from "./provider.ts";
 import { certificate, recipe, write, type Values } from "./recipe.ts";
@@ -47,7 +48,7 @@ export class Front {
     /** Where browsers go, without a slash at its end. */
     readonly address: string,
     readonly openId: OpenId,
-    readonly gate: Gate | undefined,
+    readonly gate: Gate | OAuth2Proxy | undefined,
     readonly token: string,
     private readonly programs: Program[],
   ) {}
@@ -70,7 +71,7 @@ export class Front {
     const [port, inner] = await fixedPorts(2);
     const outside = `https://${HOST}:${port}`;
     const openId = await OpenId.start([`${outside}/oauth2/callback`, `${outside}/quorate-sso`]);
-    const gate = kind.signsIn === "gate" ? await Gate.start(outside, openId.issuer) : undefined;
+    const gate = kind.signsIn === "gate" ? await signOn(outside, openId.issuer, folder) : undefined;
     const { certificate: cert, key } = certificate(folder);
     const values: Values = {
       "/etc/ssl/raft.example.pem": cert,
@@ -170,8 +171,8 @@ export class Front {
   }
 
   /** Ends the sign-on of everybody who signed in. */
-  expire() {
-    this.gate?.expire();
+  async expire() {
+    await this.gate?.expire();
   }
 
   async stop(): Promise<void> {
@@ -202,7 +203,13 @@ function endOf(program: Program): (name: string, folder: string) => void {
   };
 }
 
-async function stop(programs: Program[], openId: OpenId, gate: Gate | undefined) {
+/** oauth2-proxy itself where it is there, else what stands in for it. */
+function signOn(outside: string, issuer: string, folder: string): Promise<Gate | OAuth2Proxy> {
+  if (OAUTH2_PROXY === undefined) return Gate.start(outside, issuer);
+  return OAuth2Proxy.start(OAUTH2_PROXY, outside, issuer, folder);
+}
+
+async function stop(programs: Program[], openId: OpenId, gate: Gate | OAuth2Proxy | undefined) {
   await Promise.all(programs.map((program) => program.stop()));
   await Promise.all([openId.stop(), gate?.stop()]);
 }

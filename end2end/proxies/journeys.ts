@@ -90,7 +90,7 @@ export function journeys(kind: Kind) {
       const there = page.url();
       if (kind.signsIn === "gate") {
         await live(page);
-        front.expire();
+        await front.expire();
       }
       const again = page.getByRole("link", { name: "Sign in again" });
       await expect(again).toBeVisible({ timeout: 120_000 });
