@@ -3,14 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::picture::{Picture, Step};
 use quorate_audit::personal::People;
 use quorate_domain::{
-    audit::{Entry, EntryKind, Means, Outcome},
+    audit::{Actor, Entry, EntryKind, Means, Outcome},
     moment::Timestamp,
 };
-use serde_json::Value;
-
-use crate::picture::{Picture, Step};
 
 /// Changes that the table shows; the bundle holds all.
 pub const CHANGES_MOST: usize = 2_000;
@@ -124,6 +122,9 @@ pub struct Gathering {
     pub clusters: Tally,
     pub changes: Vec<ChangeRow>,
     pub changes_all: u64,
+    /// Words of approval on those changes.
+    pub approved: Vec<OtherRow>,
+    pub approved_all: u64,
     pub refusals: Vec<OtherRow>,
     pub refusals_all: u64,
     pub sign_ins: Vec<OtherRow>,
@@ -224,12 +225,30 @@ impl Gathering {
     fn intent(&mut self, entry: &Entry) {
         self.changes_all += 1;
         self.open += 1;
+        self.approved(entry);
         if self.changes.len() < CHANGES_MOST {
             self.by_intent.insert(entry.seq, self.changes.len());
             let row = self.change(entry);
             self.changes.push(row);
         } else {
             self.beyond.insert(entry.seq);
+        }
+    }
+
+    /// Who approved it, when and why, one row each.
+    fn approved(&mut self, entry: &Entry) {
+        for given in &entry.approvals {
+            self.approved_all += 1;
+            if self.approved.len() < OTHERS_MOST {
+                let mut row = self.other(entry);
+                row.seq = given.seq;
+                row.time = given.at;
+                row.who = named(&given.by);
+                row.means = given.by.means;
+                row.from = None;
+                row.reason = self.kept(Some(&given.reason));
+                self.approved.push(row);
+            }
         }
     }
 
@@ -382,24 +401,16 @@ fn failed_to_sign_in(entry: &Entry) -> bool {
 
 /// Who approved, as the entry tells it.
 fn approvals(entry: &Entry) -> Vec<String> {
-    let Ok(Value::Object(fields)) = serde_json::to_value(entry) else {
-        return Vec::new();
-    };
-    let list = fields.get("approvals").and_then(Value::as_array);
-    let name = |approval: &Value| {
-        let by = approval
-            .get("by")
-            .or_else(|| approval.get("actor"))
-            .unwrap_or(approval);
-        let name = by.get("name").unwrap_or(by);
-        name.as_str().map(str::to_owned)
-    };
-    list.into_iter().flatten().filter_map(name).collect()
+    let given = entry.approvals.iter();
+    given.map(|given| named(&given.by)).collect()
 }
 
 /// A name at a provider may be anybody's choice: what tells people apart is the subject.
 fn person(entry: &Entry) -> String {
-    let actor = &entry.actor;
+    named(&entry.actor)
+}
+
+fn named(actor: &Actor) -> String {
     let own = ["local", "machine", "console", "none"].contains(&actor.issuer.as_str());
     if own || actor.name == actor.subject {
         actor.name.clone()

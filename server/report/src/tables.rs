@@ -14,6 +14,14 @@ use crate::{
 pub fn write(flow: &mut Flow, gathering: &Gathering) {
     changes(flow, gathering);
     let words = flow.words;
+    if !gathering.approved.is_empty() {
+        others(
+            flow,
+            (words.approvals(), words.approvals_about(), ""),
+            &gathering.approved,
+            gathering.approved_all,
+        );
+    }
     others(
         flow,
         (

@@ -87,6 +87,8 @@ labels! {
     before_after: "Before → after", "变更前 → 变更后";
     why: "Reason, ticket", "原因与工单";
     approvals: "Approvals", "批准";
+    approvals_about: "What other people said to the changes above before they ran; the entry is their word's own.",
+        "上述变更执行前其他人的批准；所列条目为其批准记录。";
     outcome: "Outcome", "结果";
     by: "by", "操作人";
     reason: "Reason", "原因";

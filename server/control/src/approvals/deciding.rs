@@ -9,7 +9,7 @@ use quorate_domain::{
     permission::{Permission, allows},
 };
 
-use super::{Asking, ending::End, given, told, waiting_for};
+use super::{Asking, ending::End, execution::unseen, given, told, waiting_for};
 use crate::{
     Control, ControlError, Operator,
     audit::Draft,
@@ -51,7 +51,8 @@ impl Control {
     ///
     /// # Errors
     /// In this order: `NotFound`; `NotAllowed`; `Invalid`; `NotWaiting`, `OwnRequest`,
-    /// `AlreadyApproved`; `Moved` (the change is cancelled by that), `StepUpNeeded`;
+    /// `AlreadyApproved`; `Refused` (the cluster cannot be seen now), `Moved` (the change is
+    /// cancelled by that), `StepUpNeeded`;
     /// `AuditUnavailable`, `Store`.
     pub async fn approve(
         &self,
@@ -171,6 +172,14 @@ impl Word {
             .lapse(&watched, &mut found.change, &mut found.asking)
             .await?;
         watched.look(LOOK_WAIT).await;
+        let checks = unseen(&watched.view(control.now()), &found.change.action);
+        if !checks.is_empty() {
+            let error = ControlError::Refused { checks };
+            let text = format!("Refused: {}", error.problem().title);
+            let draft = self.refusal(&found.change, action, text);
+            control.refused(draft).await;
+            return Err(error);
+        }
         let moved = control.moved_since(&watched, &found.change, &found.asking);
         if !moved.is_empty() {
             control.end_void(&watched, found.change, &moved).await?;

@@ -85,6 +85,9 @@ impl Control {
             let why = "Who asked for it may not do this here any more.".to_owned();
             return Ok(Some(Hindrance::ForGood(vec![why])));
         }
+        if !unseen(view, &change.action).is_empty() {
+            return Ok(Some(Hindrance::ForNow(UNSEEN)));
+        }
         let moved = self.moved_since(watched, change, asking);
         if !moved.is_empty() {
             return Ok(Some(Hindrance::ForGood(moved)));
@@ -161,7 +164,16 @@ impl Control {
 }
 
 const BUSY: &str = "the end of another change on this cluster; it is approved";
+const UNSEEN: &str = "a look at the cluster as it is now; it is approved";
 const NOT_WRITABLE: &str = "the audit log, which cannot be written; it is approved";
+
+/// Why nobody can say whether the cluster moved: it was not seen, or not just now. That makes
+/// nothing void.
+pub(super) fn unseen(view: &ClusterView, action: &Action) -> Vec<Check> {
+    let mut checks = preflight::check(view, action);
+    checks.retain(|check| matches!(check.code, ReasonCode::NotSeenYet | ReasonCode::LookTooOld));
+    checks
+}
 
 /// What a decision rests on, without what only says that another change runs.
 pub(crate) fn basis(view: &ClusterView, action: &Action) -> Basis {
