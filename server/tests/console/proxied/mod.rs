@@ -1,6 +1,7 @@
 //! Behind a sign-on proxy: who is let in by plain headers, what a session is still good for, and
 //! every way to come in that was seen elsewhere. Each attack names where.
 
+mod forwarded;
 mod passkey;
 mod trust;
 
@@ -115,12 +116,6 @@ async fn the_page_and_the_record_call_an_unsigned_identity_unsigned() {
     assert!(entries[0].text.contains("unsigned"), "{}", entries[0].text);
 }
 
-/// Gitea `*` (CVE-2026-20896), Gogs GHSA-w6j9-vw59-27wv: headers believed from anyone. Each is
-/// refused before anything is shown, and leaves its record.
-/// The address alone is not enough where a secret is configured: Docker networks (Authelia's
-/// guide), and anything else on the proxy's machine (Tailscale on loopback).
-/// oauth2-proxy CVE-2025-64484, Caddy GHSA-f59h-q822-g45g, gunicorn#2799 (`_` for `-`), and plain
-/// duplicates: which of two values counts would be the gateway's choice, not ours.
 /// Caddy GHSA-7r4p-vjf4-gxv4: groups that the proxy does not set may be left from before. Absent is
 /// none, and nothing is remembered from an earlier request (Grafana's `sync_ttl`).
 #[tokio::test(flavor = "multi_thread")]
@@ -315,9 +310,6 @@ async fn another_site_cannot_use_the_proxys_sign_in() {
     assert!(!recorded(&console, "cross_site").await.is_empty());
 }
 
-/// Every header by which some proxy or other tells an identity, while another mode holds.
-/// Grafana's empty list (isAllowedIP), Gitea's `*`, Grafana CVE-2026-33376 (a bare IPv6 address
-/// taken for a /32).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_with_the_assertion_it_was_opened_with() {
     let signer = Signer::new("k1");

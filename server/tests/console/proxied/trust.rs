@@ -6,6 +6,9 @@ use quorate_domain::audit::Means;
 use super::{HERE, SECRET, Said as _, by_headers, headers_mode, log, recorded};
 use crate::support::json as body_of;
 
+/// Gitea `*` (CVE-2026-20896), Gogs GHSA-w6j9-vw59-27wv: headers believed from anyone; and what went
+/// past a proxy itself (GHSA-f24x-5g9q-753f, GHSA-5hvv-m4w4-gf6v, GHSA-pxq7-h93f-9jrg,
+/// GHSA-c5c4-8r6x-56w3). Each is refused before anything is shown, and leaves its record.
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_past_the_proxy_are_refused_and_recorded() {
     let console = by_headers("trusted_proxies = [\"192.0.2.7\", \"unix\"]").await;
@@ -43,6 +46,8 @@ async fn headers_past_the_proxy_are_refused_and_recorded() {
     assert_eq!(rest.status(), 401);
 }
 
+/// The address alone is not enough where a secret is configured: Docker networks (Authelia's
+/// guide), and anything else on the proxy's machine (Tailscale on loopback).
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_proxys_secret_nobody_is_let_in() {
     let console = by_headers(HERE).await;
@@ -71,6 +76,8 @@ async fn without_the_proxys_secret_nobody_is_let_in() {
     );
 }
 
+/// oauth2-proxy CVE-2025-64484, Caddy GHSA-f59h-q822-g45g, gunicorn#2799 (`_` for `-`), and plain
+/// duplicates: which of two values counts would be the gateway's choice, not ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_values_of_one_name_and_aliases_of_a_name_are_refused() {
     let console = by_headers(HERE).await;
@@ -112,6 +119,7 @@ async fn values_that_no_identity_holds_are_refused() {
     }
 }
 
+/// Every header by which some proxy or other tells an identity, while another mode holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_of_other_modes_are_dropped_at_the_door() {
     let console = by_headers(HERE).await;
@@ -157,6 +165,7 @@ async fn a_flood_of_forged_headers_does_not_fill_the_log() {
     assert!((1..=100).contains(&new), "{new} entries");
 }
 
+/// Grafana's empty list (isAllowedIP), Gitea's `*`.
 #[test]
 fn a_list_of_proxies_that_is_nobody_or_everybody_refuses_to_start() {
     for list in [
@@ -190,6 +199,7 @@ fn a_list_of_proxies_that_is_nobody_or_everybody_refuses_to_start() {
     );
 }
 
+/// Grafana CVE-2026-33376: a bare IPv6 address was taken for a /32.
 #[test]
 fn a_trusted_address_is_exactly_that_address() {
     let peers = |texts: &[&str]| {
