@@ -52,7 +52,6 @@ pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
         }
     };
     let crates = built(workspace, extent, go.as_deref(), &mut tally);
-    tally.check("agents in Go", golang::check(workspace, go.as_deref()));
     if let Err(error) = golang::test(workspace, go.as_deref(), extent, &mut tally) {
         tally.fail(format!("go test: {error:#}"));
     }
@@ -68,30 +67,31 @@ pub fn run(workspace: &Workspace, extent: Extent) -> anyhow::Result<ExitCode> {
     Ok(tally.end())
 }
 
-/// Compiles everything, the tests beside the console: each leaves a core idle now and then, and they
-/// wait for none of the other's folders. Nothing is compiled any more when the first test runs: tests
-/// have the machine to themselves.
+/// Compiles everything, two things at a time: each leaves a core idle now and then, and none waits
+/// for the other's folders. First the site, since the console's tests are compiled with it inside.
+/// Nothing is compiled any more when the first test runs: tests have the machine to themselves.
 fn built<'a>(
     workspace: &'a Workspace,
     extent: Extent,
     go: Option<&'a Path>,
     tally: &mut Tally,
 ) -> Crates<'a> {
-    let (crates, size) = thread::scope(|scope| {
-        let console = scope.spawn(|| {
-            let size = check::size(workspace);
-            // Whether it compiles is told by the journeys, which ask for it again.
-            let _ = compile::release(workspace);
-            size
-        });
-        let (crates, lints) = Crates::build(workspace, extent, go);
-        tally.check("lints for the server", lints);
+    let size = thread::scope(|scope| {
+        let site = scope.spawn(|| check::size(workspace));
+        tally.check("agents in Go", golang::check(workspace, go));
         tally.check(check::BROWSER_LINTS, check::browser_lints(workspace));
         let panicked = |_| Err(anyhow!("it panicked"));
-        (crates, console.join().unwrap_or_else(panicked))
+        site.join().unwrap_or_else(panicked)
     });
     tally.check(check::SIZE, size);
-    crates
+    thread::scope(|scope| {
+        let console = scope.spawn(|| compile::release(workspace));
+        let (crates, lints) = Crates::build(workspace, extent, go);
+        tally.check("lints for the server", lints);
+        // Whether it compiles is told by the journeys, which ask for it again.
+        let _ = console.join();
+        crates
+    })
 }
 
 /// Playwright's journeys against the release build.
