@@ -2,10 +2,11 @@ package trials
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func BenchmarkWhatTheAgentCosts(b *testing.B) {
 		go looked.watched(ctx, leader)
 		variants = append(variants, looked.variant("with it, and a console that looks twice a second", leader))
 		// Groups that nobody writes to fall asleep some time after their start.
-		plan := cost.Plan{Settle: 20 * time.Second, Rest: 20 * time.Second, Rounds: 24, Proposals: 400}
+		plan := cost.Plan{Settle: 20 * time.Second, Rest: 20 * time.Second, Rounds: 24, Proposals: 200}
 		err := cost.Measure(os.Stdout, "Dragonboat, a host of 200 groups", variants, plan)
 		cancel()
 		if err != nil {
@@ -65,10 +66,18 @@ func (c *cluster) ownLeader() (leader int) {
 }
 
 func (c *cluster) variant(name string, leader int) cost.Variant {
+	patient := &http.Client{Timeout: 3 * time.Minute}
 	return cost.Variant{Name: name, Leader: c.hosts[leader].command.Process.Pid, Round: func(proposals int) ([]int64, error) {
+		response, err := patient.Get(fmt.Sprintf("%s/switches/latency?shard=1&n=%d", c.hosts[leader].origin(), proposals))
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = response.Body.Close() }()
+		if response.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("%s", response.Status)
+		}
 		var took []int64
-		err := c.raw(leader, "latency", "shard=1&n="+strconv.Itoa(proposals), &took)
-		return took, err
+		return took, json.NewDecoder(response.Body).Decode(&took)
 	}}
 }
 

@@ -21,7 +21,7 @@ func (c *cluster) agree(n int, group string, shard int) {
 		before := c.truth(n, shard)
 		view, err := c.view(n, group)
 		after := c.truth(n, shard)
-		if err != nil || before == nil || after == nil || after.Info == nil || before.Info == nil || before.Readable != "" ||
+		if err != nil || before == nil || after == nil || after.Info == nil || before.Info == nil || before.Readable != "" || after.Readable != "" ||
 			before.Term != after.Term || before.Leader != after.Leader || before.Last != after.Last {
 			difference = fmt.Sprintf("it moves: %v, %+v, %+v", err, before, after)
 			return false
