@@ -149,6 +149,8 @@ impl Objects {
             let until = OffsetDateTime::now_utc() + Duration::days(i64::from(lock.days));
             let until = until.replace_nanosecond(0).unwrap_or(until);
             let until = until.format(&Rfc3339).unwrap_or_default();
+            // Locked objects must be held against a digest, and this says against which.
+            headers.push(("x-amz-sdk-checksum-algorithm", "SHA256".to_owned()));
             headers.push(("x-amz-object-lock-mode", mode.to_owned()));
             headers.push(("x-amz-object-lock-retain-until-date", until));
         }

@@ -129,8 +129,11 @@ impl Control {
     pub async fn audit_copies(&self, places: Vec<Arc<dyn Outside>>) -> Result<(), ControlError> {
         let audit = &self.inner.audit;
         audit.shared.only_copies(&places);
-        for place in places {
-            let taken = self.compare(&*place).await?;
+        // Together: the console starts when the slowest has answered, or has not in its time.
+        let compared = places.iter().map(|place| self.compare(&**place));
+        let compared = futures::future::join_all(compared).await;
+        for (place, taken) in places.into_iter().zip(compared) {
+            let taken = taken?;
             let terms = place.terms().clone();
             let name = place.name().to_owned();
             let watched = behind::watch(self.clone(), name, terms);

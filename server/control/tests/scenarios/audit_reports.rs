@@ -1,13 +1,23 @@
 //! Reports of the audit log: made when asked for, and when their time has come.
 
-use std::{io::Read as _, path::Path};
+use std::{
+    io::Read as _,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+use futures::future::BoxFuture;
 use quorate_audit::{
     manifest::hex,
     note::verifier_keys,
     verify::{self, Known},
 };
-use quorate_control::{ControlError, Every, Export, Format, Keeping, Language, ReportPlan};
+use quorate_control::{
+    ControlError, Every, Export, Format, Keeping, Language, Recipient, ReportFile, ReportPlan,
+};
 use quorate_domain::{
     audit::{Entry, Filter, ReportStanding},
     moment::Timestamp,
@@ -156,7 +166,9 @@ async fn what_a_stopped_console_missed_is_made_up_once() {
     let stage = Stage::small().await;
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(&stage, folder.path(), 3);
-    stage.control.audit_reports(vec![plan], Keeping::default(), Vec::new());
+    stage
+        .control
+        .audit_reports(vec![plan], Keeping::default(), Vec::new());
     let shown = standing(&stage, "the report is delivered", |it| it.file.is_some()).await;
     assert_eq!(shown.error, None);
     assert!(shown.next > stage.control.now());
@@ -189,10 +201,98 @@ async fn a_report_that_cannot_be_delivered_is_told_once_and_shown() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("not mounted");
     let plan = plan(&stage, &missing, 1);
-    stage.control.audit_reports(vec![plan], Keeping::default(), Vec::new());
+    stage
+        .control
+        .audit_reports(vec![plan], Keeping::default(), Vec::new());
     let shown = standing(&stage, "the failure is shown", |it| it.error.is_some()).await;
     assert_eq!(shown.file, None);
     assert!(shown.error.unwrap().contains("not mounted"));
     assert_eq!(made(&stage, "audit_report_failed").await.len(), 1);
     assert_eq!(made(&stage, "audit_report_made").await.len(), 0);
+}
+
+/// A recipient that refuses until it is told not to.
+struct Archive {
+    takes: Arc<AtomicBool>,
+    got: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+}
+
+impl Recipient for Archive {
+    fn name(&self) -> &str {
+        "archive"
+    }
+
+    fn deliver<'a>(&'a self, file: &'a ReportFile) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            if !self.takes.load(Ordering::SeqCst) {
+                return Err("it answers 503".to_owned());
+            }
+            let bytes = std::fs::read(&file.path).map_err(|error| error.to_string())?;
+            assert_eq!(u64::try_from(bytes.len()).unwrap(), file.bytes);
+            self.got.lock().unwrap().push((file.name.clone(), bytes));
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_report_waits_for_its_recipient_over_restarts_and_arrives_as_it_was_made() {
+    let stage = Stage::small().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(&stage, folder.path(), 1);
+    plan.deliver_to = vec!["archive".to_owned()];
+    let (takes, got) = (Arc::new(AtomicBool::new(false)), Arc::default());
+    let archive = || -> Vec<Arc<dyn Recipient>> {
+        vec![Arc::new(Archive {
+            takes: Arc::clone(&takes),
+            got: Arc::clone(&got),
+        })]
+    };
+    let plans = vec![plan.clone()];
+    let control = &stage.control;
+    control.audit_reports(plans.clone(), Keeping::default(), archive());
+    let shown = standing(&stage, "the report is in the folder", |it| {
+        it.file.is_some()
+    })
+    .await;
+    let file = shown.file.unwrap();
+    until("the delivery fails", || async {
+        let standing = control.audit_standing(&stage.ada).await.unwrap();
+        let delivery = standing.deliveries.into_iter().next()?;
+        let fails = delivery.error.is_some_and(|error| error.contains("503"));
+        (fails && delivery.waiting == 1).then_some(())
+    })
+    .await;
+    control.stop().await;
+
+    let (directory, cluster) = (stage.directory, stage.cluster);
+    drop(stage.control);
+    let stage = Stage::again(directory, cluster).await;
+    takes.store(true, Ordering::SeqCst);
+    stage
+        .control
+        .audit_reports(plans, Keeping::default(), archive());
+    until("it arrived", || async {
+        let standing = stage.control.audit_standing(&stage.ada).await.unwrap();
+        let delivery = standing.deliveries.into_iter().next()?;
+        (delivery.waiting == 0 && delivery.last.is_some()).then_some(())
+    })
+    .await;
+    let got = got.lock().unwrap().clone();
+    assert_eq!(got.len(), 3, "the report, its digests, its bundle");
+    assert_eq!(got.last().unwrap().0, file, "the report itself comes last");
+    for (name, bytes) in &got {
+        let delivered = std::fs::read(folder.path().join(name)).unwrap();
+        assert!(*bytes == delivered, "{name}");
+    }
+    let delivered = made(&stage, "audit_report_delivered").await;
+    assert_eq!(delivered.len(), 1);
+    assert_eq!(delivered[0].sent["to"], "archive");
+    assert_eq!(made(&stage, "audit_delivery_failed").await.len(), 1);
+    let made = made(&stage, "audit_report_made").await;
+    assert_eq!(made.len(), 1);
+    assert_eq!(
+        made[0].sent["sha256"],
+        delivered[0].sent["files"][0]["sha256"]
+    );
 }
