@@ -206,6 +206,7 @@ impl Control {
             None => self.inner.book.open(seen),
             Some(_) => Vec::new(),
         };
+        items.sort_by_key(approvals::is_awaited);
         let wanted = most.saturating_sub(items.len()) + 1;
         let at_hand = match after {
             None => self.inner.book.ended(seen, wanted),
