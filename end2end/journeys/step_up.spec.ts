@@ -34,7 +34,7 @@ class Device {
 }
 
 test("a member is removed with a passkey, and not without", async ({ ownDemo, signedIn, complaints }, info) => {
-  test.setTimeout(180_000);
+  test.setTimeout(240_000);
   const demo = await ownDemo();
   const seeds = [...demo.nodes.values()].map((node) => node.address);
   const folder = info.outputPath("console");
@@ -100,7 +100,7 @@ token_file = ${JSON.stringify(demo.tokenFile)}`,
       await device.knows(true);
       await page.getByRole("button", { name: "Use a passkey" }).click();
       await expect(page).toHaveURL(/\/changes\//, { timeout: 30_000 });
-      await expect(page.getByText("succeeded", { exact: true }).first()).toBeVisible({ timeout: 45_000 });
+      await expect(page.getByText("succeeded", { exact: true }).first()).toBeVisible({ timeout: 90_000 });
       expect(await demo.role(member)).toBe("gone");
       await page.goto(`${address}/audit?q=`);
       await expect(page.getByText("ada proved by the passkey laptop").first()).toBeVisible();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use quorate_domain::{
     action::Action,
-    audit::{EntryKind, Outcome},
+    audit::{EntryKind, Means, Outcome},
     cluster::ClusterName,
     event::Happening,
     job::{Change, ChangeId, ChangeState, StepRecord, StepState},
@@ -74,7 +74,7 @@ impl Control {
             request: Box::default(),
         };
         if self.asks_for_proof(who, &deed) {
-            preview.notes.push(PROOF_FIRST.to_owned());
+            preview.notes.push(proof_first(who).to_owned());
         }
         self.foretell_approval(who, &watched, &mut preview).await?;
         Ok(preview)
@@ -419,7 +419,13 @@ impl Asked {
 }
 
 /// What a preview says where somebody will have to prove that it is them.
-const PROOF_FIRST: &str = "Before it is done you are asked to prove that it is you.";
+fn proof_first(who: &Operator) -> &'static str {
+    if who.actor.means == Means::Token {
+        "It needs a proof that a person is there, which a token cannot give: ask for it on the page."
+    } else {
+        "Before it is done you are asked to prove that it is you."
+    }
+}
 
 /// Two snapshots of one cluster at once are refused; they take no place from other changes.
 pub(crate) fn snapshot_running(watched: &Watched, action: &Action) -> Option<Check> {

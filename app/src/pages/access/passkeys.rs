@@ -43,8 +43,10 @@ fn listed(list: &List<'_>) -> AnyView {
         <p class="sign-in-sentence">{words::PASSKEYS_SENTENCE}</p>
         {done.map(|text| view! { <p class="notice tone-ok" role="status">{text}</p> })}
         {problem.map(|(title, hint)| notice(title, hint))}
-        {list.passkeys.is_empty().then(|| view! { <p class="field-hint">{words::NONE}</p> })}
-        <ul class="stacked" aria-label=words::PASSKEYS_TABLE>{items}</ul>
+        {match items.is_empty() {
+            true => view! { <p class="field-hint">{words::NONE}</p> }.into_any(),
+            false => view! { <ul class="stacked" aria-label=words::PASSKEYS_TABLE>{items}</ul> }.into_any(),
+        }}
         {form}
         <p><a href=path("/access")>{words::BACK_TO_ACCESS}</a></p>
     }
