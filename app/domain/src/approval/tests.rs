@@ -261,7 +261,10 @@ fn a_cluster_that_moved_is_told_by_what_moved() {
     assert_eq!(moved(&then, &now).len(), 2);
     let mut better = basis();
     better.reasons.clear();
-    assert!(moved(&then, &better).is_empty(), "a warning less is no move");
+    assert!(
+        moved(&then, &better).is_empty(),
+        "a warning less is no move"
+    );
     // Backends that tell no terms.
     now = basis();
     now.term = None;

@@ -316,12 +316,14 @@ mod tests {
                 .execute(&store.write)
                 .await
                 .unwrap();
-            sqlx::query("INSERT INTO idempotency (actor, key, digest, change) VALUES ('ada', ?, 'd', ?)")
-                .bind(key)
-                .bind(&id)
-                .execute(&store.write)
-                .await
-                .unwrap();
+            sqlx::query(
+                "INSERT INTO idempotency (actor, key, digest, change) VALUES ('ada', ?, 'd', ?)",
+            )
+            .bind(key)
+            .bind(&id)
+            .execute(&store.write)
+            .await
+            .unwrap();
         }
         let moment = Timestamp::from_unix_ms(i64::try_from(moment * 1_000).unwrap());
         store.keys_forget(moment).await.unwrap();
