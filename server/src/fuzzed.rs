@@ -11,7 +11,8 @@ use crate::{
     configuration::Configuration,
     guards::client,
     identity::{
-        Identity, Names, Peers, Preset, Proxied, Rules, Shown, TrustedHeaders, Word, foreign, rehearsal,
+        Identity, Names, Peers, Preset, Proxied, Rules, Shown, TrustedHeaders, Word, foreign,
+        rehearsal,
     },
 };
 

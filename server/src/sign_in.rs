@@ -86,7 +86,9 @@ pub async fn out(
         Identity::Oidc(oidc) => sign_on::leave(&console, oidc).await,
         Identity::BreakGlass => see_other(&console, "/"),
     };
-    if let Ok(removal) = HeaderValue::from_str(&sessions::removal(console.cookie_name(), console.secure)) {
+    if let Ok(removal) =
+        HeaderValue::from_str(&sessions::removal(console.cookie_name(), console.secure))
+    {
         response.headers_mut().append(header::SET_COOKIE, removal);
     }
     Ok(response)

@@ -92,7 +92,15 @@ pub async fn callback(
                     proved(&console, visitor.as_ref(), ask, completed, &back).await?
                 }
                 (Ok(completed), None) => {
-                    enter(&console, oidc, &session, completed.person, &attempt, &source).await?
+                    enter(
+                        &console,
+                        oidc,
+                        &session,
+                        completed.person,
+                        &attempt,
+                        &source,
+                    )
+                    .await?
                 }
                 (Err(refusal), None) => refused(&console, &refusal, "", &source).await,
             }
@@ -136,9 +144,7 @@ async fn proved(
         Err(refusal) => {
             let why = refusal.to_string();
             let control = &console.control;
-            control
-                .step_up_failed(who, ask, Method::SignIn, &why)
-                .await;
+            control.step_up_failed(who, ask, Method::SignIn, &why).await;
             Ok(step_up::again(console, ask, refusal.code()))
         }
     }

@@ -184,7 +184,12 @@ pub const fn duty(duty: Duty) -> &'static str {
 /// Said on every page while somebody is in by the socket, and on Problems afterwards.
 #[cfg(feature = "ssr")]
 #[must_use]
-pub fn emergency(open: bool, by: &str, at: quorate_domain::moment::Timestamp, reason: &str) -> String {
+pub fn emergency(
+    open: bool,
+    by: &str,
+    at: quorate_domain::moment::Timestamp,
+    reason: &str,
+) -> String {
     if open {
         format!(
             "Break-glass is open: {by} came in by the console's own socket at {at}. Reason: {reason}"
