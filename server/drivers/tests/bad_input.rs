@@ -112,9 +112,29 @@ async fn json_of_another_shape_is_misread() {
 async fn another_kind_of_program_is_misread() {
     misread(
         &Plain::status(404, "404 page not found").address,
-        "unexpected-status",
+        "not-openbao",
     )
     .await;
+}
+
+/// What an agent says of itself and of its group, both at once, to whom may look and not change.
+const LOOKS_ONLY: &str = r#"{"protocol":1,"implementation":"openraft","member":"n1",
+    "rights":["read"],"capabilities":[],"state":"follower",
+    "membership":{"revision":"1","members":[]}}"#;
+
+#[tokio::test]
+async fn the_check_of_an_agent_names_a_wrong_token_a_missing_right_and_another_program() {
+    for (server, code) in [
+        (Plain::status(401, "{}"), "denied"),
+        (Plain::page(LOOKS_ONLY), "missing-right"),
+        (Plain::status(404, "404 page not found"), "not-an-agent"),
+    ] {
+        let agent = Connection {
+            kind: Kind::Agent,
+            ..connection(&server.address)
+        };
+        assert_problem(&connect(agent).unwrap().diagnose().await, code);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use quorate_domain::observation::{Answer, NodeReport, Note, Observation};
+use quorate_domain::{
+    cluster::Kind,
+    observation::{Answer, NodeReport, Note, Observation},
+};
 use url::Url;
 
 use super::{Openbao, ask::at};
@@ -38,6 +41,7 @@ impl Openbao {
                 .await;
             lines.extend(seen.nodes.iter().map(node_line));
             lines.extend(note_lines(&seen));
+            lines.extend(self.kind_line(&seen));
             lines.extend(self.right_lines(&seen));
         }
         lines
@@ -45,6 +49,16 @@ impl Openbao {
 
     fn forget_rights(&self) {
         self.memory().rights_at = None;
+    }
+
+    /// One answers for the other and is treated as what it is; so this is no problem.
+    fn kind_line(&self, seen: &Observation) -> Option<Diagnosis> {
+        let (is, written) = match seen.kind {
+            Kind::Vault => ("Vault", "vault"),
+            _ => ("OpenBao", "openbao"),
+        };
+        let text = format!("This is {is}, and is treated as that; write kind = \"{written}\".");
+        (seen.kind != self.kind).then(|| fine("other-kind", &text))
     }
 
     fn right_lines(&self, seen: &Observation) -> Vec<Diagnosis> {
@@ -99,6 +113,12 @@ fn seed_line(seed: &Url, why: Option<&Wire>) -> Diagnosis {
     let address = address_of(seed);
     match why {
         None => fine("seed-reached", &format!("{address} answers.")),
+        // Whatever answers there, it knows of no seal.
+        Some(why @ Wire::Status { status: 404, .. }) => problem(
+            "not-openbao",
+            format!("{address} is neither OpenBao nor Vault: {why}."),
+            "Check the port, and that `kind` is what runs there.",
+        ),
         Some(why) => problem(why.code(), format!("{address}: {why}."), why.hint()),
     }
 }

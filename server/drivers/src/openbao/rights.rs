@@ -70,11 +70,15 @@ pub(super) async fn find(
 ) -> Result<Rights, Wire> {
     let promote = exists(client, token, url, "sys/storage/raft/promote", wait);
     let demote = exists(client, token, url, "sys/storage/raft/demote", wait);
+    // What every edition has: it tells the program's name where it has no promotion.
+    let remove = exists(client, token, url, "sys/storage/raft/remove-peer", wait);
     let allowed = allowed(client, token, url, wait);
     let life = life(client, token, url, wait);
-    let (promote, demote, allowed, life) = tokio::join!(promote, demote, allowed, life);
+    let (promote, demote, remove, allowed, life) =
+        tokio::join!(promote, demote, remove, allowed, life);
     let (promote, title) = promote?;
     let (demote, _) = demote?;
+    let title = title.or_else(|| remove.ok()?.1);
     let absent: Vec<Verb> = [
         (!promote).then_some(Verb::Promote),
         (!demote).then_some(Verb::Demote),
