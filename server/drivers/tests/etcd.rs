@@ -21,6 +21,8 @@ mod life;
 #[path = "contract/replay.rs"]
 #[allow(dead_code)]
 mod replay;
+#[path = "etcd/rounds.rs"]
+mod rounds;
 
 use std::{sync::Arc, time::Duration};
 
