@@ -210,7 +210,7 @@ impl Objects {
     /// The last of the checkpoints that reach `size` entries or more.
     async fn newest(&self, log: &str, size: u64) -> Result<Option<String>, Refused> {
         let folder = format!("{}{}/checkpoints/", self.settings.prefix, plain(log));
-        let mut after = format!("{folder}{:020}", size);
+        let mut after = format!("{folder}{size:020}");
         let mut newest = None;
         for _ in 0..PAGES_MOST {
             let keys = self.list(&folder, &after).await?;
