@@ -166,35 +166,6 @@ fn some() -> Gathering {
 }
 
 #[test]
-fn a_report_says_who_approved_a_change_when_and_why() {
-    let mut intent: Value = serde_json::from_slice(&promotion(4)).unwrap();
-    intent["approvals"] = json!([
-        {
-            "by": {"issuer": "local", "subject": "0194", "name": "dana", "means": "password"},
-            "at": "2026-11-21T13:31:07.000Z", "reason": "looked at the lag", "seq": 2,
-        },
-        {
-            "by": {"issuer": "https://id.example", "subject": "e-7", "name": "Erin", "means": "oidc"},
-            "at": "2026-11-21T13:44:09.000Z", "reason": "", "seq": 3,
-        },
-    ]);
-    let intent = serde_json::to_vec(&intent).unwrap();
-    let gathering = gathered(&[(intent, true), (promoted(5, 4), true)]);
-    let bytes = made_in(Language::English, &gathering, &Filter::default());
-    let text = text_of(&bytes);
-    for said in [
-        "dana",
-        "13:31:07",
-        "Reason: looked at the lag",
-        "Erin (e-7)",
-        "13:44:09",
-    ] {
-        assert!(text.contains(said), "{said}\n{text}");
-    }
-    assert!(!text.contains("none is on record for any change"));
-}
-
-#[test]
 fn a_report_says_what_was_looked_at_what_changed_and_how_to_check_it() {
     let bytes = made_in(Language::English, &some(), &Filter::default());
     let text = text_of(&bytes);
