@@ -1,23 +1,24 @@
 //! Step-up: what is dangerous waits until its person has proved to be there; each proof is good for
 //! that alone, and stands in the log.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use quorate_control::{
-    Control, ControlError, Operator, SessionRecord, everywhere,
+    Control, ControlError, Decision, Operator, SessionRecord, everywhere,
     step_up::{Assertion, Attestation, Deed, FreshSignIn, Method, Rules, Site, Verified},
 };
 use quorate_domain::{
     action::{Action, Verb},
+    approval::Rule,
     audit::{Actor, Entry, EntryKind, Means, Outcome},
     job::ChangeState,
     permission::Duty,
 };
-use quorate_drivers::Secret;
+use quorate_drivers::{Secret, simulated::Cluster};
 
 use crate::{
     authenticator::{Authenticator, Said},
-    stage::{CLUSTER, Stage, person, source},
+    stage::{CLUSTER, Stage, person, promote, settings, source, until},
 };
 
 const PASSWORD: &str = "kelp violin tundra";
@@ -233,14 +234,13 @@ async fn tokens_and_people_without_a_session_are_told_to_ask_on_the_page() {
     }
     assert!(stage.cluster.sent().is_empty());
     // What is not named needs nothing, and tokens may be let do without.
-    let promote = crate::stage::promote("n4");
-    stage.ask(&token, &promote).await.unwrap();
+    stage.ask(&token, &promote("n4")).await.unwrap();
     stage.settled().await;
     control.step_up_rules(Rules {
         tokens: true,
         ..rules()
     });
-    crate::stage::until("the removal is taken", || async {
+    until("the removal is taken", || async {
         stage.ask(&token, &remove()).await.ok()
     })
     .await;
@@ -533,4 +533,59 @@ async fn a_fresh_sign_in_proves_it_and_a_stale_one_does_not() {
     let told = proofs(&stage).await.pop().unwrap();
     assert_eq!(told.seen["auth_time"], now);
     assert_eq!(told.seen["acr"], "phr");
+}
+
+#[tokio::test]
+async fn whoever_approves_proves_to_be_there_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = Cluster::healthy(3, 1);
+    cluster.status_timeout(Duration::from_millis(1_000));
+    let mut settings = settings(directory.path(), &cluster);
+    settings.approvals.rules = vec![Rule {
+        clusters: vec!["*".to_owned()],
+        tags: vec!["test".to_owned()],
+        actions: vec![Verb::Promote],
+        approvals: 1,
+        expires_after_ms: 3_600_000,
+        execute_within_ms: 3_600_000,
+    }];
+    let stage = Stage {
+        control: Control::start(settings).await.unwrap(),
+        cluster,
+        directory,
+        ada: person("ada", Duty::Admin),
+    };
+    stage.settled().await;
+    let control = &stage.control;
+    control.step_up_rules(Rules {
+        approvals: true,
+        ..Rules::default()
+    });
+    let change = stage.ask(&stage.ada, &promote("n4")).await.unwrap();
+    assert_eq!(change.state, ChangeState::WaitingApproval);
+    let mut dana = person("dana", Duty::Approver);
+    dana.actor.means = Means::Oidc;
+    dana.session = Some("s-1".to_owned());
+    let word = Decision {
+        reason: "looked at it".to_owned(),
+        digest: None,
+    };
+    let ask = ask_of(control.approve(&dana, &change.id.0, &word).await);
+    let asked = control.step_up_asked(&dana, &ask).await.unwrap();
+    assert_eq!(asked.methods, [Method::SignIn]);
+    let said = FreshSignIn {
+        auth_time: u64::try_from(control.now().unix_ms() / 1_000).ok(),
+        acr: None,
+        leeway: 30,
+    };
+    let verified = control.step_up_by_sign_in(&dana, &ask, said).await.unwrap();
+    let after = moved_to(&dana, "s-2");
+    let (proof, deed) = control.step_up_proved(&after, verified).await.unwrap();
+    let approved = control.approve_proved(&after, proof, &deed).await.unwrap();
+    assert_eq!(stage.ended(&approved).await.state, ChangeState::Succeeded);
+    let told = proofs(&stage).await.pop().unwrap();
+    let entries = stage.entries().await;
+    let word = entries.iter().find(|entry| entry.action == "approved");
+    assert_eq!(word.unwrap().seen["step_up"], told.seen);
+    assert_eq!(told.change.as_ref(), Some(&change.id));
 }
