@@ -29,8 +29,8 @@ mod server_functions;
 pub mod sessions;
 mod sign_in;
 mod sign_on;
-mod step_up;
 pub mod state;
+mod step_up;
 mod stream;
 mod visitor;
 

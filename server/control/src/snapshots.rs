@@ -23,8 +23,8 @@ use crate::{
 
 mod keeping;
 
-pub use keeping::SnapshotsKept;
 pub(crate) use keeping::Shelf;
+pub use keeping::SnapshotsKept;
 
 const DIRECTORY: &str = "snapshots";
 

@@ -64,7 +64,11 @@ impl Raftadmin {
             .iter()
             .filter_map(|seed| origin(seed).ok())
             .collect();
-        let tellers = if seeds.is_empty() { &remembered } else { &seeds };
+        let tellers = if seeds.is_empty() {
+            &remembered
+        } else {
+            &seeds
+        };
         Ok(Self {
             clients,
             status_timeout: connection.status_timeout,

@@ -109,7 +109,11 @@ struct Verify {
     keys: Vec<String>,
     /// What was kept outside: a file of checkpoints or entries, a syslog receiver's file, or a
     /// folder of objects; may be given several times
-    #[arg(long = "checkpoint", visible_alias = "copies", value_name = "FILE|FOLDER")]
+    #[arg(
+        long = "checkpoint",
+        visible_alias = "copies",
+        value_name = "FILE|FOLDER"
+    )]
     checkpoints: Vec<PathBuf>,
     /// For a proof: the entry's bytes [default: the proof's name ending in .json]
     #[arg(long, value_name = "FILE")]

@@ -4,9 +4,9 @@
 mod accounts;
 mod desk;
 mod grants;
-mod password;
 #[cfg(feature = "ssr")]
 pub mod passkeys;
+mod password;
 mod sessions;
 #[cfg(all(test, feature = "ssr"))]
 mod tests;

@@ -24,8 +24,8 @@ mod memory;
 mod outbox;
 mod schedule;
 
-pub(super) use delivering::{Deliveries, standings};
 pub use delivering::Recipient;
+pub(super) use delivering::{Deliveries, standings};
 pub use outbox::ReportFile;
 pub use schedule::Every;
 
