@@ -211,10 +211,13 @@ async fn a_report_that_cannot_be_delivered_is_told_once_and_shown() {
     assert_eq!(made(&stage, "audit_report_made").await.len(), 0);
 }
 
+/// The name under which something was delivered, and its bytes.
+type Delivered = (String, Vec<u8>);
+
 /// A recipient that refuses until it is told not to.
 struct Archive {
     takes: Arc<AtomicBool>,
-    got: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    got: Arc<Mutex<Vec<Delivered>>>,
 }
 
 impl Recipient for Archive {

@@ -202,7 +202,7 @@ async fn a_hold_keeps_its_entries_until_it_is_released() {
         .unwrap();
     assert_eq!(
         control.audit_holds(&stage.ada).await.unwrap(),
-        [hold.clone()]
+        std::slice::from_ref(&hold)
     );
     assert_eq!(removed(&stage, &policy()).await, None);
     control
