@@ -286,6 +286,9 @@ proptest! {
             let action = Action::Transfer { member: Some(name(place).into()) };
             if permitted(&view, &action) {
                 prop_assert!(node.voter && node.awake && node.behind <= 100);
+                let target = view.member(&name(place).into()).expect("a member");
+                prop_assert_eq!(&target.names_leader, &view.leader.member);
+                prop_assert_eq!(target.term, view.leader.term);
             }
         }
     }

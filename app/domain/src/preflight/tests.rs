@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    cluster::Role,
+    cluster::{Role, Term},
     observation::{Answer, Note},
     stage::Stage,
 };
@@ -407,6 +407,18 @@ fn leadership_moves_only_to_a_voter_that_can_take_over_at_once() {
             transfer("n2"),
             TargetNotSeen,
         ),
+        // Cut off from the leader, it answers, is level, and has begun to look for another.
+        (three().names("n2", None), transfer("n2"), TargetNotSeen),
+        (
+            three().names("n2", None).says("n2", |s| s.term = None),
+            transfer("n2"),
+            TargetNotSeen,
+        ),
+        (
+            three().says("n2", |s| s.term = Some(Term(3))),
+            transfer("n2"),
+            TargetNotSeen,
+        ),
         (
             three().indexes("n1", 999, 999),
             transfer("n2"),
@@ -428,6 +440,13 @@ fn leadership_moves_only_to_a_voter_that_can_take_over_at_once() {
         refused(&stage.view(), &action, code);
     }
     allowed(&three().view(), &transfer("n2"));
+    // A backend that tells no terms is not asked for them.
+    let termless = ["n1", "n2", "n3"]
+        .iter()
+        .fold(three(), |stage, id| stage.says(id, |s| s.term = None));
+    allowed(&termless.view(), &transfer("n2"));
+    let only_leaders = three().says("n2", |s| s.term = None);
+    allowed(&only_leaders.view(), &transfer("n2"));
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Checks<'_> {
                 text::out_of_contact(name, silent),
             );
         }
-        if let Some(text) = self.follows_another(member) {
+        if let Some(text) = self.does_not_follow(member) {
             self.refuse(ReasonCode::TargetNotSeen, text);
         }
         if let Some(ago) = member.restarted_ms.filter(|ms| *ms < RESTART_GRACE_MS) {
@@ -86,6 +86,23 @@ impl Checks<'_> {
                 text::target_just_restarted(name, ago),
             );
         }
+    }
+
+    /// A voter that is cut off from the leader goes on answering, and in a quiet cluster it is
+    /// level for ever: only its own word tells that it does not follow. Where a leader is agreed,
+    /// voters of that backend do name one, so one that names nobody has lost it; terms count
+    /// where both are told.
+    fn does_not_follow(&self, member: &MemberView) -> Option<String> {
+        let leader = &self.view.leader;
+        leader.member.as_ref()?;
+        if let Some(text) = self.follows_another(member) {
+            return Some(text);
+        }
+        if member.names_leader.is_none() {
+            return Some(text::follows_nobody(&member.name));
+        }
+        let (told, present) = (member.term?, leader.term?);
+        (told != present).then(|| text::in_another_term(&member.name, told, present))
     }
 
     fn successors(&mut self) {

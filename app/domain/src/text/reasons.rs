@@ -2,7 +2,7 @@
 
 use super::{alternatives, duration, entries, grouped, listed};
 use crate::{
-    cluster::{Kind, Role},
+    cluster::{Kind, Role, Term},
     preflight::ReasonCode,
     quorum::Quorum,
     view::{ClusterView, MemberState, MemberView},
@@ -453,4 +453,10 @@ pub fn follows_nobody(name: &str) -> String {
 #[must_use]
 pub fn follows_another(name: &str, named: &str) -> String {
     format!("{name} names {named} as leader, not the agreed one.")
+}
+
+/// A member whose term is not the leader's.
+#[must_use]
+pub fn in_another_term(name: &str, told: Term, present: Term) -> String {
+    format!("{name} is in term {told}, the leader in term {present}.")
 }
