@@ -51,8 +51,9 @@ async fn seen(connection: Connection) -> (Observation, Vec<Diagnosis>) {
     let driver = connect(connection).unwrap();
     let start = Instant::now();
     let seen = driver.observe(Duration::from_secs(1)).await;
+    // Far beyond the deadline, for busy machines; far below what these servers would take.
     assert!(
-        start.elapsed() < Duration::from_millis(1500),
+        start.elapsed() < Duration::from_secs(15),
         "{:?}",
         start.elapsed()
     );

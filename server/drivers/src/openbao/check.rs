@@ -93,7 +93,13 @@ impl Openbao {
                 line
             })
             .collect();
-        if lines.is_empty() {
+        if !rights.told {
+            lines.push(problem(
+                "rights-unknown",
+                "What the token may do was not told.".to_owned(),
+                "Let it ask: path \"sys/capabilities-self\" { capabilities = [\"update\"] }",
+            ));
+        } else if lines.is_empty() {
             lines.push(fine(
                 "permissions",
                 "The token may do all that the console offers.",

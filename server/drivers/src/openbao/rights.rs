@@ -23,6 +23,8 @@ pub(super) struct Rights {
     pub kind: Option<Kind>,
     pub capabilities: Vec<Capability>,
     pub notes: Vec<Note>,
+    /// Whether the program told what the token may do; if not, nothing is known to be missing.
+    pub told: bool,
     /// What the token lacks: path and the capability on it.
     pub missing: Vec<(&'static str, &'static str)>,
     /// When the token ends.
@@ -173,7 +175,10 @@ fn ending(life: &TokenWords, expires: Option<Timestamp>) -> Option<Note> {
 
 /// The capability table from what exists and what is allowed (`None`: could not be asked).
 fn judge(absent: &[Verb], allowed: Option<&BTreeMap<String, Vec<String>>>) -> Rights {
-    let mut rights = Rights::default();
+    let mut rights = Rights {
+        told: allowed.is_some(),
+        ..Rights::default()
+    };
     for verb in Verb::USUAL {
         let need = NEEDS.iter().find(|need| need.verb == Some(verb));
         let lacks = need.and_then(|need| lacking(need, allowed?));

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -135,7 +135,9 @@ impl Drop for Plain {
         // The one connection that lets the listener see it; then the port is closed.
         let place = self.address.trim_start_matches("http://");
         let _ = TcpStream::connect(place);
-        while TcpStream::connect(place).is_ok() {
+        // Not for ever: somebody else may have been given the port.
+        let start = Instant::now();
+        while TcpStream::connect(place).is_ok() && start.elapsed() < Duration::from_secs(10) {
             thread::yield_now();
         }
     }

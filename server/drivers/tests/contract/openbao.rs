@@ -8,7 +8,7 @@ use quorate_domain::{
     cluster::{Kind, Role},
     observation::{Answer, Note},
 };
-use quorate_drivers::{Applied, Driver, Secret, connect};
+use quorate_drivers::{Applied, Diagnosis, Driver, Secret, connect};
 
 use super::{
     checks::{self, DEADLINE, Truth, apply, claims, report, role},
@@ -190,6 +190,79 @@ async fn a_denied_and_a_fresh_node_are_told_as_such() {
     let seen = driver.observe(DEADLINE).await;
     assert!(matches!(report(&seen, "n2").answer, Answer::Denied(_)));
     assert_eq!(report(&seen, "n3").answer, Answer::NotStarted);
+}
+
+const CAPABILITIES: &str = "POST /v1/sys/capabilities-self";
+
+/// Four nodes, and what `quorate check` says of them after `change`.
+async fn checked(change: impl FnOnce(&Replay)) -> Vec<Diagnosis> {
+    let replay = four_nodes().await;
+    let seal = r#"{"type":"static","initialized":true,"sealed":false,"storage_type":"raft"}"#;
+    replay.tell("n1", "GET /v1/sys/seal-status", seal);
+    change(&replay);
+    driver(&replay, "n1").diagnose().await
+}
+
+#[track_caller]
+fn problem<'a>(lines: &'a [Diagnosis], code: &str) -> &'a Diagnosis {
+    let found = lines.iter().find(|line| line.code == code);
+    let line = found.unwrap_or_else(|| panic!("no {code} in {lines:#?}"));
+    assert!(!line.ok && line.hint.is_some(), "{line:?}");
+    line
+}
+
+#[tokio::test]
+async fn the_check_names_the_right_that_a_token_lacks_and_the_policy_that_gives_it() {
+    // Recorded with a policy from before autopilot's state was read.
+    let lines = checked(|_| ()).await;
+    let line = problem(&lines, "permission-missing");
+    assert!(
+        line.text
+            .contains("`read` on sys/storage/raft/autopilot/state")
+    );
+    let hint = line.hint.as_ref().unwrap();
+    assert!(hint.contains(r#"capabilities = ["read"]"#), "{hint}");
+
+    let held = r#"{"data":{"sys/storage/raft/configuration":["read"],
+        "sys/storage/raft/autopilot/state":["read"],"sys/ha-status":["read"],
+        "sys/storage/raft/promote":["update"],"sys/storage/raft/demote":["update"],
+        "sys/storage/raft/remove-peer":["update"],"sys/step-down":["update"],
+        "sys/storage/raft/snapshot":["read"]}}"#;
+    let lines = checked(|replay| replay.tell("n1", CAPABILITIES, held)).await;
+    let line = problem(&lines, "permission-missing");
+    assert!(line.text.contains("`sudo` on sys/step-down"), "{line:?}");
+    let hint = line.hint.as_ref().unwrap();
+    assert!(hint.contains(r#"["update", "sudo"]"#), "{hint}");
+    assert!(lines.iter().all(|line| line.code != "permissions"));
+}
+
+#[tokio::test]
+async fn the_check_says_that_a_token_is_not_believed() {
+    let lines = checked(|replay| {
+        for line in [
+            "GET /v1/sys/storage/raft/configuration",
+            "GET /v1/sys/storage/raft/autopilot/state",
+            "GET /v1/sys/ha-status",
+            "GET /v1/sys/storage/raft/promote?help=1",
+            "GET /v1/sys/storage/raft/demote?help=1",
+            CAPABILITIES,
+        ] {
+            replay.change("n1", line, "denied-read");
+        }
+    })
+    .await;
+    problem(&lines, "denied");
+    problem(&lines, "rights-unknown");
+    assert!(lines.iter().all(|line| line.code != "permissions"));
+    assert!(!format!("{lines:?}").contains(TOKEN));
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_ask_for_its_rights_is_not_said_to_have_them_all() {
+    let lines = checked(|replay| replay.change("n1", CAPABILITIES, "denied-read")).await;
+    let line = problem(&lines, "rights-unknown");
+    assert!(line.hint.as_ref().unwrap().contains("capabilities-self"));
+    assert!(lines.iter().all(|line| line.code != "permissions"));
 }
 
 #[tokio::test]

@@ -174,7 +174,7 @@ async fn a_slow_controller_answers_and_a_very_slow_one_is_silent() {
     stage.cluster.world.state().node_mut("n3").slow = Duration::from_secs(5);
     let began = std::time::Instant::now();
     let seen = stage.look().await;
-    assert!(began.elapsed() < Duration::from_millis(1_900));
+    assert!(began.elapsed() < Duration::from_millis(4_500));
     assert!(matches!(report(&seen, "n3").answer, Answer::Silent(_)));
 }
 
