@@ -29,7 +29,7 @@ mod people;
 
 pub use deciding::Decision;
 pub(crate) use execution::basis;
-pub(crate) use keeping::{keep, take_up};
+pub(crate) use keeping::{ends, keep, take_up};
 
 /// More requests than this do not wait on one cluster: somebody must decide first.
 const WAITING_MOST: usize = 50;

@@ -85,6 +85,13 @@ impl Control {
             let why = "Who asked for it may not do this here any more.".to_owned();
             return Ok(Some(Hindrance::ForGood(vec![why])));
         }
+        // The configuration may be another one since: fewer than it asks for now are too few.
+        let demand = self.approval_demand(watched, change.action.verb());
+        let demanded = demand.map_or(0, |it| it.approvals);
+        if demanded > change.approvals.as_ref().map_or(0, |it| it.needed) {
+            let why = format!("The rules ask for {demanded} approvals now.");
+            return Ok(Some(Hindrance::ForGood(vec![why])));
+        }
         if !unseen(view, &change.action).is_empty() {
             return Ok(Some(Hindrance::ForNow(UNSEEN)));
         }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use quorate_domain::{
     approval::Stage,
-    audit::{Entry, Filter},
+    audit::{Entry, Filter, Outcome},
     job::{Change, ChangeState, StepState},
 };
 
 use super::is_awaited;
-use crate::{Control, ControlError, jobs};
+use crate::{Control, ControlError, audit::PAGE_MOST, jobs};
 
 /// How often it is seen what has expired, and what may begin.
 const EVERY: Duration = Duration::from_secs(1);
@@ -22,6 +22,11 @@ const ENDS: [(&str, ChangeState); 4] = [
     ("approval_void", ChangeState::Cancelled),
     ("change_cancelled", ChangeState::Cancelled),
 ];
+
+/// Whether an entry of that action says so.
+pub(crate) fn ends(action: &str) -> bool {
+    ENDS.iter().any(|(name, _)| *name == action)
+}
 
 /// Until the console stops.
 pub(crate) async fn keep(control: Control) {
@@ -124,8 +129,23 @@ impl Control {
             ..Filter::default()
         };
         let console = self.command_line_operator();
-        let entries = self.audit(&console, &filter, 0, 1_000).await?.items;
+        let mut entries: Vec<Entry> = Vec::new();
+        loop {
+            let after = entries.last().map_or(0, |entry| entry.seq);
+            let page = self.audit(&console, &filter, after, PAGE_MOST).await?;
+            entries.extend(page.items);
+            if page.next.is_none() {
+                break;
+            }
+        }
+        // What was on record too late was answered by a failure, and is none.
+        let failed = |entry: &Entry| entry.outcome == Some(Outcome::Failed);
+        let undone = entries.iter().filter(|entry| failed(entry));
+        let undone: Vec<u64> = undone.filter_map(|entry| entry.intent_seq).collect();
         let ended = entries.into_iter().find_map(|entry| {
+            if failed(&entry) || undone.contains(&entry.seq) {
+                return None;
+            }
             let end = ENDS.iter().find(|(action, _)| *action == entry.action)?;
             Some((end.1, entry))
         });

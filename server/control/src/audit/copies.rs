@@ -132,21 +132,22 @@ impl Control {
         // Together: the console starts when the slowest has answered, or has not in its time.
         let compared = places.iter().map(|place| self.compare(&**place));
         let compared = futures::future::join_all(compared).await;
-        for (place, taken) in places.into_iter().zip(compared) {
-            let taken = taken?;
+        for (place, held) in places.into_iter().zip(compared) {
+            let held = held?;
             let terms = place.terms().clone();
             let name = place.name().to_owned();
             let watched = behind::watch(self.clone(), name, terms);
             self.inner.loops.spawn(watched);
-            if taken {
-                self.inner.copies.spawn(keeping::run(self.clone(), place));
+            if held != Held::Never {
+                let copying = keeping::run(self.clone(), place, held);
+                self.inner.copies.spawn(copying);
             }
         }
         Ok(())
     }
 
     /// Holds the log against what is kept outside already; whether this log may be copied there.
-    async fn compare(&self, place: &dyn Outside) -> Result<bool, ControlError> {
+    async fn compare(&self, place: &dyn Outside) -> Result<Held, ControlError> {
         let audit = &self.inner.audit;
         let now = self.now();
         let have = entries::size(&audit.read).await.map_err(reading)?;
@@ -154,17 +155,17 @@ impl Control {
         if given > have {
             let why = format!("it was given entry {given}, and the log ends at {have}");
             audit.broken_by(place, why);
-            return Ok(true);
+            return Ok(Held::Never);
         }
         let log = audit.name();
         let kept = place.kept(log.as_deref().unwrap_or_default(), have);
         let kept = tokio::time::timeout(COPY_TIMEOUT, kept).await;
         let kept = match kept.unwrap_or_else(|_| Err("it does not answer".to_owned())) {
             Ok(Some(note)) => note,
-            Ok(None) => return Ok(true),
+            Ok(None) => return Ok(Held::Agrees),
             Err(error) => {
-                audit.shared.copied(place.name(), Err(error), now);
-                return Ok(true);
+                audit.shared.copied(place.name(), Err(error.clone()), now);
+                return Ok(Held::Unknown(error));
             }
         };
         match audit.disagrees(&kept).await? {
@@ -177,12 +178,27 @@ impl Control {
                 audit.shared.copied(place.name(), Err(why.clone()), now);
                 let text = format!("Nothing is copied to {}: {why}.", place.name());
                 keeping::record(audit, Draft::console("audit_copy_failed", text)).await;
-                return Ok(false);
+                return Ok(Held::Never);
             }
-            Verdict::Disagrees(why) => audit.broken_by(place, why),
+            // What it keeps is the proof: nothing more is put behind it.
+            Verdict::Disagrees(why) => {
+                audit.broken_by(place, why);
+                return Ok(Held::Never);
+            }
         }
-        Ok(true)
+        Ok(Held::Agrees)
     }
+}
+
+/// How the log stands against what a place keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Held {
+    /// It agrees, or tells nothing.
+    Agrees,
+    /// It could not be asked, and why: it is asked again before it is given anything.
+    Unknown(String),
+    /// It is given nothing of this log.
+    Never,
 }
 
 enum Verdict {

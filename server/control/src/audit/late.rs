@@ -4,6 +4,7 @@
 use quorate_domain::audit::{Entry, EntryKind, Outcome};
 
 use super::{Draft, writer::Reply};
+use crate::approvals;
 
 /// Hands the asker its entry. If nobody waits for it any more: what has to be recorded then.
 pub(super) fn answered(reply: Reply<Entry>, written: sqlx::Result<Entry>) -> Option<Draft> {
@@ -11,11 +12,13 @@ pub(super) fn answered(reply: Reply<Entry>, written: sqlx::Result<Entry>) -> Opt
     too_late(&entry)
 }
 
-/// The answer to an entry on which nobody acted. Refusals and outcomes tell of what has been.
+/// The answer to an entry on which nobody acted. Refusals and outcomes tell of what has been; but
+/// that a change waits no more is only so once its row says so.
 fn too_late(entry: &Entry) -> Option<Draft> {
     let kind = match entry.kind {
         EntryKind::Intent => EntryKind::Outcome,
         kind if entry.outcome == Some(Outcome::Succeeded) && entry.intent_seq.is_none() => kind,
+        kind if entry.outcome == Some(Outcome::Refused) && approvals::ends(&entry.action) => kind,
         _ => return None,
     };
     let text = "Not done: it was on record too late, and nothing was sent.";
@@ -68,6 +71,10 @@ mod tests {
                 assert_eq!(draft.outcome, Some(Outcome::Failed));
             }
         }
+        let mut denied = entry(EntryKind::Refusal, Some(Outcome::Refused));
+        denied.action = "denied".to_owned();
+        let late = too_late(&denied).map(|draft| (draft.intent_seq, draft.outcome));
+        assert_eq!(late, Some((Some(7), Some(Outcome::Failed))));
         let (reply, _waiting) = tokio::sync::oneshot::channel();
         assert!(answered(reply, Ok(entry(EntryKind::Intent, None))).is_none());
     }

@@ -132,6 +132,11 @@ impl Shared {
         self.state(|state| state.broken.clone())
     }
 
+    /// Whether a place outside keeps something else than this log says.
+    pub(super) fn is_contradicted(&self) -> bool {
+        matches!(self.broken(), Some(Trouble::Outside { .. }))
+    }
+
     /// From now on nothing is written.
     pub(super) fn break_off(&self, trouble: Trouble) {
         tracing::error!(%trouble, "the audit log takes no entries any more");

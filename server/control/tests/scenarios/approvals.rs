@@ -385,6 +385,29 @@ async fn what_waits_survives_a_restart_with_the_approvals_it_has() {
 }
 
 #[tokio::test]
+async fn rules_that_ask_for_more_than_they_did_make_it_void() {
+    let first = stage(rule(1)).await;
+    let change = asked(&first).await;
+    first.control.stop().await;
+    let Stage {
+        control,
+        cluster,
+        directory,
+        ..
+    } = first;
+    drop(control);
+
+    let second = start(directory, cluster, rule(2)).await;
+    let last = approves(&second, &approver("dana"), &change).await;
+    assert_ended(
+        &last.unwrap(),
+        ChangeState::Cancelled,
+        &["Void", "The rules ask for 2 approvals now."],
+    );
+    assert!(second.cluster.sent().is_empty());
+}
+
+#[tokio::test]
 async fn the_word_of_somebody_whose_account_is_disabled_counts_no_more() {
     let stage = stage(rule(2)).await;
     let dana = hired(&stage, "dana").await;

@@ -27,6 +27,8 @@ struct Place {
     terms: Terms,
     does: Arc<AtomicU8>,
     given: Arc<Mutex<Vec<Parcel>>>,
+    /// What it says when it is asked what it keeps.
+    kept: Mutex<Result<Option<String>, String>>,
 }
 
 impl Place {
@@ -39,6 +41,7 @@ impl Place {
             terms,
             does: Arc::clone(&does),
             given: Arc::default(),
+            kept: Mutex::new(Ok(None)),
         };
         (Arc::new(place), does)
     }
@@ -80,7 +83,8 @@ impl Outside for Place {
         _log: &'a str,
         _size: u64,
     ) -> BoxFuture<'a, Result<Option<String>, String>> {
-        Box::pin(async { Ok(None) })
+        let kept = self.kept.lock().unwrap().clone();
+        Box::pin(async { kept })
     }
 }
 
@@ -197,6 +201,24 @@ async fn one_that_refuses_is_told_once_and_given_everything_when_it_comes_back()
     let numbers = place.numbers();
     let all: Vec<u64> = (1..=reaches).collect();
     assert_eq!(numbers[..all.len()], all);
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_asked_what_it_keeps_is_given_nothing_before_it_was() {
+    let stage = Stage::small().await;
+    let (place, _) = Place::new(What::Checkpoints, TAKES);
+    *place.kept.lock().unwrap() = Err("it cannot be reached".to_owned());
+    let places: Vec<Arc<dyn Outside>> = vec![place.clone()];
+    stage.control.audit_copies(places).await.unwrap();
+    refusals(&stage, 3).await;
+    until("it is on record that it fails", || async {
+        (recorded(&stage, "audit_copy_failed").await == 1).then_some(())
+    })
+    .await;
+    assert!(place.given.lock().unwrap().is_empty());
+    *place.kept.lock().unwrap() = Ok(None);
+    caught_up(&stage).await;
+    assert!(!place.given.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{Audit, COPY_TIMEOUT, Content, Outside, Parcel, What};
+use super::{Audit, COPY_TIMEOUT, Content, Held, Outside, Parcel, What};
 use crate::{
-    Control,
+    COPY_WAIT, Control, ControlError,
     audit::{Draft, writer::Order},
     store::{checkpoints::Stored, entries},
 };
@@ -19,19 +19,37 @@ const AGAIN_MOST: Duration = Duration::from_secs(30);
 const ENTRIES_MOST: u32 = 500;
 const BYTES_MOST: usize = 512 * 1024;
 
-/// Copies whatever is newly signed.
-pub(super) async fn run(control: Control, place: Arc<dyn Outside>) {
+/// Copies whatever is newly signed, until a little after the console stopped.
+pub(super) async fn run(control: Control, place: Arc<dyn Outside>, held: Held) {
+    let overdue = async {
+        control.inner.copying.cancelled().await;
+        tokio::time::sleep(COPY_WAIT).await;
+    };
+    tokio::select! {
+        () = copy(&control, &*place, held) => {}
+        () = overdue => {
+            let name = place.name();
+            tracing::warn!(copy = name, "the newest entries were not copied before the stop");
+        }
+    }
+}
+
+async fn copy(control: &Control, place: &dyn Outside, held: Held) {
     let inner = &control.inner;
     let audit = &inner.audit;
     let mut newest = audit.shared.newest.subscribe();
-    let mut kept = Kept::so_far(audit, &*place);
+    let mut kept = Kept::so_far(audit, place, held);
     loop {
+        // What another place keeps says that this log was changed: no place is given more of it.
+        if kept.held == Held::Never || audit.shared.is_contradicted() {
+            return;
+        }
         let stopping = inner.copying.is_cancelled();
         let stored = newest.borrow_and_update().clone();
         let lacks = stored.filter(|stored| stored.size > kept.upto);
         if let Some(stored) = lacks {
-            kept.give(&control, &*place, &stored).await;
-            // A long stream goes on at once; what is left when the console stops comes later.
+            kept.give(control, place, &stored).await;
+            // A long stream goes on at once; what is left when time is up comes after the start.
             if kept.pause.is_none() && kept.upto < stored.size {
                 continue;
             }
@@ -50,6 +68,7 @@ pub(super) async fn run(control: Control, place: Arc<dyn Outside>) {
 
 /// How far one place has come.
 struct Kept {
+    held: Held,
     upto: u64,
     failing: bool,
     /// Until the next try, after one that failed.
@@ -58,12 +77,13 @@ struct Kept {
 
 impl Kept {
     /// A stream goes on where it ended; a checkpoint is given anew, since it costs nothing.
-    fn so_far(audit: &Audit, place: &dyn Outside) -> Self {
+    fn so_far(audit: &Audit, place: &dyn Outside, held: Held) -> Self {
         let upto = match place.terms().what {
             What::Checkpoints => 0,
             What::Entries => audit.shared.reaches(place.name()),
         };
         Self {
+            held,
             upto,
             failing: false,
             pause: None,
@@ -73,13 +93,19 @@ impl Kept {
     async fn give(&mut self, control: &Control, place: &dyn Outside, stored: &Stored) {
         let audit = &control.inner.audit;
         let name = place.name();
-        let given = match parcel(audit, place.terms().what, self.upto, stored).await {
-            Ok(parcel) => {
+        if let Held::Unknown(_) = self.held {
+            self.held = control.compare(place).await.unwrap_or_else(unreadable);
+        }
+        let parcel = parcel(audit, place.terms().what, self.upto, stored).await;
+        let given = match (&self.held, parcel) {
+            (Held::Never, _) => return,
+            (Held::Unknown(why), _) => Err(why.clone()),
+            (Held::Agrees, Ok(parcel)) => {
                 let kept = tokio::time::timeout(COPY_TIMEOUT, place.keep(&parcel)).await;
                 let kept = kept.unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
                 kept.map(|()| parcel.size)
             }
-            Err(error) => Err(format!("the log cannot be read: {error}")),
+            (Held::Agrees, Err(error)) => Err(format!("the log cannot be read: {error}")),
         };
         audit.shared.copied(name, given.clone(), control.now());
         self.told(audit, name, place.terms().what, given.as_ref().err())
@@ -120,6 +146,10 @@ impl Kept {
         self.failing = error.is_some();
         record(audit, draft).await;
     }
+}
+
+fn unreadable(error: ControlError) -> Held {
+    Held::Unknown(format!("the log cannot be read: {error}"))
 }
 
 /// What a place that has everything up to `upto` is given next.

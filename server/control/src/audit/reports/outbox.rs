@@ -2,7 +2,7 @@
 //! before the report is on record, removed once it arrived. What waits there outlives the console.
 
 use std::{
-    io::{Seek as _, SeekFrom},
+    io::{Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -117,6 +117,13 @@ fn listed(folder: &Path, name: &str, media: &str) -> std::io::Result<Listed> {
     })
 }
 
+/// On disk: what the log says was made must be there after the power failed.
+fn synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 fn digest(file: &mut std::fs::File) -> std::io::Result<(u64, [u8; 32])> {
     let mut digesting = Digesting::new(std::io::sink());
     std::io::copy(file, &mut digesting)?;
@@ -149,10 +156,11 @@ impl Posting {
             slip.files.push(listed(&part, name, media)?);
         }
         let signed = format!("{}.manifest", slip.name());
-        std::fs::write(part.join(&signed), manifest)?;
+        synced(&part.join(&signed), manifest.as_bytes())?;
         let media = "text/plain; charset=utf-8";
         slip.files.push(listed(&part, &signed, media)?);
-        std::fs::write(part.join(SLIP), serde_json::to_vec(&slip)?)
+        synced(&part.join(SLIP), &serde_json::to_vec(&slip)?)?;
+        std::fs::File::open(&part)?.sync_all()
     }
 
     /// From now on it is on its way.
@@ -167,6 +175,9 @@ impl Posting {
                     std::fs::remove_dir_all(own)?;
                 }
                 std::fs::rename(part, own)?;
+                if let Some(outbox) = own.parent() {
+                    std::fs::File::open(outbox)?.sync_all()?;
+                }
             }
             Ok(())
         })
