@@ -425,7 +425,7 @@ async fn a_real_cluster_keeps_the_contract(version: Version) {
     cluster.node(&follower).process.freeze();
     checks::a_failed_member_costs_its_own_answer_only(&driver, &cluster.id(&follower)).await;
     cluster.node(&follower).process.thaw();
-    checks::seen_when(&driver, "all answer again", 20, |seen| {
+    checks::seen_when(&driver, "all answer again", 60, |seen| {
         seen.nodes.iter().all(|node| node.answered()) && claims(seen).len() == 1
     })
     .await;

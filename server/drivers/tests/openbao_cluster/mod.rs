@@ -82,12 +82,6 @@ impl Cluster {
             }
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(10))
-            .build()
-            .unwrap();
         let mut cluster = Self {
             nodes: Vec::new(),
             root: String::new(),
@@ -95,10 +89,13 @@ impl Cluster {
             shape,
             unseal_key: None,
             dir: dir.to_owned(),
-            http,
+            // Most calls are asked again, or are meant to end in vain; what forms a cluster can be
+            // asked once only, and a busy machine takes its time.
+            http: client(Duration::from_secs(120)),
             _own_dir: None,
         };
         cluster.form(&program).await;
+        cluster.http = client(Duration::from_secs(10));
         Some(cluster)
     }
 
@@ -124,7 +121,7 @@ impl Cluster {
             Seal::Static => json!({ "recovery_shares": 1, "recovery_threshold": 1 }),
             Seal::Shamir => json!({ "secret_shares": 1, "secret_threshold": 1 }),
         };
-        self.until("the first node answers", 20, async |it| {
+        self.until("the first node answers", 60, async |it| {
             it.health("n1").await == Some(501)
         })
         .await;
@@ -135,7 +132,7 @@ impl Cluster {
             self.unseal_key = Some(made["keys"][0].as_str().unwrap().to_owned());
             self.unseal("n1").await;
         }
-        self.until("n1 leads", 30, async |it| {
+        self.until("n1 leads", 90, async |it| {
             it.health("n1").await == Some(200)
         })
         .await;
@@ -156,7 +153,7 @@ impl Cluster {
         })
         .await;
         self.make_operator().await;
-        self.until("autopilot is content", 30, async |it| {
+        self.until("autopilot is content", 90, async |it| {
             it.get("n1", "sys/storage/raft/autopilot/state").await.1["data"]["healthy"] == true
         })
         .await;
@@ -226,7 +223,7 @@ impl Cluster {
         node.start();
         let api = node.api.clone();
         self.nodes.push(node);
-        self.until("the fresh node answers", 20, async |it| {
+        self.until("the fresh node answers", 60, async |it| {
             it.health(id).await == Some(501)
         })
         .await;
@@ -372,6 +369,14 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
+}
+
+fn client(patience: Duration) -> reqwest::Client {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(patience);
+    client.build().unwrap()
 }
 
 async fn read(request: reqwest::RequestBuilder) -> Option<(u16, Value)> {
