@@ -85,6 +85,7 @@ pub async fn callback(
             match (completed, &attempt.step_up) {
                 (completed, Some(ask)) => {
                     let back = Back {
+                        asked_at: now(&console).saturating_sub(attempt.began.elapsed().as_secs()),
                         session: &session,
                         source: &source,
                         headers: &headers,
@@ -114,6 +115,8 @@ pub async fn callback(
 
 /// What a browser comes back with.
 struct Back<'a> {
+    /// When it was sent away, in seconds since 1970.
+    asked_at: u64,
     session: &'a Session,
     source: &'a Source,
     headers: &'a HeaderMap,
@@ -136,6 +139,7 @@ async fn proved(
             let said = FreshSignIn {
                 auth_time: completed.auth_time,
                 acr: completed.acr,
+                asked_at: back.asked_at,
                 leeway: completed.leeway,
             };
             let (session, person) = (back.session, &completed.person);

@@ -105,6 +105,10 @@ pub fn passkey_problem(code: &str) -> (&'static str, &'static str) {
             "This is over.",
             "It took too long or was done already. Begin anew.",
         ),
+        "last-passkey" => (
+            "This passkey stays: it is the last thing you could prove anything by.",
+            "Add another one first, or have an administrator remove this one.",
+        ),
         "not-allowed" => (
             "This passkey is not yours.",
             "Its owner or an administrator can remove it.",

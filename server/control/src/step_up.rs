@@ -172,6 +172,8 @@ pub struct FreshSignIn {
     /// When the person was there, in seconds since 1970.
     pub auth_time: Option<u64>,
     pub acr: Option<String>,
+    /// When the provider was asked for it, in seconds since 1970.
+    pub asked_at: u64,
     /// How far clocks may differ, in seconds.
     pub leeway: u64,
 }
@@ -547,14 +549,18 @@ fn about(draft: &mut Draft, deed: &Deed) {
     }
 }
 
-/// How old a sign-in may be that is called fresh, in seconds: one began, and typed something.
+/// How old a sign-in may be that is called fresh, in seconds, and never older than the question to
+/// the provider: one began, and typed something.
 const FRESH_FOR: u64 = 5 * 60;
 
 fn fresh(said: &FreshSignIn, acr_values: &[String], now: u64) -> Result<(), &'static str> {
     let Some(auth_time) = said.auth_time else {
         return Err("the provider did not say when the person was there (auth_time)");
     };
-    if auth_time.saturating_add(FRESH_FOR + said.leeway) < now {
+    // The browser carries the question there: whoever holds it can leave out that somebody is to be
+    // asked anew, and be let in again by the sign-in of a moment ago.
+    let since = said.asked_at.max(now.saturating_sub(FRESH_FOR));
+    if auth_time.saturating_add(said.leeway) < since {
         return Err("the provider took an earlier sign-in (auth_time)");
     }
     if auth_time > now.saturating_add(said.leeway) {
@@ -582,8 +588,15 @@ mod tests {
         let said = |auth_time: Option<u64>, acr: Option<&str>| FreshSignIn {
             auth_time,
             acr: acr.map(str::to_owned),
+            asked_at: now - FRESH_FOR,
             leeway: 30,
         };
+        let asked_now = |auth_time: u64| FreshSignIn {
+            asked_at: now,
+            ..said(Some(auth_time), None)
+        };
+        assert!(fresh(&asked_now(now - 30), &[], now).is_ok());
+        assert!(fresh(&asked_now(now - 31), &[], now).is_err());
         let gold = ["gold".to_owned()];
         assert!(fresh(&said(Some(now), None), &[], now).is_ok());
         assert!(fresh(&said(Some(now - FRESH_FOR), None), &[], now).is_ok());

@@ -56,7 +56,7 @@ pub async fn refuse(State(console): State<Console>, request: Request, next: Next
         let text = format!(
             "{} {} from another site",
             request.method(),
-            request.uri().path()
+            super::request::shown(request.uri().path())
         );
         record(&console, signed_in, &text, &source).await;
         return refused();

@@ -6,6 +6,7 @@ pub mod tls;
 
 use std::{
     convert::Infallible,
+    io,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -129,7 +130,13 @@ async fn remove_dead(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::FileTypeExt as _;
 
     let is_socket = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).await.is_err() {
+    // Anything but a refusal may be a console that is busy, or another user's.
+    let dead = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    if is_socket
+        && UnixStream::connect(path)
+            .await
+            .is_err_and(|error| dead(&error))
+    {
         std::fs::remove_file(path)
             .with_context(|| format!("cannot remove the dead socket {}", path.display()))?;
     }

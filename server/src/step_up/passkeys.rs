@@ -133,6 +133,7 @@ pub async fn remove(
     };
     match console.control.passkey_remove(&who, &form.id).await {
         Ok(()) => Ok(see_other(&console, &format!("{LIST}?done=removed"))),
+        Err(ControlError::Invalid { .. }) => Ok(listed(&console, "last-passkey")),
         Err(error) => Ok(listed(&console, &code(&error))),
     }
 }

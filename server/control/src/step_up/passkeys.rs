@@ -1,6 +1,7 @@
 //! A person's passkeys: made, named, used, listed, removed. A new one needs a proof by an earlier
 //! way; where there is none yet, as at first behind a sign-on proxy, the first one is taken as it
-//! comes, and stands in the log.
+//! comes, and stands in the log. So that it stays the first, nobody takes away the last thing they
+//! themselves could prove anything by.
 
 use std::time::Instant;
 
@@ -24,6 +25,10 @@ use crate::{
 /// The most passkeys one person has.
 const MOST: usize = 10;
 const NAME_LONGEST: usize = 64;
+/// How the names of questions begin under which passkeys are made, and of those that nothing was
+/// proved for: they make a first passkey and no other.
+const MAKE: &str = "make-";
+const MAKE_FIRST: &str = "make-first-";
 
 /// A passkey in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,11 +133,16 @@ impl Control {
             ));
         }
         let deed = Deed::Passkey { name };
-        if !self.ways(who).await?.is_empty() {
+        let unproved = self.ways(who).await?.is_empty();
+        if !unproved {
             self.stepped_up(who, &deed, proof).await?;
         }
+        let begins = match unproved && keys.is_empty() {
+            true => MAKE_FIRST,
+            false => MAKE,
+        };
         let holder = holder(who).ok_or(ControlError::NotSignedIn)?;
-        let id = crate::secrets::fresh("make-")?.reveal().to_owned();
+        let id = crate::secrets::fresh(begins)?.reveal().to_owned();
         let ledger = &self.inner.step_up;
         ledger.ask(id.clone(), holder, deed, Instant::now());
         Ok(id)
@@ -199,9 +209,10 @@ impl Control {
         let mut draft = Draft::access(who, "passkey_added", text);
         draft.sent = json!({ "passkey": stored.name, "credential": stored.credential });
         draft.received = json!({ "public_key": encoded(&stored.key) });
+        let most = if id.starts_with(MAKE_FIRST) { 1 } else { MOST };
         let control = self.clone();
         self.recorded(draft, async move {
-            if control.inner.store.passkey_insert(&stored, MOST).await? {
+            if control.inner.store.passkey_insert(&stored, most).await? {
                 return Ok(());
             }
             Err(ControlError::invalid(
@@ -212,10 +223,12 @@ impl Control {
         .await
     }
 
-    /// Removes one's own passkey; anybody's for those who may administer.
+    /// Removes one's own passkey; anybody's for those who may administer. One's own last one stays
+    /// where there is nothing else to prove oneself by: with it gone, whoever holds the session would
+    /// add another as the first.
     ///
     /// # Errors
-    /// `NotAllowed`, `NotFound`, `AuditUnavailable`, `Store`.
+    /// `NotAllowed`, `NotFound`, `Invalid` (the last one), `AuditUnavailable`, `Store`.
     pub async fn passkey_remove(&self, who: &Operator, id: &str) -> Result<(), ControlError> {
         let found = self.inner.store.passkey(id).await?;
         let own = found.as_ref().is_some_and(|key| key.person == who.key());
@@ -223,19 +236,41 @@ impl Control {
             self.must_administer(who, "passkey_removed").await?;
         }
         let key = found.ok_or_else(|| ControlError::not_found("passkey", id))?;
+        let keep_one = own && self.ways(who).await? == [Method::Passkey];
+        if keep_one && self.inner.store.passkeys_of(&key.person).await?.len() == 1 {
+            return Err(self.last_one(who, &key.name).await);
+        }
         let whose = match own {
             true => "their own".to_owned(),
             false => shown(&key.person),
         };
         let name = &who.actor.name;
         let text = format!("{name} removed the passkey {} ({whose}).", key.name);
-        let mut draft = Draft::access(who, "passkey_removed", text);
+        let draft = Draft::access(who, "passkey_removed", text);
+        let mut draft = match own {
+            true => draft,
+            false => draft.naming(&whose),
+        };
         draft.sent = json!({ "passkey": key.name, "credential": key.credential });
         let control = self.clone();
         self.recorded(draft, async move {
-            control.inner.store.passkey_remove(&key.id).await
+            let store = &control.inner.store;
+            if store.passkey_remove(&key.id, keep_one).await? || !keep_one {
+                return Ok(());
+            }
+            Err(stays())
         })
         .await
+    }
+
+    async fn last_one(&self, who: &Operator, name: &str) -> ControlError {
+        let text = format!(
+            "Refused: the passkey {name} is the last thing {} could prove anything by.",
+            who.actor.name
+        );
+        self.refused(Draft::refusal(who, "passkey_removed", text))
+            .await;
+        stays()
     }
 
     /// What the browser needs to answer `ask` by a passkey; `None` where that is no way. Each call
@@ -327,7 +362,7 @@ impl Control {
         let found = self.put_to(who, id)?;
         match found.deed {
             // A question that waits for a proof is none yet.
-            Deed::Passkey { name } if id.starts_with("make-") => Ok((name, found.digest)),
+            Deed::Passkey { name } if id.starts_with(MAKE) => Ok((name, found.digest)),
             _ => Err(over()),
         }
     }
@@ -358,6 +393,13 @@ impl Control {
             )
         })
     }
+}
+
+fn stays() -> ControlError {
+    ControlError::invalid(
+        "it is the last thing you could prove anything by",
+        "Add another passkey first, or have an administrator remove this one.",
+    )
 }
 
 fn over() -> ControlError {

@@ -91,13 +91,23 @@ impl Store {
         Ok(inserted.rows_affected() == 1)
     }
 
-    pub(crate) async fn passkey_remove(&self, id: &str) -> Result<(), ControlError> {
-        sqlx::query("DELETE FROM passkeys WHERE id = ?")
-            .bind(id)
-            .execute(&self.write)
-            .await
-            .map(|_| ())
-            .map_err(ControlError::store("removing a passkey"))
+    /// False if it is gone, or with `keep_one` if it is the last of its person's.
+    pub(crate) async fn passkey_remove(
+        &self,
+        id: &str,
+        keep_one: bool,
+    ) -> Result<bool, ControlError> {
+        let removed = sqlx::query(
+            "DELETE FROM passkeys WHERE id = ?1 AND (NOT ?2 OR EXISTS (
+                 SELECT 1 FROM passkeys AS other
+                 WHERE other.person = passkeys.person AND other.id <> ?1))",
+        )
+        .bind(id)
+        .bind(keep_one)
+        .execute(&self.write)
+        .await
+        .map_err(ControlError::store("removing a passkey"))?;
+        Ok(removed.rows_affected() == 1)
     }
 
     /// False if it is gone, or another use came first.

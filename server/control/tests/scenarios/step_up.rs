@@ -304,12 +304,23 @@ async fn adds(
     };
     let offer = control.passkey_offer(who, &id).await?;
     assert_eq!((offer.site.as_str(), offer.name.as_str()), (HOST, name));
+    makes(stage, who, &id, device).await
+}
+
+/// Makes the passkey begun as `id` on `device`.
+async fn makes(
+    stage: &Stage,
+    who: &Operator,
+    id: &str,
+    device: &mut Authenticator,
+) -> Result<(), ControlError> {
+    let offer = stage.control.passkey_offer(who, id).await?;
     let answer = device.makes(&offer.challenge, &Said::at(ORIGIN, HOST));
     let attestation = Attestation {
         client_data: answer.client_data,
         authenticator_data: answer.authenticator_data,
     };
-    control.passkey_add(who, &id, &attestation).await
+    stage.control.passkey_add(who, id, &attestation).await
 }
 
 /// What `device` signs for the question `ask`.
@@ -485,7 +496,16 @@ async fn behind_a_proxy_the_first_passkey_is_taken_and_the_next_is_proved_by_it(
     let asked = control.step_up_asked(&anna, &ask).await.unwrap();
     assert!(asked.methods.is_empty());
     let mut device = Authenticator::new(b"device-1");
+    // Begun before there was one, and not proved: it makes no second.
+    let early = control.passkey_begin(&anna, "tablet", None).await.unwrap();
     adds(&stage, &anna, "laptop", &mut device).await.unwrap();
+    let made = makes(&stage, &anna, &early, &mut Authenticator::new(b"d-2")).await;
+    assert!(matches!(made, Err(ControlError::Invalid { .. })));
+    // Nor is the place of the first made free by whoever holds the session.
+    let own = control.passkeys(&anna).await.unwrap().remove(0);
+    assert_eq!(own.name, "laptop");
+    let stays = control.passkey_remove(&anna, &own.id).await;
+    assert!(matches!(stays, Err(ControlError::Invalid { .. })));
     let asked = control.step_up_asked(&anna, &ask).await.unwrap();
     assert_eq!(asked.methods, [Method::Passkey]);
     let second = control.passkey_begin(&anna, "phone", None).await;
@@ -500,7 +520,18 @@ async fn behind_a_proxy_the_first_passkey_is_taken_and_the_next_is_proved_by_it(
         .unwrap();
     let (proof, _) = control.step_up_proved(&anna, verified).await.unwrap();
     let id = control.passkey_begin(&anna, "phone", Some(&proof)).await;
-    control.passkey_offer(&anna, &id.unwrap()).await.unwrap();
+    let mut phone = Authenticator::new(b"device-2");
+    makes(&stage, &anna, &id.unwrap(), &mut phone)
+        .await
+        .unwrap();
+    // With two of them one may go, and the other stays.
+    control.passkey_remove(&anna, &own.id).await.unwrap();
+    let left = control.passkeys(&anna).await.unwrap().remove(0);
+    assert_eq!(left.name, "phone");
+    let stays = control.passkey_remove(&anna, &left.id).await;
+    assert!(matches!(stays, Err(ControlError::Invalid { .. })));
+    let root = person("root", Duty::Admin);
+    control.passkey_remove(&root, &left.id).await.unwrap();
 }
 
 #[tokio::test]
@@ -517,9 +548,10 @@ async fn a_fresh_sign_in_proves_it_and_a_stale_one_does_not() {
     let said = |auth_time: Option<u64>| FreshSignIn {
         auth_time,
         acr: Some("phr".to_owned()),
+        asked_at: now,
         leeway: 30,
     };
-    for stale in [None, Some(now - 3_600)] {
+    for stale in [None, Some(now - 3_600), Some(now - 60)] {
         let answer = control.step_up_by_sign_in(&anna, &ask, said(stale)).await;
         assert!(matches!(answer, Err(ControlError::SignInFailed)));
     }
@@ -576,6 +608,7 @@ async fn whoever_approves_proves_to_be_there_as_well() {
     let said = FreshSignIn {
         auth_time: u64::try_from(control.now().unix_ms() / 1_000).ok(),
         acr: None,
+        asked_at: 0,
         leeway: 30,
     };
     let verified = control.step_up_by_sign_in(&dana, &ask, said).await.unwrap();

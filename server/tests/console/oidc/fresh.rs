@@ -79,6 +79,8 @@ async fn an_earlier_sign_in_or_another_persons_proves_nothing() {
     for (auth_time, why) in [
         (None, "did not say when"),
         (Some(now() - 7_200), "an earlier sign-in"),
+        // Of just before the provider was asked: nobody was there again.
+        (Some(now() - 200), "an earlier sign-in"),
         (Some(now() + 7_200), "in the future"),
     ] {
         stage.says_when(auth_time);
