@@ -15,7 +15,7 @@ use quorate_domain::{
 };
 use tokio::sync::mpsc;
 
-use crate::{ControlError, Inner, store::Store, watch::Watched};
+use crate::{ControlError, Inner, Page, store::Store, watch::Watched};
 
 /// Kept in memory for each cluster.
 const AT_HAND: usize = 200;
@@ -141,6 +141,27 @@ impl EventLog {
         Ok(events)
     }
 
+    /// One page of a line of time as the store has it, oldest first; the newest events may be on
+    /// their way there.
+    pub(crate) async fn page(
+        &self,
+        store: &Store,
+        key: &ClusterName,
+        between: (Option<Timestamp>, Option<Timestamp>),
+        after: u64,
+        limit: u32,
+    ) -> Result<Page<Event>, ControlError> {
+        let limit = limit.clamp(1, PAGE_MOST);
+        let one_more = limit.saturating_add(1);
+        let mut items = store.events_between(key, between, after, one_more).await?;
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > most;
+        items.truncate(most);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|event| event.id.to_string());
+        Ok(Page { items, next })
+    }
+
     /// The newest `most` of each, if memory has them all.
     fn at_hand(&self, clusters: &[ClusterName], most: usize) -> Option<Vec<Event>> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,7 +186,9 @@ pub(crate) async fn keep(inner: std::sync::Weak<Inner>, mut waiting: Waiting) {
             tracing::warn!(%error, "events could not be kept");
             continue;
         }
-        let prune = events.iter().find(|event| event.id % PRUNE_EVERY == 0);
+        // Two in a row: a group's changes are told to its program, too, so that one number in so
+        // many could meet the same of the two for ever.
+        let prune = events.iter().find(|event| event.id % PRUNE_EVERY < 2);
         let Some(event) = prune else { continue };
         let kept = if is_group(&event.cluster) {
             KEPT_OF_GROUP

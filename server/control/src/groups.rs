@@ -176,15 +176,20 @@ impl Control {
         if program.age(self.now()).is_none() {
             program.look(LOOK_DEADLINE).await;
         }
-        let known = fleet(&program)?
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .row(group)
-            .is_some();
-        if !known {
+        if !self.knows_group(&program, group)? {
             return Err(ControlError::not_found("group", group));
         }
         self.watch_group(&program, group, For::People)
+    }
+
+    /// Whether a host has told of this group.
+    ///
+    /// # Errors
+    /// `NotFound` for a cluster that is one group.
+    pub(crate) fn knows_group(&self, program: &Watched, group: &str) -> Result<bool, ControlError> {
+        let fleet = fleet(program)?;
+        let fleet = fleet.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(fleet.row(group).is_some())
     }
 
     /// What a change is about: the cluster, or one group of a program of many.

@@ -7,6 +7,7 @@ mod changes;
 mod clusters;
 mod events;
 mod groups;
+mod history;
 mod not_yet;
 mod openapi;
 mod overrides;
@@ -37,6 +38,7 @@ fn guarded() -> Vec<Route> {
         Route::get("/clusters/{name}/groups", get(groups::list)),
         Route::get("/clusters/{name}/groups/{group}", get(groups::view)),
         Route::get("/clusters/{name}/events", get(events::stream)),
+        Route::get("/clusters/{name}/history", get(history::list)),
         Route::post("/clusters/{name}/preview", post(changes::preview)),
         Route::post("/clusters/{name}/changes", post(changes::submit)),
         Route::post("/clusters/{name}/overrides", post(overrides::set)),

@@ -1,12 +1,11 @@
 //! Calls of later versions: known, and answered as such.
 
-use axum::routing::{get, post};
+use axum::routing::post;
 
 use crate::{guards::problems::Fault, router::Route};
 
-pub fn routes() -> [Route; 3] {
+pub fn routes() -> [Route; 2] {
     [
-        Route::get("/clusters/{name}/history", get(answer)),
         Route::post("/changes/{id}/pause", post(answer)),
         Route::post("/changes/{id}/resume", post(answer)),
     ]

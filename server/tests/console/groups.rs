@@ -291,6 +291,10 @@ async fn a_group_is_followed_live_and_its_line_of_time_goes_on_where_it_was() {
         page.matches("class=\"history-line\"").count() >= 2
     })
     .await;
+    let history = desk.get("many/history?group=group-00007").await;
+    assert!(history["items"].is_array(), "{history}");
+    let (unknown, _) = desk.ask("many/history?group=group-00099").await;
+    assert_eq!(unknown, 404);
     let page = page("/clusters/many/groups/group-00007").await;
     for way_back in ["/clusters/many", "/clusters/many/groups"] {
         assert!(page.contains(&format!("href=\"{way_back}\"")), "{page}");

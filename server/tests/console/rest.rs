@@ -322,6 +322,58 @@ async fn what_a_rule_refuses_names_the_rule() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_happened_is_told_oldest_first_in_pages_and_between_two_moments() {
+    let console = Running::start().await;
+    let viewer = Caller::new(&console, Duty::Viewer).await;
+    let history = async |query: &str| {
+        let (status, list) = viewer.get(&format!("/clusters/sim/history{query}")).await;
+        assert_eq!(status, 200, "{list}");
+        list
+    };
+    console.cluster.elect("n2");
+    let mut told = Value::Null;
+    until("the election is told", async || {
+        told = history("").await;
+        let mut events = told["items"].as_array().unwrap().iter();
+        events.any(|event| event["event"] == "leader_agreed" && event["member"] == "n2")
+    })
+    .await;
+    let events = told["items"].as_array().unwrap();
+    let number = |event: &Value| event["id"].as_u64().unwrap();
+    assert!(events.is_sorted_by_key(number), "{told}");
+    assert!(events.len() > 1, "its first leader is told too: {told}");
+    assert_eq!(told["next"], Value::Null);
+
+    // Page by page the same; more may have happened since.
+    let (mut paged, mut after) = (Vec::new(), String::new());
+    while paged.len() < events.len() {
+        let page = history(&format!("?limit=1{after}")).await;
+        paged.extend(page["items"].as_array().unwrap().iter().cloned());
+        after = format!("&after={}", number(paged.last().unwrap()));
+    }
+    assert_eq!(&paged, events);
+
+    let (first, last) = (&events[0], events.last().unwrap());
+    let until_first = format!("?to={}", first["at"].as_str().unwrap());
+    let early = history(&until_first).await;
+    assert_eq!(&early["items"][0], first);
+    let later = history(&format!("?from={}", last["at"].as_str().unwrap())).await;
+    let at = |event: &Value| event["at"].as_str().unwrap().to_owned();
+    let later = later["items"].as_array().unwrap();
+    assert!(later.contains(last) && later.iter().all(|event| at(event) >= at(last)));
+    let none = history("?from=2999-01-01T00:00:00Z").await;
+    assert_eq!(none["items"], body!([]));
+    for (path, status) in [
+        ("/clusters/sim/history?from=yesterday", 400),
+        ("/clusters/sim/history?since=2026-01-01T00:00:00Z", 400),
+        ("/clusters/sim/history?group=default", 404),
+        ("/clusters/nowhere/history", 404),
+    ] {
+        assert_eq!(viewer.get(path).await.0, status, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_have_one_shape_and_can_be_paged() {
     let console = Running::start().await;
     let admin = Caller::new(&console, Duty::Admin).await;

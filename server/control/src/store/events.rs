@@ -3,6 +3,7 @@
 use quorate_domain::{
     cluster::{ClusterName, Membership},
     event::Event,
+    moment::Timestamp,
 };
 
 use super::{Store, from_json, signed, to_json};
@@ -65,6 +66,36 @@ impl Store {
                 "SELECT document FROM events WHERE cluster = ? ORDER BY id DESC LIMIT ?",
             )
             .bind(cluster.as_str())
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
+            rows.iter()
+                .map(|text| from_json(text))
+                .collect::<sqlx::Result<Vec<_>>>()
+        };
+        read.await.map_err(ControlError::store("reading events"))
+    }
+
+    /// Those after the event `after`, from one moment to another (both included), oldest first.
+    pub(crate) async fn events_between(
+        &self,
+        cluster: &ClusterName,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Event>, ControlError> {
+        let read = async {
+            // Moments are written with the same number of digits, so they sort as text.
+            let rows: Vec<String> = sqlx::query_scalar(
+                "SELECT document FROM events WHERE cluster = ?1 AND id > ?2
+                     AND (?3 IS NULL OR json_extract(document, '$.at') >= ?3)
+                     AND (?4 IS NULL OR json_extract(document, '$.at') <= ?4)
+                 ORDER BY id LIMIT ?5",
+            )
+            .bind(cluster.as_str())
+            .bind(signed(after))
+            .bind(from.map(|at| at.to_string()))
+            .bind(to.map(|at| at.to_string()))
             .bind(limit)
             .fetch_all(&self.read)
             .await?;

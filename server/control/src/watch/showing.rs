@@ -6,13 +6,14 @@ use quorate_domain::{
     cluster::ClusterName,
     event::Event,
     health::Verdict,
+    moment::Timestamp,
     permission::{Permission, allows},
     view::{ClusterSummary, ClusterView, is_leaderless, summary},
 };
 use tokio::sync::watch;
 
 use super::{FRESH_MS, LOOK_DEADLINE};
-use crate::{Control, ControlError, Operator, groups::place};
+use crate::{Control, ControlError, Operator, Page, groups::place};
 
 impl Control {
     /// The clusters `who` may see, least tolerance first.
@@ -133,6 +134,43 @@ impl Control {
             .events
             .newest(&self.inner.store, &names, limit)
             .await
+    }
+
+    /// What happened to a cluster, or to one group of a program of many, after the event `after`
+    /// and between two moments (both included), oldest first. A group's line of time is kept
+    /// while somebody looks at the group.
+    ///
+    /// # Errors
+    /// `NotFound` also for clusters `who` may not see, for groups of a cluster that has none, and
+    /// for groups that no host has told of and nothing is kept of; `Store`.
+    pub async fn history(
+        &self,
+        who: &Operator,
+        (cluster, group): (&str, Option<&str>),
+        between: (Option<Timestamp>, Option<Timestamp>),
+        after: u64,
+        limit: u32,
+    ) -> Result<Page<Event>, ControlError> {
+        let program = Arc::clone(self.visible(who, cluster)?);
+        let key = match group {
+            None => program.key(),
+            Some(group) => ClusterName::from(format!("{cluster}/{group}").as_str()),
+        };
+        if group.is_some() && program.age(self.now()).is_none() {
+            program.interest();
+            program.look(LOOK_DEADLINE).await;
+        }
+        let (log, store) = (&self.inner.events, &self.inner.store);
+        if let Some(group) = group
+            && !self.knows_group(&program, group)?
+            && log
+                .newest(store, std::slice::from_ref(&key), 1)
+                .await?
+                .is_empty()
+        {
+            return Err(ControlError::not_found("group", group));
+        }
+        log.page(store, &key, between, after, limit).await
     }
 }
 

@@ -24,6 +24,7 @@ const MAKES_NONE: &[&str] = &[
     "refresh",
     "ticks",
     "events",
+    "history",
     "preview",
     "preview_in",
     "groups",
@@ -338,6 +339,8 @@ async fn reading(stage: &Stage) {
     control.view_now(ada, CLUSTER).unwrap();
     control.refresh(ada, None).await;
     control.events(ada, None, 10).await.unwrap();
+    let history = control.history(ada, (CLUSTER, None), (None, None), 0, 10);
+    history.await.unwrap();
     control.changes(ada, None, None, 10).await.unwrap();
     control.audit_size(ada).await.unwrap();
     control.audit_standing(ada).await.unwrap();
