@@ -51,8 +51,18 @@ pub async fn send_file(request: RequestBuilder, file: &ReportFile) -> Result<Res
     let request = request
         .header("content-length", file.bytes)
         .body(Body::wrap_stream(ReaderStream::new(opened)))
-        .timeout(FILE + Duration::from_secs(file.bytes / PACE));
+        .timeout(time_for(file.bytes));
     request.send().await.map_err(|error| words(&error))
+}
+
+/// The answer of something that is read, within the time that so many bytes may take.
+pub async fn read(request: RequestBuilder, bytes: u64) -> Result<Response, String> {
+    let request = request.timeout(time_for(bytes));
+    request.send().await.map_err(|error| words(&error))
+}
+
+fn time_for(bytes: u64) -> Duration {
+    FILE + Duration::from_secs(bytes / PACE)
 }
 
 /// `Ok` for 200 to 299; else the status and what the answer says.
@@ -87,7 +97,7 @@ pub async fn text(mut answer: Response) -> Result<String, String> {
 }
 
 /// Without the address: its path and query may hold a secret.
-fn words(error: &reqwest::Error) -> String {
+pub fn words(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it does not answer in time".to_owned();
     }

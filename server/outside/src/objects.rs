@@ -155,30 +155,31 @@ impl Objects {
             headers.push(("x-amz-object-lock-retain-until-date", until));
         }
         let request = self.call(Method::PUT, key, "", &headers, sha256)?;
-        let answer = match stored {
-            Stored::Bytes(bytes) => calling::send(request.body(bytes)).await?,
-            Stored::File(file) => calling::send_file(request, file).await?,
+        let (answer, length) = match stored {
+            Stored::Bytes(bytes) => (calling::send(request.body(bytes)).await?, 0),
+            Stored::File(file) => (calling::send_file(request, file).await?, file.bytes),
         };
         match answer.status() {
-            StatusCode::PRECONDITION_FAILED => self.is_there(key, sha256).await,
+            StatusCode::PRECONDITION_FAILED => self.is_there(key, sha256, length).await,
             StatusCode::CONFLICT => Err("it answers 409: somebody else writes it now".to_owned()),
             _ => taken(answer).await,
         }
     }
 
     /// What is there under a key must be what was to be stored.
-    async fn is_there(&self, key: &str, sha256: [u8; 32]) -> Result<(), String> {
+    async fn is_there(&self, key: &str, sha256: [u8; 32], length: u64) -> Result<(), String> {
         let there = "an object is there already, under the key";
+        let untold =
+            |why: &str| format!("{there} {key}, and whether it is the same cannot be told: {why}");
         let request = self.call(Method::GET, key, "", &[], digest(b""))?;
-        let mut answer = calling::send(request).await?;
+        let mut answer = calling::read(request, length).await?;
         if !answer.status().is_success() {
-            return Err(format!(
-                "{there} {key}, and whether it is the same cannot be told: reading it answers {}",
-                answer.status().as_u16()
-            ));
+            let why = format!("reading it answers {}", answer.status().as_u16());
+            return Err(untold(&why));
         }
         let mut found = Sha256::new();
-        while let Ok(Some(chunk)) = answer.chunk().await {
+        let broke = |error| untold(&calling::words(&error));
+        while let Some(chunk) = answer.chunk().await.map_err(broke)? {
             found.update(&chunk);
         }
         let found: [u8; 32] = found.finalize().into();

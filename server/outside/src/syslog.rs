@@ -27,7 +27,8 @@ use message::Sender;
 
 /// How long a peer is listened to after a message: one that went away says so at once.
 const LISTEN: Duration = Duration::from_millis(50);
-/// What was handed over within this time on a connection that broke is handed over again.
+/// What was handed over within this time before the last message of a connection that broke is
+/// handed over again, whenever that is found.
 const DOUBTED: Duration = Duration::from_secs(60);
 /// The most bytes of it.
 const DOUBTED_MOST: usize = 2 * 1024 * 1024;
@@ -94,7 +95,6 @@ impl Syslog {
             Some(stream) => stream,
             None => {
                 let mut stream = self.connector.connect().await?;
-                state.forget();
                 for (_, frame) in &state.doubted {
                     write(&mut stream, frame).await?;
                 }
@@ -110,12 +110,12 @@ impl Syslog {
                 entries.iter().map(frame).collect()
             }
         };
-        let mut all = Vec::new();
+        let (mut all, mut handed) = (Vec::new(), Vec::new());
         for message in frames {
             let mut frame = format!("{} ", message.len()).into_bytes();
             frame.extend(message);
             all.extend_from_slice(&frame);
-            state.doubted.push_back((Instant::now(), frame));
+            handed.push(frame);
         }
         let written = write(&mut stream, &all).await;
         let written = match written {
@@ -124,18 +124,27 @@ impl Syslog {
             }
             written => written,
         };
-        state.forget();
+        // What failed is given again by whoever gave it.
         written?;
+        let now = Instant::now();
+        let handed = handed.into_iter().map(|frame| (now, frame));
+        state.doubted.extend(handed);
+        state.forget();
         state.open = Some(stream);
         Ok(())
     }
 }
 
 impl State {
+    /// By the time of the last one, not by the clock: that its connection broke is found when the
+    /// next one is sent, and that may be hours later.
     fn forget(&mut self) {
+        let Some(last) = self.doubted.back().map(|(at, _)| *at) else {
+            return;
+        };
         let mut bytes: usize = self.doubted.iter().map(|(_, frame)| frame.len()).sum();
         while let Some((at, frame)) = self.doubted.front() {
-            if at.elapsed() < DOUBTED && bytes <= DOUBTED_MOST {
+            if last.duration_since(*at) < DOUBTED && bytes <= DOUBTED_MOST {
                 return;
             }
             bytes -= frame.len();
@@ -182,5 +191,31 @@ impl Outside for Syslog {
     ) -> BoxFuture<'a, Result<Option<String>, String>> {
         // Syslog takes and does not tell.
         Box::pin(async { Ok(None) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_handed_over_last_is_doubted_however_long_ago_that_was() {
+        let first = Instant::now();
+        let mut state = State::default();
+        for (after, frame) in [(0, b"a"), (30, b"b"), (70, b"c")] {
+            let at = first + Duration::from_secs(after);
+            state.doubted.push_back((at, frame.to_vec()));
+        }
+        state.forget();
+        let left: Vec<u8> = state
+            .doubted
+            .iter()
+            .flat_map(|(_, it)| it.clone())
+            .collect();
+        assert_eq!(left, b"bc");
+        let at = first + Duration::from_secs(71);
+        state.doubted.push_back((at, vec![0; DOUBTED_MOST]));
+        state.forget();
+        assert_eq!(state.doubted.len(), 1, "of bounded size");
     }
 }

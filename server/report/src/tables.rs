@@ -51,7 +51,9 @@ fn changes(flow: &mut Flow, gathering: &Gathering) {
     }
     let about = words.changes_about(gathering.changes_all);
     flow.paragraph(&Piece::new(about).sized(9.0).muted());
-    if gathering.changes.iter().all(|row| row.approvals.is_empty()) {
+    // Of a change that began before these entries, its intent would tell.
+    let untold = |row: &ChangeRow| row.approvals.is_empty() && row.without_intent.is_none();
+    if gathering.changes.iter().all(untold) {
         flow.paragraph(&Piece::new(words.nothing_approved()).sized(9.0).muted());
     }
     capped(
@@ -98,6 +100,7 @@ fn change(words: Words, row: &ChangeRow) -> Vec<Cell> {
         );
     }
     let approvals = match row.approvals.is_empty() {
+        true if row.without_intent.is_some() => vec![Piece::new("–").muted()],
         true => vec![Piece::new(words.no_approvals()).muted()],
         false => row
             .approvals

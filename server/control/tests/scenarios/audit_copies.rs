@@ -105,8 +105,11 @@ async fn recorded(stage: &Stage, action: &str) -> usize {
 async fn refusals(stage: &Stage, more: u8) {
     for number in 0..more {
         let peer = source(&format!("10.9.0.{number}"));
-        let refused = stage.control.record_refusal("forged_origin", "no", &peer);
-        refused.await.unwrap();
+        until("the log took it", || async {
+            let refused = stage.control.record_refusal("forged_origin", "no", &peer);
+            refused.await.ok()
+        })
+        .await;
     }
 }
 
