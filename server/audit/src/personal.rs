@@ -12,7 +12,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use quorate_domain::audit::{ERASED, Entry};
+use quorate_domain::audit::{Actor, ERASED, Entry};
 use ring::{
     aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     rand::{SecureRandom as _, SystemRandom},
@@ -78,9 +78,13 @@ impl Personal {
         }
     }
 
-    /// Takes out of the entry what names the account it is about.
+    /// Takes out of the entry what names the account it is about. The text that is sealed with it
+    /// does not name the actor: who erases one of them does not leave them under the other's key.
     pub fn of_account(entry: &mut Entry, name: &str) -> Self {
-        let masked = masked(&entry.text, name);
+        let text = masked(&entry.text, name).map(|without| {
+            let told = std::mem::replace(&mut entry.text, without);
+            masked(&told, &entry.actor.name).unwrap_or(told)
+        });
         let mut account = None;
         for place in PLACES {
             if let Some(told) = entry.sent.pointer_mut(place)
@@ -91,7 +95,7 @@ impl Personal {
             }
         }
         Self {
-            text: masked.map(|masked| std::mem::replace(&mut entry.text, masked)),
+            text,
             account,
             ..Self::default()
         }
@@ -114,7 +118,9 @@ impl Personal {
         personal
     }
 
+    /// The actor's part comes before that of the account.
     fn back_into(self, entry: &mut Entry) {
+        let own = self.name.is_some();
         let actor = match self.approval {
             None => Some(&mut entry.actor),
             Some(number) => entry.approvals.get_mut(number).map(|given| &mut given.by),
@@ -128,7 +134,11 @@ impl Personal {
             put(&mut actor.subject, self.subject);
             put(&mut actor.name, self.name);
         }
-        put(&mut entry.text, self.text);
+        let text = match own {
+            true => self.text,
+            false => self.text.map(|text| with_actor(&text, &entry.actor)),
+        };
+        put(&mut entry.text, text);
         let source = &mut entry.source;
         for (to, from) in [
             (&mut source.peer, self.peer),
@@ -149,6 +159,14 @@ impl Personal {
                 *told = Value::String(account.clone());
             }
         }
+    }
+}
+
+/// The text of an account's part with the actor named again, where their own part is open.
+fn with_actor(text: &str, actor: &Actor) -> String {
+    match actor.name.is_empty() {
+        true => text.to_owned(),
+        false => text.replace(MASK, &actor.name),
     }
 }
 
@@ -376,6 +394,31 @@ mod tests {
         assert_eq!(erased.actor.name, ERASED);
         assert_eq!((erased.source.peer, erased.sealed.len()), (None, 1));
         assert_eq!(erased.text, "Account bob was created.");
+    }
+
+    #[test]
+    fn a_text_that_names_two_people_names_neither_under_the_others_key() {
+        let mut told = entry();
+        told.text = "The session of bob ended: ada came with it.".to_owned();
+        let stored = sealed(told.clone(), &key(1), &key(2));
+        assert_eq!(
+            stored.text,
+            "The session of (name) ended: (name) came with it."
+        );
+        for (keys, text) in [
+            (vec![1, 2], told.text.as_str()),
+            (vec![1], "The session of (name) ended: ada came with it."),
+            (vec![2], "The session of bob ended: (name) came with it."),
+            (vec![], stored.text.as_str()),
+        ] {
+            let mut people = People::default();
+            keys.iter().for_each(|seed| people.add(key(*seed)));
+            let mut opened = stored.clone();
+            people.open(&mut opened);
+            assert_eq!(opened.text, text, "{keys:?}");
+        }
+        let about = Personal::of_account(&mut told, "bob");
+        assert!(!serde_json::to_string(&about).unwrap().contains("ada"));
     }
 
     #[test]

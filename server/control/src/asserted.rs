@@ -131,11 +131,9 @@ impl Control {
         let draft = match before {
             None => Draft::access(who, "sign_in", format!("{name} came in by {by}.")),
             Some(before) => {
-                let text = format!(
-                    "The session of {} ended: {name} came with it, by {by}.",
-                    shown(before)
-                );
-                Draft::access(who, "identity_changed", text)
+                let before = shown(before);
+                let text = format!("The session of {before} ended: {name} came with it, by {by}.");
+                Draft::access(who, "identity_changed", text).naming(&before)
             }
         };
         self.inner.audit.append(draft).await.map(|_| ())

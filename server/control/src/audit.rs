@@ -64,6 +64,7 @@ pub use verification::{people as audit_people, verify_log};
 use keys::KeyFile;
 use sealing::Ring;
 use shared::Shared;
+pub use writer::Erasure;
 use writer::{Order, Signing, Writer};
 
 const AUDIT_FILE: &str = "quorate-audit.db";
@@ -147,6 +148,12 @@ impl Draft {
         draft.outcome = Some(Outcome::Succeeded);
         draft.grants.clone_from(&who.grants);
         draft
+    }
+
+    /// Whom, beside who did it, its text names.
+    pub(crate) fn naming(mut self, name: &str) -> Self {
+        self.about = Some(name.to_owned());
+        self
     }
 
     /// Whose account it is about.
@@ -318,6 +325,8 @@ impl Audit {
         let read = store::readers(&file).await.map_err(opening)?;
         let (orders, waiting) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared::default());
+        // A run that broke off may have left keys in it that it had destroyed.
+        shared.leaves_traces();
         if let Some(newest) = checkpoints::newest(&read).await.map_err(opening)? {
             shared.signed(&newest);
         }

@@ -66,7 +66,12 @@ impl Control {
         );
         let mut draft = draft(who, action, text, &watched, &member);
         draft.reason = Some(manual.reason.clone());
-        draft.seen = serde_json::to_value(known).unwrap_or_default();
+        // Who set it before is in the entry of that, and sealed there.
+        let mut seen = known.clone();
+        if let Some(before) = &mut seen.manual {
+            before.by.clear();
+        }
+        draft.seen = serde_json::to_value(seen).unwrap_or_default();
         let (control, stored) = (self.clone(), manual.clone());
         self.recorded(draft, async move {
             let store = &control.inner.store;

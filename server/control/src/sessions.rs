@@ -150,10 +150,9 @@ impl Control {
         let name = name.map_or_else(|| shown(&account), |stored| stored.account.name);
         let text = format!("Session {short} of {name} was ended.");
         let (control, hash) = (self.clone(), hash.to_owned());
-        self.recorded(Draft::access(who, "session_ended", text), async move {
-            control.session_delete(&hash).await
-        })
-        .await
+        let draft = Draft::access(who, "session_ended", text).naming(&name);
+        self.recorded(draft, async move { control.session_delete(&hash).await })
+            .await
     }
 
     /// Whether anybody's session of this account goes on.

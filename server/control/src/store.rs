@@ -36,7 +36,7 @@ pub(crate) mod tokens;
 const STORE_FILE: &str = "quorate.db";
 const LOCK_FILE: &str = "quorate.lock";
 /// Another process (the command line beside a running console) may hold the write lock shortly.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 
 pub(crate) struct Store {

@@ -3,19 +3,19 @@
 
 use tokio::sync::oneshot;
 
-use super::{Draft, writer::Order};
-use crate::{Control, ControlError, Operator, store::people::Whom};
-use quorate_domain::{
-    audit::Entry,
-    permission::{Permission, allows},
+use super::{
+    Draft,
+    writer::{Erasure, Order},
 };
+use crate::{Control, ControlError, Operator, store::people::Whom};
+use quorate_domain::permission::{Permission, allows};
 
 const REASON_LEAST: usize = 3;
 
 impl Control {
     /// Erases somebody by their stable id, under whatever names, or by a name. It cannot be undone.
     /// On record with the reason and the ids of the keys, and without naming them again; in the
-    /// same transaction. Gives the number of keys that were destroyed.
+    /// same transaction.
     ///
     /// # Errors
     /// `NotFound` if nothing is sealed under such a key, `Invalid` unless exactly one of the two
@@ -25,7 +25,7 @@ impl Control {
         who: &Operator,
         (subject, name): (Option<&str>, Option<&str>),
         reason: &str,
-    ) -> Result<usize, ControlError> {
+    ) -> Result<Erasure, ControlError> {
         if !allows(&who.grants, Permission::Administer, None) {
             let action = "audit_person_erased";
             return Err(self
@@ -53,12 +53,10 @@ impl Control {
         let mut draft = Draft::access(who, "audit_person_erased", text);
         draft.reason = Some(reason.to_owned());
         let erased = self.erase(whom, draft).await?;
-        let erased = erased.ok_or_else(|| ControlError::not_found("person in the log", word))?;
-        let keys = erased.sent.get("keys").and_then(|keys| keys.as_array());
-        Ok(keys.map_or(0, Vec::len))
+        erased.ok_or_else(|| ControlError::not_found("person in the log", word))
     }
 
-    async fn erase(&self, whom: Whom, draft: Draft) -> Result<Option<Entry>, ControlError> {
+    async fn erase(&self, whom: Whom, draft: Draft) -> Result<Option<Erasure>, ControlError> {
         let (reply, answer) = oneshot::channel();
         let order = Order::Erase {
             whom,

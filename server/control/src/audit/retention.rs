@@ -401,24 +401,53 @@ mod tests {
         assert_eq!(upto.unwrap(), Some(768));
     }
 
+    /// What a removal says that was decided on a moment ago.
+    async fn said(control: &Control, upto: u64) -> sqlx::Result<Entry> {
+        let mut draft = Draft::console("audit_entries_removed", "Removed.");
+        draft.sent = json!({});
+        let (reply, answer) = oneshot::channel();
+        let draft = Box::new(draft);
+        let order = Order::Remove { upto, draft, reply };
+        control.inner.audit.give(order, answer).await
+    }
+
+    async fn block_removed(control: &Control) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let order = Order::RemoveBlock { reply };
+        control.inner.audit.give(order, answer).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_hold_that_comes_while_entries_are_being_removed_keeps_what_is_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = console(directory.path()).await;
+        let who = control.command_line_operator();
+        entries(&control, 600).await;
+        let hold = control.audit_hold_add(&who, (None, None), "case 12").await;
+        assert!(said(&control, 512).await.is_err(), "it is held by now");
+        let id = hold.unwrap().id;
+        control.audit_hold_release(&who, &id, "").await.unwrap();
+        said(&control, 512).await.unwrap();
+        assert!(block_removed(&control).await);
+        let hold = control.audit_hold_add(&who, (None, None), "case 13").await;
+        assert!(!block_removed(&control).await);
+        let id = hold.unwrap().id;
+        let report = verify_log(directory.path(), Known::default()).await;
+        let report = report.unwrap();
+        assert!(report.holds(), "{report}");
+        assert_eq!(report.removed.map(|it| it.upto), Some(256));
+        control.audit_hold_release(&who, &id, "").await.unwrap();
+        assert!(block_removed(&control).await);
+        assert!(!block_removed(&control).await, "no more was said");
+    }
+
     #[tokio::test]
     async fn a_removal_that_broke_off_is_sound_and_is_finished_later() {
         let directory = tempfile::tempdir().unwrap();
         let control = console(directory.path()).await;
         entries(&control, 600).await;
-        let mut draft = Draft::console("audit_entries_removed", "Removed.");
-        draft.sent = json!({});
-        let (reply, answer) = oneshot::channel();
-        let draft = Box::new(draft);
-        let order = Order::Remove {
-            upto: 512,
-            draft,
-            reply,
-        };
-        control.inner.audit.give(order, answer).await.unwrap();
-        let (reply, answer) = oneshot::channel();
-        let order = Order::RemoveBlock { reply };
-        assert!(control.inner.audit.give(order, answer).await.unwrap());
+        said(&control, 512).await.unwrap();
+        assert!(block_removed(&control).await);
         drop(control);
 
         let report = verify_log(directory.path(), Known::default())

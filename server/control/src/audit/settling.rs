@@ -19,6 +19,9 @@ const AT_ONCE_MOST: u32 = 3;
 /// Pages written ahead beyond which the writer moves them itself: 64 MB.
 pub(super) const LONG: i64 = 16 * 1_024;
 
+/// The longest that cutting it off waits for others at once.
+const CUT_OFF_WAIT: Duration = Duration::from_millis(100);
+
 /// Pages that stand in the write-ahead file, and how many of these are moved.
 pub(super) struct Moved {
     pub(super) written: i64,
@@ -35,6 +38,38 @@ pub(super) async fn settle(connection: &mut SqliteConnection) -> sqlx::Result<Mo
     Ok(Moved { written, moved })
 }
 
+/// Moves everything and cuts the write-ahead file off, so that what was deleted stands in it no
+/// more; whether that could be done. Who reads or moves meanwhile is waited for, a little: nobody
+/// writes as long.
+pub(super) async fn cut_off(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    waiting_for(connection, CUT_OFF_WAIT).await?;
+    let cut = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(&mut *connection)
+        .await;
+    waiting_for(connection, store::BUSY_TIMEOUT).await?;
+    Ok(cut? == 0)
+}
+
+/// Taken back before, so that what is destroyed meanwhile is not forgotten.
+async fn cut_off_traces(connection: &mut SqliteConnection, shared: &Shared) -> sqlx::Result<()> {
+    if !shared.takes_traces() {
+        return Ok(());
+    }
+    let cut = cut_off(connection).await;
+    if !matches!(cut, Ok(true)) {
+        shared.leaves_traces();
+    }
+    cut.map(|_| ())
+}
+
+async fn waiting_for(connection: &mut SqliteConnection, most: Duration) -> sqlx::Result<()> {
+    let pragma = format!("PRAGMA busy_timeout = {}", most.as_millis());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(pragma))
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
 /// Runs until the writer is gone.
 pub(super) async fn run(
     file: PathBuf,
@@ -43,7 +78,7 @@ pub(super) async fn run(
     shared: Arc<Shared>,
 ) {
     let mut connection: Option<SqliteConnection> = None;
-    while grown.changed().await.is_ok() {
+    while goes_on(&mut grown, &shared).await {
         tokio::time::sleep(EVERY).await;
         // The writer says what is wrong with a file that is another.
         if writer::identity(&file) != identity {
@@ -58,6 +93,14 @@ pub(super) async fn run(
     }
     if let Some(connection) = connection {
         let _closed_anyway = connection.close().await;
+    }
+}
+
+/// Until there is something to move, or still something to cut off.
+async fn goes_on(grown: &mut watch::Receiver<u64>, shared: &Shared) -> bool {
+    match shared.has_traces() {
+        true => grown.has_changed().is_ok(),
+        false => grown.changed().await.is_ok(),
     }
 }
 
@@ -80,5 +123,6 @@ async fn round(
             break;
         }
     }
+    cut_off_traces(&mut connection, shared).await?;
     Ok(connection)
 }

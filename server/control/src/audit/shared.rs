@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     state: Mutex<State>,
     /// Pages in the write-ahead file, when that was last looked at.
     written_ahead: AtomicI64,
+    /// Whether the write-ahead file may still have keys of people that were destroyed.
+    traces: AtomicBool,
 }
 
 #[derive(Default)]
@@ -111,6 +113,20 @@ impl Shared {
 
     pub(super) fn settled(&self, moved: &Moved) {
         self.written_ahead.store(moved.written, Ordering::Relaxed);
+    }
+
+    /// Whether what was destroyed may stand in the write-ahead file until that is cut off.
+    pub(super) fn has_traces(&self) -> bool {
+        self.traces.load(Ordering::Acquire)
+    }
+
+    pub(super) fn leaves_traces(&self) {
+        self.traces.store(true, Ordering::Release);
+    }
+
+    /// As [`Shared::has_traces`]; from now on it has none.
+    pub(super) fn takes_traces(&self) -> bool {
+        self.traces.swap(false, Ordering::AcqRel)
     }
 
     /// Whether so much is written ahead that the writer itself has to move it; said once.

@@ -65,7 +65,7 @@ pub(super) enum Order {
     Erase {
         whom: Whom,
         draft: Box<Draft>,
-        reply: Reply<Option<Entry>>,
+        reply: Reply<Option<Erasure>>,
     },
     /// Says that all entries up to `upto` are removed from now on.
     Remove {
@@ -89,6 +89,15 @@ pub(super) enum Order {
         size: u64,
         reply: Reply<()>,
     },
+}
+
+/// Keys that were destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    pub keys: usize,
+    /// Whether they are gone from what was written ahead, too. If not, somebody was reading the log
+    /// all the while; a console goes on trying, and whoever closes the log last does it.
+    pub settled: bool,
 }
 
 /// What becomes of a hold.
@@ -391,8 +400,10 @@ impl Writer {
         let known = tree.size();
         tree.catch_up(connection).await?;
         if tree.size() != known {
-            // Another process has written: perhaps that somebody was erased.
+            // Another process has written: perhaps that somebody was erased, and has left traces
+            // of it, since this one was reading.
             self.ring.forget();
+            self.shared.leaves_traces();
         }
         Ok(tree)
     }

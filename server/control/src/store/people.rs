@@ -96,18 +96,19 @@ fn gathered(rows: &[Vec<u8>]) -> sqlx::Result<People> {
 /// Who is to be erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
-    /// By the stable id, of all issuers.
+    /// By the stable id, of all issuers; what is under nobody's id is many people's.
     Subject(String),
     Name(String),
 }
 
 /// Ids of the keys of somebody: those of the subject, under any name, and those under the same
-/// names of whom nothing but the name is known.
+/// names, or under the subject as a name, of whom nothing else is known.
 pub(crate) async fn ids(read: impl SqliteExecutor<'_>, whom: &Whom) -> sqlx::Result<Vec<String>> {
     let (statement, word) = match whom {
         Whom::Subject(subject) => (
-            "SELECT id FROM people WHERE subject = ?1 OR (issuer = 'none' AND name IN
-                 (SELECT name FROM people WHERE subject = ?1)) ORDER BY id",
+            "SELECT id FROM people WHERE (subject = ?1 AND issuer <> 'none') OR (issuer = 'none'
+                 AND (name = ?1 OR name IN (SELECT name FROM people WHERE subject = ?1 AND issuer <> 'none')))
+             ORDER BY id",
             subject,
         ),
         Whom::Name(name) => ("SELECT id FROM people WHERE name = ?1 ORDER BY id", name),

@@ -151,6 +151,27 @@ pub(crate) async fn first_between(
     .map(|seq| seq.map(unsigned))
 }
 
+/// The first of the entries `after < seq <= upto` that is held, if there is one.
+pub(crate) async fn held(
+    connection: &mut SqliteConnection,
+    after: u64,
+    upto: u64,
+) -> sqlx::Result<Option<u64>> {
+    if holds(&mut *connection).await?.is_empty() {
+        return Ok(None);
+    }
+    sqlx::query_scalar::<_, Option<i64>>(
+        "SELECT MIN(seq) FROM entries WHERE seq > ?1 AND seq <= ?2 AND EXISTS
+             (SELECT 1 FROM holds WHERE (\"from\" IS NULL OR time >= \"from\")
+                  AND (\"to\" IS NULL OR time < \"to\"))",
+    )
+    .bind(signed(after))
+    .bind(signed(upto))
+    .fetch_one(connection)
+    .await
+    .map(|seq| seq.map(unsigned))
+}
+
 /// The first intent that nobody answered, if there is one.
 pub(crate) async fn first_open(read: impl SqliteExecutor<'_>) -> sqlx::Result<Option<u64>> {
     sqlx::query_scalar::<_, Option<i64>>(

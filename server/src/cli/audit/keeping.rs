@@ -50,10 +50,18 @@ impl Erase {
         }
         let who = control.command_line_operator();
         let whom = (self.whom.subject.as_deref(), self.whom.name.as_deref());
-        let keys = control.audit_erase(&who, whom, &self.reason).await?;
+        let erased = control.audit_erase(&who, whom, &self.reason).await?;
         output::say(format!(
-            "{keys} keys are destroyed; what they sealed is unreadable from now on"
+            "{} keys are destroyed; what they sealed is unreadable from now on",
+            erased.keys
         ));
+        if !erased.settled {
+            output::tell(
+                "somebody is reading the log: until they have read, the keys still stand in \
+                 quorate-audit.db-wal. The console cuts them off when it writes next, or whoever \
+                 closes the log last",
+            );
+        }
         Ok(Exit::Done)
     }
 }

@@ -1,15 +1,17 @@
 //! What the writer does beside appending, each in one transaction with the record of it: keys of
 //! people destroyed, entries removed, holds put on the log and taken off.
 
+use std::time::Duration;
+
 use quorate_audit::tree::{BLOCK, Frontier, leaf};
 use quorate_domain::audit::Entry;
 use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::time::Instant;
 
-use super::{Draft, HoldChange, Writer};
+use super::{Draft, Erasure, HoldChange, Writer};
 use crate::{
-    audit::trouble::Trouble,
+    audit::{settling, trouble::Trouble},
     store::{
         checkpoints, entries,
         people::{self, Whom},
@@ -17,23 +19,48 @@ use crate::{
     },
 };
 
+/// How often cutting the write-ahead file off is tried while everybody waits, and the pause between.
+const CUT_OFF_TRIES: u32 = 10;
+const CUT_OFF_PAUSE: Duration = Duration::from_millis(100);
+
 impl Writer {
     /// `None` if there is no key of this person.
-    pub(super) async fn erase(&mut self, whom: &Whom, draft: Draft) -> sqlx::Result<Option<Entry>> {
+    pub(super) async fn erase(
+        &mut self,
+        whom: &Whom,
+        draft: Draft,
+    ) -> sqlx::Result<Option<Erasure>> {
         let mut connection = self.connected().await?;
         let erased = self.erase_on(&mut connection, whom, draft).await;
         // What was written ahead has the keys, too, until it is moved and cut off.
-        if matches!(erased, Ok(Some(_))) {
-            let moved = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-                .execute(&mut connection)
-                .await;
-            if let Err(error) = moved {
-                tracing::warn!(%error, "what was written ahead keeps destroyed keys for a while");
-            }
-        }
+        let settled = match erased {
+            Ok(Some(_)) => self.cut_off(&mut connection).await,
+            _ => true,
+        };
         self.put_back(connection, erased.is_ok()).await;
         self.ring.forget();
-        erased
+        let erased = erased?;
+        Ok(erased.map(|keys| Erasure { keys, settled }))
+    }
+
+    /// Tries for a while; the console goes on beside the writer.
+    async fn cut_off(&mut self, connection: &mut SqliteConnection) -> bool {
+        self.shared.leaves_traces();
+        for _ in 0..CUT_OFF_TRIES {
+            match settling::cut_off(connection).await {
+                Ok(true) => {
+                    self.shared.takes_traces();
+                    return true;
+                }
+                Ok(false) => tokio::time::sleep(CUT_OFF_PAUSE).await,
+                Err(error) => {
+                    tracing::warn!(%error, "the log's write-ahead file could not be cut off");
+                    break;
+                }
+            }
+        }
+        tracing::warn!("what was written ahead keeps destroyed keys until it can be cut off");
+        false
     }
 
     async fn erase_on(
@@ -41,7 +68,7 @@ impl Writer {
         connection: &mut SqliteConnection,
         whom: &Whom,
         mut draft: Draft,
-    ) -> sqlx::Result<Option<Entry>> {
+    ) -> sqlx::Result<Option<usize>> {
         let began = Instant::now();
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut tree = self.tree(&mut transaction).await?;
@@ -52,12 +79,11 @@ impl Writer {
         }
         people::forget(&mut transaction, &ids).await?;
         self.ring.forget();
-        draft.sent = json!({ "keys": ids });
-        let written = self
-            .write(&mut transaction, &mut tree, &[&draft.escaped()])
-            .await?;
+        draft.sent = json!({ "keys": &ids });
+        let drafts = [&draft.escaped()];
+        self.write(&mut transaction, &mut tree, &drafts).await?;
         self.commit(transaction, tree, began).await?;
-        Ok(written.into_iter().next())
+        Ok(Some(ids.len()))
     }
 
     /// The record first; the entries go block by block after it.
@@ -80,11 +106,14 @@ impl Writer {
         let before = removals::upto(&mut *transaction).await?;
         let blocks = checkpoints::blocks(&mut *transaction, upto / BLOCK).await?;
         let complete = u64::try_from(blocks.len()).is_ok_and(|count| count == upto / BLOCK);
+        // What was put on hold since it was looked.
+        let held = removals::held(&mut transaction, before, upto).await?;
+        let complete = complete && held.is_none();
         let sound = upto.is_multiple_of(BLOCK) && upto > before && upto <= tree.signed && complete;
         if !sound {
             self.tree = Some(tree);
             return Err(sqlx::Error::Protocol(
-                "only whole signed blocks are removed".to_owned(),
+                "only whole signed blocks are removed, and nothing that is held".to_owned(),
             ));
         }
         let mut frontier = Frontier::default();
@@ -124,6 +153,13 @@ impl Writer {
         let block = removals::blocks(&mut *transaction).await?;
         let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
         if end > removals::upto(&mut *transaction).await? {
+            return Ok(false);
+        }
+        // A hold that came after it was said wins: the block stays, and goes when that is released.
+        if removals::held(&mut transaction, start, end)
+            .await?
+            .is_some()
+        {
             return Ok(false);
         }
         let run = entries::run(&mut *transaction, start, end, u32::MAX).await?;
