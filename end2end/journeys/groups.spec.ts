@@ -12,13 +12,17 @@ import { ClusterPage } from "../pages/cluster.ts";
 const GROUPS = 12;
 
 const test = base.extend<{ hosts: Dragonboat; many: SignIn & { config: string } }>({
-  hosts: async ({}, use, info) => {
-    const folder = info.outputPath("dragonboat");
-    mkdirSync(folder, { recursive: true });
-    const hosts = await Dragonboat.start(folder, GROUPS);
-    await use(hosts);
-    await hosts.stop();
-  },
+  // Its first run compiles Dragonboat.
+  hosts: [
+    async ({}, use, info) => {
+      const folder = info.outputPath("dragonboat");
+      mkdirSync(folder, { recursive: true });
+      const hosts = await Dragonboat.start(folder, GROUPS);
+      await use(hosts);
+      await hosts.stop();
+    },
+    { scope: "test", timeout: 300_000 },
+  ],
 
   many: async ({ hosts }, use, info) => {
     const folder = info.outputPath("console");
