@@ -17,6 +17,7 @@ use quorate_audit::{
     bundle::{Bundle, Ending},
     checkpoint::Checkpoint,
     note::SigningKey,
+    personal::People,
     table,
     tree::{Frontier, leaf},
     verify::{self, Known},
@@ -373,6 +374,7 @@ fn large(directory: &Path) {
         note: &note,
         earlier: &[],
         keys: &public,
+        people: &People::default(),
         filter: "{}",
         signing,
     };

@@ -201,6 +201,43 @@ fn a_report_says_what_was_looked_at_what_changed_and_how_to_check_it() {
 }
 
 #[test]
+fn who_approved_stands_beside_the_change_and_one_by_one() {
+    let mut change: Value = serde_json::from_slice(&promotion(4)).unwrap();
+    change["approvals"] = json!([
+        {"by": {"issuer": "local", "subject": "0194", "name": "dana", "means": "password"},
+            "at": "2026-11-21T14:01:07.000Z", "reason": "looked at it 同意", "seq": 2},
+        {"by": {"issuer": "https://sso.example", "subject": "77-e", "name": "erin", "means": "oidc"},
+            "at": "2026-11-21T14:02:09.000Z", "reason": "", "seq": 3},
+    ]);
+    let change = serde_json::to_vec(&change).unwrap();
+    let word = |seq| entry(seq, json!({"kind": "console", "action": "approved"}));
+    let gathering = gathered(&[
+        (entry(1, json!({})), true),
+        (word(2), true),
+        (word(3), true),
+        (change, true),
+        (promoted(5, 4), true),
+    ]);
+    assert_eq!(gathering.changes[0].approvals, ["dana", "erin (77-e)"]);
+    assert_eq!((gathering.approved.len(), gathering.approved_all), (2, 2));
+    let text = text_of(&made_in(Language::English, &gathering, &Filter::default()));
+    for said in [
+        "What other people said to the changes above",
+        "dana",
+        "erin (77-e)",
+        "looked at it 同意",
+        "14:01:07",
+    ] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    assert!(!text.contains("none is on record"), "{text}");
+    // Of one that began before these entries, nobody can say so either.
+    let later = gathered(&[(promotion(2), false), (promoted(3, 2), true)]);
+    let text = text_of(&made_in(Language::English, &later, &Filter::default()));
+    assert!(!text.contains("none is on record"), "{text}");
+}
+
+#[test]
 fn a_part_says_how_much_was_left_out_and_why() {
     let filter = Filter {
         cluster: Some("vault-eu".to_owned()),
