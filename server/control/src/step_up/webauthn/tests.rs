@@ -18,6 +18,11 @@ const ORIGIN: &str = "https://raft.example";
 const HOST: &str = "raft.example";
 const NONCE: [u8; 32] = [5; 32];
 
+/// What is wrong with a use, and for what it is refused.
+type Wrong = (fn(&mut Said), Doubt);
+/// The same of a making, where what is signed may be cut as well.
+type WrongMaking = (fn(&mut Said), fn(&mut Vec<u8>), Doubt);
+
 fn site() -> Site {
     Site {
         origin: ORIGIN.to_owned(),
@@ -82,9 +87,8 @@ fn a_key_is_made_and_used() {
 fn each_wrong_use_is_refused_for_its_own_reason() {
     assert_eq!(use_of(|_| {}), Ok(1));
     assert_eq!(use_of(|said| said.cross_origin = None), Ok(1));
-    let create: fn(&mut Said) = |said| said.kind = Some("webauthn.create");
-    let cases: [(fn(&mut Said), Doubt); 8] = [
-        (create, Doubt::Kind),
+    let cases: [Wrong; 8] = [
+        (|said| said.kind = Some("webauthn.create"), Doubt::Kind),
         (
             |said| said.origin = "https://evil.example".to_owned(),
             Doubt::Origin,
@@ -190,15 +194,10 @@ fn a_key_that_was_made_wrongly_is_not_taken() {
         made(&site(), &asked, &attestation(answer)).map(|made| made.credential)
     };
     assert!(making(|_| {}, |_| {}).is_ok());
-    let whole: fn(&mut Vec<u8>) = |_| {};
-    for (change, cut, doubt) in [
-        (
-            (|said| said.kind = Some("webauthn.get")) as fn(&mut Said),
-            whole,
-            Doubt::Kind,
-        ),
-        (|said| said.origin.push('x'), whole, Doubt::Origin),
-        (|said| said.verified = false, whole, Doubt::Unverified),
+    let cases: [WrongMaking; 8] = [
+        (|said| said.kind = Some("webauthn.get"), |_| {}, Doubt::Kind),
+        (|said| said.origin.push('x'), |_| {}, Doubt::Origin),
+        (|said| said.verified = false, |_| {}, Doubt::Unverified),
         (|_| {}, |data| data.truncate(HEAD), Doubt::Malformed),
         (|_| {}, |data| data.push(0), Doubt::Malformed),
         (
@@ -211,7 +210,8 @@ fn a_key_that_was_made_wrongly_is_not_taken() {
         // The identifier claims to be longer than all there is.
         (|_| {}, |data| data[HEAD + 16] = 0x03, Doubt::Malformed),
         (|_| {}, |data| data[32] &= 0b1011_1111, Doubt::Malformed),
-    ] {
+    ];
+    for (change, cut, doubt) in cases {
         assert_eq!(making(change, cut), Err(doubt));
     }
     // What more is told may follow where the flags say so.
