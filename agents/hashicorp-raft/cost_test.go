@@ -36,7 +36,8 @@ func BenchmarkWhatTheAgentCosts(b *testing.B) {
 			newCosted(b, false).variant("without the agent"), newCosted(b, false).variant("without it, once more"),
 			newCosted(b, true).variant("with the agent"), looked.variant("with it, and a console that looks twice a second"),
 		}
-		plan := cost.Plan{Settle: 5 * time.Second, Rest: 20 * time.Second, Rounds: 24, Proposals: 400}
+		variants[1].Twin = true
+		plan := cost.Plan{Settle: 5 * time.Second, Rest: 20 * time.Second, Rounds: 24, Proposals: 400, Limit: 5 * time.Minute}
 		err := cost.Measure(os.Stdout, "hashicorp/raft, the leader of three", variants, plan)
 		end()
 		if err != nil {
@@ -86,24 +87,34 @@ func newCosted(b *testing.B, watched bool) *costed {
 		c.pids["http://"+at] = command.Process.Pid
 		c.origins = append(c.origins, "http://"+at)
 	}
-	until(b, "a leader", func() bool {
-		for _, origin := range c.origins {
-			if _, err := proposals(origin, 1); err == nil {
-				c.leader = origin
-				return true
-			}
-		}
-		return false
-	})
+	until(b, "a leader", c.led)
 	return c
 }
 
+// led looks who takes a proposal: that is the leader.
+func (c *costed) led() bool {
+	for _, origin := range c.origins {
+		if _, err := proposals(origin, 1); err == nil {
+			c.leader = origin
+			return true
+		}
+	}
+	return false
+}
+
 func (c *costed) variant(name string) cost.Variant {
-	return cost.Variant{Name: name, Leader: c.pids[c.leader], Round: func(n int) ([]int64, error) { return proposals(c.leader, n) }}
+	return cost.Variant{Name: name, Leader: c.pids[c.leader], Round: func(n int) ([]int64, error) {
+		took, err := proposals(c.leader, n)
+		if err != nil {
+			c.led() // For the next round.
+		}
+		return took, err
+	}}
 }
 
 func proposals(origin string, n int) ([]int64, error) {
-	response, err := http.Get(fmt.Sprintf("%s/proposals?n=%d", origin, n))
+	patient := &http.Client{Timeout: 30 * time.Second}
+	response, err := patient.Get(fmt.Sprintf("%s/proposals?n=%d", origin, n))
 	if err != nil {
 		return nil, err
 	}
