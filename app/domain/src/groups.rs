@@ -16,7 +16,7 @@ mod fleet;
 mod order;
 mod telling;
 
-pub use fleet::{Fleet, Host, News};
+pub use fleet::{Fleet, Happened, Host, News};
 pub use telling::dress;
 
 /// What is wrong with a group; the most urgent first.

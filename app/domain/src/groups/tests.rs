@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::{moment::Timestamp, observation::Answer};
 
+mod happened;
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_unix_ms(second * 1_000)
 }

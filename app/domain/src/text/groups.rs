@@ -95,6 +95,21 @@ pub const fn host_hint() -> &'static str {
     "Look at the host, and at the way to it."
 }
 
+/// "4 voters, where there were 3 voters and 1 learner.": of a group whose members nobody named.
+/// Each is how many vote and how many learn.
+#[must_use]
+pub fn group_members(now: (u32, u32), before: (u32, u32)) -> String {
+    format!("{}, where there were {}.", members(now), members(before))
+}
+
+fn members((voters, learners): (u32, u32)) -> String {
+    let voters = counted(voters, "voter");
+    if learners == 0 {
+        return voters;
+    }
+    format!("{voters} and {}", counted(learners, "learner"))
+}
+
 fn counted(number: u32, what: &str) -> String {
     let end = if number == 1 { "" } else { "s" };
     format!("{number} {what}{end}")
