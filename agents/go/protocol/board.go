@@ -32,8 +32,8 @@ type Board struct {
 	lines  *list.List
 	byName map[string]*list.Element
 	gone   int
-	// names are sorted; nil if they have to be sorted anew.
-	names   []string
+	// named are the groups that are here, sorted by name; nil if they have to be sorted anew.
+	named   []*line
 	notices []Notice
 	// told counts the notices there ever were.
 	told    uint64
@@ -92,11 +92,11 @@ func (b *Board) Put(summary GroupSummary) {
 	defer b.mutex.Unlock()
 	element, known := b.byName[summary.Group]
 	if !known {
-		b.names = nil
+		b.named = nil
 		element = b.lines.PushBack(&line{})
 		b.byName[summary.Group] = element
 	} else if entry := entryOf(element); entry.gone {
-		b.names = nil
+		b.named = nil
 		b.gone--
 		entry.gone = false
 	} else if sameButIndexes(&entry.summary, &summary) {
@@ -115,7 +115,7 @@ func (b *Board) Drop(group string) {
 	if !known || entryOf(element).gone {
 		return
 	}
-	b.names = nil
+	b.named = nil
 	entry := entryOf(element)
 	entry.gone, entry.summary = true, GroupSummary{Group: group}
 	b.gone++
@@ -207,23 +207,24 @@ func (b *Board) noticesAfter(told uint64) ([]Notice, uint64) {
 }
 
 func (b *Board) all() []GroupSummary {
-	if b.names == nil {
-		b.names = make([]string, 0, len(b.byName))
-		for name, element := range b.byName {
-			if !entryOf(element).gone {
-				b.names = append(b.names, name)
+	if b.named == nil {
+		b.named = make([]*line, 0, len(b.byName))
+		for _, element := range b.byName {
+			if entry := entryOf(element); !entry.gone {
+				b.named = append(b.named, entry)
 			}
 		}
-		slices.Sort(b.names)
-	}
-	groups := make([]GroupSummary, 0, len(b.names))
-	for _, name := range b.names {
-		groups = append(groups, entryOf(b.byName[name]).summary)
+		slices.SortFunc(b.named, func(x, y *line) int { return cmp.Compare(x.summary.Group, y.summary.Group) })
 	}
 	// Lines that end alike stand together: thousands compress to a twentieth less so.
-	slices.SortStableFunc(groups, func(x, y GroupSummary) int {
-		return cmp.Or(cmp.Compare(x.Term, y.Term), cmp.Compare(nameOf(x.Leader), nameOf(y.Leader)))
+	alike := slices.Clone(b.named)
+	slices.SortStableFunc(alike, func(x, y *line) int {
+		return cmp.Or(cmp.Compare(x.summary.Term, y.summary.Term), cmp.Compare(nameOf(x.summary.Leader), nameOf(y.summary.Leader)))
 	})
+	groups := make([]GroupSummary, len(alike))
+	for n, entry := range alike {
+		groups[n] = entry.summary
+	}
 	return groups
 }
 

@@ -4,9 +4,9 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -308,7 +308,7 @@ func neverNull(view *GroupView) {
 }
 
 func answer(w http.ResponseWriter, request *http.Request, value any) {
-	body, err := json.Marshal(value)
+	body, err := encoded(value)
 	if err != nil {
 		AgentFault("The answer could not be written.").write(w)
 		return
@@ -320,10 +320,15 @@ func answer(w http.ResponseWriter, request *http.Request, value any) {
 		return
 	}
 	w.Header().Set("Content-Encoding", "gzip")
-	packed, err := gzip.NewWriterLevel(w, gzip.DefaultCompression)
-	if err != nil {
+	packed, ok := packers.Get().(*gzip.Writer)
+	if !ok {
 		return
 	}
+	defer packers.Put(packed)
+	packed.Reset(w)
 	_, _ = packed.Write(body)
 	_ = packed.Close()
 }
+
+// packers hold most of a megabyte each: too much to make one for every answer.
+var packers = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
