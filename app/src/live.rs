@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 use quorate_domain::{
     event::Event,
+    health::Finding,
     job::Change,
     moment::Timestamp,
     problem::Problem,
@@ -25,6 +26,9 @@ pub struct PageState {
     /// The running and newest changes of the cluster or of all clusters; one for a change's page.
     pub changes: Vec<Change>,
     pub running_changes: u32,
+    /// What is wrong with the console itself: the rail counts it among the problems.
+    #[serde(default)]
+    pub console: Vec<Finding>,
     /// Somebody came in by the console's own socket: shown on every page while they are in.
     #[serde(default)]
     pub emergency: Option<Emergency>,
@@ -170,6 +174,7 @@ pub async fn page_state(
     let mut state = PageState {
         fleet: control.fleet(who),
         running_changes: control.running_changes(who),
+        console: control.console_findings(who),
         emergency: emergency(control).await,
         ..PageState::default()
     };

@@ -392,6 +392,9 @@ pub struct CopyStanding {
     /// When it last acknowledged one.
     pub at: Option<Timestamp>,
     /// Signed entries that it does not cover.
+    /// Reports that cannot be delivered as they were made: their files were lost or changed.
+    #[serde(default)]
+    pub set_aside: u64,
     pub behind: u64,
     /// It has been behind for too long.
     pub alarm: bool,

@@ -37,7 +37,8 @@ pub enum Severity {
     Bad,
 }
 
-/// What can be wrong with a cluster. Codes are stable: people alert on them.
+/// What can be wrong with a cluster, and (`audit-…`) with the console itself. Codes are stable:
+/// people alert on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingCode {
@@ -71,6 +72,10 @@ pub enum FindingCode {
     SourceFailed,
     MembershipRemembered,
     OverrideActive,
+    AuditRefuses,
+    AuditCopyBehind,
+    AuditCopyFails,
+    AuditReportFails,
 }
 
 impl FindingCode {
@@ -108,10 +113,14 @@ impl FindingCode {
             Self::SourceFailed => "source-failed",
             Self::MembershipRemembered => "membership-remembered",
             Self::OverrideActive => "override-active",
+            Self::AuditRefuses => "audit-refuses",
+            Self::AuditCopyBehind => "audit-copy-behind",
+            Self::AuditCopyFails => "audit-copy-fails",
+            Self::AuditReportFails => "audit-report-fails",
         }
     }
 
-    /// Whether it speaks about the cluster's own state. The rest is about this console's access
+    /// Whether it speaks about the cluster's own state. The rest is about this console and its access
     /// to it, about what is left to tidy up, or a remark; none of that makes a cluster less
     /// available, so none of it moves the verdict.
     #[must_use]
@@ -126,6 +135,10 @@ impl FindingCode {
                 | Self::RemovedStillRunning
                 | Self::EvenVoters
                 | Self::OverrideActive
+                | Self::AuditRefuses
+                | Self::AuditCopyBehind
+                | Self::AuditCopyFails
+                | Self::AuditReportFails
         )
     }
 }

@@ -3,6 +3,7 @@
 
 mod changes;
 mod clusters;
+mod console;
 mod etcd;
 mod figures;
 mod findings;
@@ -11,6 +12,7 @@ mod reasons;
 
 pub use changes::*;
 pub use clusters::*;
+pub use console::*;
 pub use figures::*;
 pub use findings::*;
 pub use groups::*;

@@ -169,6 +169,23 @@ pub struct ClusterSummary {
     pub lag_history: Vec<u64>,
 }
 
+/// All that is wrong, of all clusters and (without one) of the console itself: worst first, equally
+/// bad ones longest first.
+#[must_use]
+pub fn worst_first(
+    fleet: &[ClusterSummary],
+    console: &[Finding],
+) -> Vec<(Option<ClusterName>, Finding)> {
+    let of_clusters = fleet.iter().flat_map(|cluster| {
+        let findings = cluster.findings.iter();
+        findings.map(|finding| (Some(cluster.name.clone()), finding.clone()))
+    });
+    let own = console.iter().map(|finding| (None, finding.clone()));
+    let mut all: Vec<_> = own.chain(of_clusters).collect();
+    all.sort_by(|(_, a), (_, b)| b.severity.cmp(&a.severity).then(a.since.cmp(&b.since)));
+    all
+}
+
 /// A majority answers, and no leader is confirmed. A look that is merely too old to say so does
 /// not count.
 #[must_use]

@@ -17,10 +17,18 @@ pub fn Rail() -> impl IntoView {
     let state = use_live().state;
     let fleet = memo(move || state.with(|state| state.fleet.len()));
     // As many as the page of problems lists; only some of them may be alarming.
-    let problems =
-        memo(move || state.with(|state| state.fleet.iter().map(|c| c.findings.len()).sum()));
-    let alarming =
-        memo(move || state.with(|state| state.fleet.iter().any(crate::pages::fleet::needs_a_look)));
+    let problems = memo(move || {
+        state.with(|state| {
+            let found: usize = state.fleet.iter().map(|c| c.findings.len()).sum();
+            found + state.console.len()
+        })
+    });
+    let alarming = memo(move || {
+        state.with(|state| {
+            let mut fleet = state.fleet.iter();
+            !state.console.is_empty() || fleet.any(crate::pages::fleet::needs_a_look)
+        })
+    });
     let calm = Signal::stored(false);
     let running = memo(move || {
         state.with(|state| usize::try_from(state.running_changes).unwrap_or_default())

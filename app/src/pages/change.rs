@@ -24,7 +24,7 @@ use crate::{
     },
     live::use_live,
     session::use_session,
-    words::{self as all, actions as words, audit::NOTHING, figures},
+    words::{self as all, actions as words, figures},
 };
 
 mod approval;
@@ -131,6 +131,8 @@ fn request(change: &Change) -> AnyView {
         let took = figures::duration(ended.since(change.created_at));
         view! { {moment_utc(ended)} {format!(", {}", words::after(&took))} }
     });
+    let request = change.approvals.as_ref().and_then(|it| it.seq);
+    let request = request.map(|seq| entry_link(seq, words::request_entry(seq)));
     let intent = change
         .intent_seq
         .map(|seq| entry_link(seq, words::intent_entry(seq)));
@@ -144,26 +146,24 @@ fn request(change: &Change) -> AnyView {
                 <dd>{actor.name.clone()} " " <span class="under">{all::means(actor.means)}</span></dd>
             </div>
             <div><dt>{words::WHY}</dt><dd>{change.reason.clone()}</dd></div>
-            <div><dt>{words::TICKET_SHORT}</dt><dd>{or_nothing(change.ticket.as_ref())}</dd></div>
+            {change.ticket.clone().map(|ticket| {
+                view! { <div><dt>{words::TICKET_SHORT}</dt><dd>{ticket}</dd></div> }
+            })}
             <div>
                 <dt>{words::CLUSTER}</dt>
                 <dd><a href=cluster_path(change.cluster.as_str())>{change.cluster.0.clone()}</a></dd>
             </div>
             <div><dt>{words::ASKED}</dt><dd>{moment_utc(change.created_at)}</dd></div>
-            <div><dt>{words::ENDED}</dt><dd>{ended.map_or_else(|| NOTHING.into_any(), IntoAny::into_any)}</dd></div>
+            {ended.map(|ended| view! { <div><dt>{words::ENDED}</dt><dd>{ended}</dd></div> })}
             <div>
                 <dt>{words::MEMBERSHIP_DECIDED_ON}</dt>
                 <dd><code>{change.plan.step.revision.0.clone()}</code></dd>
             </div>
-            <div><dt>{words::RECORDED_AS}</dt><dd class="stacked">{intent} {outcome}</dd></div>
+            <div><dt>{words::RECORDED_AS}</dt><dd class="stacked">{request} {intent} {outcome}</dd></div>
             <div><dt>{words::CHANGE_ID}</dt><dd><code>{change.id.0.clone()}</code></dd></div>
         </dl>
     };
     view! { <Panel id="request" title=words::REQUEST>{facts}</Panel> }.into_any()
-}
-
-fn or_nothing(text: Option<&String>) -> String {
-    text.cloned().unwrap_or_else(|| NOTHING.to_owned())
 }
 
 /// A snapshot's file, for those who may have it.
@@ -202,6 +202,8 @@ fn snapshot(change: &Change) -> AnyView {
 
 #[cfg(all(test, feature = "ssr"))]
 mod tests {
+    use quorate_domain::approval::Approvals;
+
     use super::*;
     use crate::rendered::{change, html};
 
@@ -228,6 +230,27 @@ mod tests {
     fn an_unknown_outcome_says_what_to_do_now() {
         let html = page(&change(ChangeState::Unknown));
         assert!(html.contains(words::WHAT_NOW));
+    }
+
+    #[test]
+    fn what_waits_names_the_entry_that_asked_for_it_and_nothing_that_is_not_there() {
+        let mut waits = change(ChangeState::WaitingApproval);
+        (waits.intent_seq, waits.ticket) = (None, None);
+        waits.approvals = Some(Approvals {
+            needed: 1,
+            until: crate::rendered::at(3_600),
+            digest: "ab12".to_owned(),
+            seq: Some(40),
+            given: Vec::new(),
+            denied: None,
+        });
+        let html = page(&waits);
+        assert!(html.contains("/q/audit/40"), "{html}");
+        for absent in [words::ENDED, words::TICKET_SHORT] {
+            assert!(!html.contains(&format!("<dt>{absent}</dt>")), "{absent}");
+        }
+        waits.waiting_for = Some("approval: 0 of 1".to_owned());
+        assert_eq!(sentence(&waits), "Waits for approval: 0 of 1");
     }
 
     #[test]

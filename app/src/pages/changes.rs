@@ -14,7 +14,7 @@ use crate::{
         tags::ChangeTag,
     },
     live::use_live,
-    words::{self as all, actions as words, approval, audit::NOTHING, figures},
+    words::{self as all, actions as words, approval, figures},
 };
 
 #[component]
@@ -120,10 +120,8 @@ fn row(change: &Change) -> AnyView {
             </td>
             <td data-label=words::WHO>{change.requested_by.name.clone()}</td>
             <td data-label=words::ASKED_AT>{moment(change.created_at)}</td>
-            <td data-label=words::TOOK>{took.unwrap_or_else(|| NOTHING.to_owned())}</td>
-            <td data-label=words::TICKET_SHORT>
-                {change.ticket.clone().unwrap_or_else(|| NOTHING.to_owned())}
-            </td>
+            <td data-label=words::TOOK>{took}</td>
+            <td data-label=words::TICKET_SHORT>{change.ticket.clone()}</td>
         </tr>
     }
     .into_any()

@@ -1,9 +1,12 @@
-//! All findings of all clusters, worst first: what is wrong, since when, what to do.
+//! All findings of all clusters and of the console itself, worst first: what is wrong, since when,
+//! what to do.
 
 use leptos::prelude::*;
 use quorate_domain::{
+    cluster::ClusterName,
     health::{Finding, Severity},
-    view::ClusterSummary,
+    permission::Permission,
+    view::worst_first,
 };
 
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
         tags::{Tag, Tone},
     },
     live::use_live,
+    session::use_session,
     words::{self as all, actions as words},
 };
 
@@ -22,7 +26,10 @@ use crate::{
 pub fn ProblemsPage() -> impl IntoView {
     let live = use_live();
     let over = told(false);
-    let fleet = memo(move || live.state.with(|state| problems(&state.fleet)));
+    let fleet = memo(move || {
+        live.state
+            .with(|state| worst_first(&state.fleet, &state.console))
+    });
     let watched = memo(move || live.state.with(|state| state.fleet.len()));
     let sentence = move || fleet.with(|list| sentence(list, watched.get()));
     let rest = move || match (fleet.with(Vec::is_empty), watched.get()) {
@@ -43,35 +50,24 @@ pub fn ProblemsPage() -> impl IntoView {
     }
 }
 
-/// A finding with the cluster it is about.
-type Problem = (String, Finding);
-
-/// Worst first; equally bad ones longest first.
-fn problems(fleet: &[ClusterSummary]) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = fleet
-        .iter()
-        .flat_map(|cluster| {
-            cluster
-                .findings
-                .iter()
-                .map(|finding| (cluster.name.0.clone(), finding.clone()))
-        })
-        .collect();
-    problems.sort_by(|(_, a), (_, b)| b.severity.cmp(&a.severity).then(a.since.cmp(&b.since)));
-    problems
-}
+/// A finding with the cluster it is about; without one it is about the console itself.
+type Problem = (Option<ClusterName>, Finding);
 
 fn sentence(problems: &[Problem], watched: usize) -> String {
-    if watched == 0 {
-        return words::NO_CLUSTERS.to_owned();
-    }
     if problems.is_empty() {
-        return words::NOTHING_WRONG.to_owned();
+        return match watched {
+            0 => words::NO_CLUSTERS.to_owned(),
+            _ => words::NOTHING_WRONG.to_owned(),
+        };
     }
-    let mut clusters: Vec<&String> = problems.iter().map(|(cluster, _)| cluster).collect();
+    let mut clusters: Vec<&ClusterName> = problems
+        .iter()
+        .filter_map(|(cluster, _)| cluster.as_ref())
+        .collect();
     clusters.sort();
     clusters.dedup();
-    words::problems_sentence(problems.len(), clusters.len())
+    let console = problems.iter().any(|(cluster, _)| cluster.is_none());
+    words::problems_sentence(problems.len(), clusters.len(), console)
 }
 
 fn list(problems: &[Problem], watched: usize) -> AnyView {
@@ -93,7 +89,23 @@ fn list(problems: &[Problem], watched: usize) -> AnyView {
 }
 
 fn item((cluster, finding): &Problem) -> AnyView {
-    let (tone, word) = severity(finding.severity);
+    let (tone, word) = (tone(finding.severity), severity(finding.severity));
+    let (place, open) = match cluster {
+        Some(cluster) => {
+            let name = cluster.0.clone();
+            let label = words::open_cluster(&name);
+            let place = view! { <a href=cluster_path(&name)>{name.clone()}</a> }.into_any();
+            (place, Some((cluster_path(&name), label)))
+        }
+        None => {
+            let reads = use_session().is_some_and(|it| it.allows(Permission::ReadAudit));
+            let open = reads.then(|| (path("/audit"), words::OPEN_AUDIT.to_owned()));
+            (words::CONSOLE_ITSELF.into_any(), open)
+        }
+    };
+    let open = open.map(|(to, label)| {
+        view! { <a class="button" href=to aria-label=label>{words::OPEN_CLUSTER}</a> }
+    });
     view! {
         <li class=format!("problem {}", tone.class())>
             <div class="problem-what">
@@ -104,28 +116,96 @@ fn item((cluster, finding): &Problem) -> AnyView {
                 </p>
                 {finding.hint.clone().map(|hint| view! { <p>{hint}</p> })}
                 <p class="problem-facts">
-                    <a href=cluster_path(cluster)>{cluster.clone()}</a>
+                    {place}
                     {finding.member.as_ref().map(|member| format!(" · {member}"))}
                     " · "
                     {words::since(finding.since)}
                 </p>
             </div>
-            <a
-                class="button"
-                href=cluster_path(cluster)
-                aria-label=words::open_cluster(cluster)
-            >
-                {words::OPEN_CLUSTER}
-            </a>
+            {open}
         </li>
     }
     .into_any()
 }
 
-const fn severity(severity: Severity) -> (Tone, &'static str) {
+/// How urgent a finding is, as the page colours it.
+pub const fn tone(severity: Severity) -> Tone {
     match severity {
-        Severity::Bad => (Tone::Bad, words::SEVERITY_BAD),
-        Severity::Warn => (Tone::Warn, words::SEVERITY_WARN),
-        Severity::Info => (Tone::Plain, words::SEVERITY_INFO),
+        Severity::Bad => Tone::Bad,
+        Severity::Warn => Tone::Warn,
+        Severity::Info => Tone::Plain,
+    }
+}
+
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Bad => words::SEVERITY_BAD,
+        Severity::Warn => words::SEVERITY_WARN,
+        Severity::Info => words::SEVERITY_INFO,
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use quorate_domain::{health::FindingCode, permission::Duty};
+
+    use super::*;
+    use crate::{
+        rendered::{at, html},
+        sample,
+    };
+
+    fn own() -> Finding {
+        Finding {
+            code: FindingCode::AuditCopyBehind,
+            member: None,
+            since: at(0),
+            severity: Severity::Bad,
+            text: "The copy to <siem> is behind.".to_owned(),
+            hint: Some("It answers 503.".to_owned()),
+        }
+    }
+
+    fn page(duty: Duty, problems: Vec<Problem>) -> String {
+        let session = sample::session(duty);
+        html(move || {
+            provide_context(Some(session));
+            list(&problems, 0)
+        })
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_console_itself_leads_to_the_audit_log_whoever_may_read_it() {
+        let problems = vec![(None, own())];
+        let auditor = page(Duty::Auditor, problems.clone());
+        for said in [
+            "The copy to &lt;siem&gt; is behind.",
+            "It answers 503.",
+            words::CONSOLE_ITSELF,
+            "href=\"/q/audit\"",
+        ] {
+            assert!(auditor.contains(said), "{said}: {auditor}");
+        }
+        let viewer = page(Duty::Viewer, problems);
+        assert!(viewer.contains("is behind.") && !viewer.contains("/q/audit"));
+    }
+
+    #[test]
+    fn it_stands_among_the_clusters_findings_and_counts() {
+        let mut fleet = vec![sample::sound("one"), sample::sound("two")];
+        let mut first = own();
+        first.severity = Severity::Warn;
+        first.since = at(60);
+        for cluster in &mut fleet {
+            cluster.findings = Vec::new();
+        }
+        fleet[0].findings = vec![first];
+        let all = worst_first(&fleet, &[own()]);
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].0, None, "the more urgent one first");
+        let told = sentence(&all, fleet.len());
+        assert_eq!(told, "2 findings in 1 cluster and in the console itself.");
+        let alone = sentence(&all[..1], 0);
+        assert_eq!(alone, "1 finding in the console itself.");
     }
 }

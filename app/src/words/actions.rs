@@ -171,6 +171,10 @@ pub const PROGRESS_UNSEEN: &str =
     "The change was recorded, but its progress cannot be read now; it runs on.";
 pub const OPEN_CHANGE: &str = "Open the change";
 #[must_use]
+pub fn request_entry(seq: u64) -> String {
+    format!("Audit entry {seq} (request)")
+}
+#[must_use]
 pub fn intent_entry(seq: u64) -> String {
     format!("Audit entry {seq} (intent)")
 }
@@ -180,7 +184,7 @@ pub fn outcome_entry(seq: u64) -> String {
 }
 #[must_use]
 pub fn waits_for(what: &str) -> String {
-    format!("Waits for: {what}")
+    format!("Waits for {what}")
 }
 
 #[must_use]
@@ -285,7 +289,7 @@ pub const DOWNLOAD_SNAPSHOT_HINT: &str = "A file with all data of the cluster. T
 pub const NOTHING_WRONG: &str = "Nothing is wrong.";
 pub const NO_CLUSTERS: &str = "No cluster is registered, so nothing is watched.";
 #[must_use]
-pub fn problems_sentence(findings: usize, clusters: usize) -> String {
+pub fn problems_sentence(findings: usize, clusters: usize, console: bool) -> String {
     let findings = if findings == 1 {
         "1 finding".to_owned()
     } else {
@@ -296,7 +300,11 @@ pub fn problems_sentence(findings: usize, clusters: usize) -> String {
     } else {
         format!("{clusters} clusters")
     };
-    format!("{findings} in {clusters}.")
+    match (clusters.as_str(), console) {
+        ("0 clusters", _) => format!("{findings} in the console itself."),
+        (_, true) => format!("{findings} in {clusters} and in the console itself."),
+        (_, false) => format!("{findings} in {clusters}."),
+    }
 }
 #[must_use]
 pub fn all_watched(clusters: usize) -> String {
@@ -320,6 +328,9 @@ pub fn open_cluster(name: &str) -> String {
     format!("Open {name}")
 }
 pub const OPEN_CLUSTER: &str = "Open";
+pub const OPEN_AUDIT: &str = "Open the audit log";
+/// Where a finding about the console itself is listed instead of a cluster.
+pub const CONSOLE_ITSELF: &str = "the console itself";
 
 #[cfg(test)]
 mod tests {

@@ -279,7 +279,7 @@ pub fn copy(copy: &CopyStanding) -> String {
 #[must_use]
 pub fn delivery(delivery: &DeliveryStanding) -> String {
     let to = format!("Reports to {}", delivery.to);
-    match (&delivery.error, &delivery.last) {
+    let said = match (&delivery.error, &delivery.last) {
         (Some(error), _) => format!("{to}: {} wait; fails: {error}", delivery.waiting),
         (None, Some(last)) => format!("{to}: {last} delivered"),
         (None, None) => format!("{to}: nothing waits"),
@@ -289,3 +289,7 @@ pub fn delivery(delivery: &DeliveryStanding) -> String {
 pub fn trouble(why: &str) -> String {
     format!("Nothing is recorded, so nothing is sent to any cluster. {why}")
 }
+    };
+    match delivery.set_aside {
+        0 => said,
+        aside => format!("{said}; set aside, since lost or changed while waiting: {aside}"),

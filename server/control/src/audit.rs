@@ -53,6 +53,7 @@ mod tree;
 pub(crate) mod trouble;
 mod verification;
 mod writer;
+mod wrongs;
 
 pub use copied::hold_entries;
 pub use copies::{Content, Outside, OutsideFile, Parcel, Terms, What};
@@ -65,7 +66,8 @@ use keys::KeyFile;
 use sealing::Ring;
 use shared::Shared;
 pub use writer::Erasure;
-use writer::{Order, Signing, Writer};
+use writer::{Begun, Order, Signing, Writer};
+pub(crate) use wrongs::Wrong;
 
 const AUDIT_FILE: &str = "quorate-audit.db";
 /// Entries waiting to be written; beyond it, writers wait.

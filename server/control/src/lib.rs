@@ -35,6 +35,7 @@ mod housekeeping;
 mod jobs;
 mod overrides;
 mod passwords;
+mod problems;
 mod secrets;
 mod sessions;
 mod sign_in;
@@ -125,6 +126,8 @@ struct Inner {
     emergency: break_glass::Told,
     stopping: CancellationToken,
     /// Watch loops and house-keeping; they end as soon as the console stops.
+    /// What is wrong with the console itself.
+    noticed: problems::Noticed,
     loops: TaskTracker,
     /// Running changes; stopping waits for their records.
     jobs: TaskTracker,
@@ -297,6 +300,7 @@ impl Control {
             copying: CancellationToken::new(),
             patience: std::sync::Mutex::new(None),
             _lock: lock,
+            noticed: problems::Noticed::default(),
         };
         Ok((
             Self {
@@ -324,6 +328,7 @@ impl Control {
                 checked = audit.check() => if let Err(error) = checked {
                     tracing::warn!(%error, "the audit log could not be checked");
                 }
+        inner.loops.spawn(problems::watch(self.clone()));
             }
         });
     }

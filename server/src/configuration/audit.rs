@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use super::{Listen, Section};
 
+mod own;
 mod places;
 pub mod retention;
 
@@ -58,9 +59,7 @@ pub fn check_targets(
 ) {
     let own = |url: &Url| {
         let listened = match listen {
-            Some(Listen::Tcp(address)) => {
-                is_here(url) && url.port_or_known_default() == Some(address.port())
-            }
+            Some(Listen::Tcp(address)) => own::leads_back(url, *address),
             _ => false,
         };
         listened || external.is_some_and(|external| external.origin() == url.origin())
@@ -178,6 +177,7 @@ fn address(text: &str) -> Option<Url> {
     })
 }
 
+/// On this machine by its name or number, whatever else the machine is called.
 fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -12,6 +12,7 @@ mod not_yet;
 mod openapi;
 mod overrides;
 mod page;
+mod problems;
 mod snapshots;
 
 use axum::{
@@ -43,6 +44,7 @@ fn guarded() -> Vec<Route> {
         Route::post("/clusters/{name}/changes", post(changes::submit)),
         Route::post("/clusters/{name}/overrides", post(overrides::set)),
         Route::post("/clusters/{name}/overrides/lift", post(overrides::lift)),
+        Route::get("/problems", get(problems::list)),
         Route::get("/changes", get(changes::list)),
         Route::get("/changes/{id}", get(changes::one)),
         Route::post("/changes/{id}/approve", post(changes::approve)),

@@ -60,18 +60,12 @@ fn row(row: &Row) -> AnyView {
                 {entry.text.clone()}
                 {entry.reason.clone().map(|reason| view! { <p class="under">{reason}</p> })}
             </td>
-            <td data-label=words::CLUSTER>{cluster.map_or_else(nothing, IntoAny::into_any)}</td>
+            <td data-label=words::CLUSTER>{cluster}</td>
             <td data-label=words::OUTCOME>{outcome(row)}</td>
-            <td data-label=words::TICKET class="mono">
-                {entry.ticket.clone().map_or_else(nothing, IntoAny::into_any)}
-            </td>
+            <td data-label=words::TICKET class="mono">{entry.ticket.clone()}</td>
         </tr>
     }
     .into_any()
-}
-
-fn nothing() -> AnyView {
-    words::NOTHING.into_any()
 }
 
 /// Whoever was not identified is told apart by address alone.

@@ -48,7 +48,10 @@ fn reports(now: &Standing) -> Option<AnyView> {
     let made = now.reports.iter();
     let made = made.map(|report| (report.error.is_some(), words::report(report)));
     let delivered = now.deliveries.iter();
-    let delivered = delivered.map(|it| (it.error.is_some(), words::delivery(it)));
+    let delivered = delivered.map(|it| {
+        let fails = it.error.is_some() || it.set_aside > 0;
+        (fails, words::delivery(it))
+    });
     let all: Vec<AnyView> = made
         .chain(delivered)
         .map(|(fails, words)| {

@@ -196,7 +196,7 @@ fn what_nobody_acknowledges_and_what_cannot_be_delivered_is_said() {
     };
     let html = shown(&Standing {
         copies: vec![copy],
-        deliveries: vec![delivery],
+        deliveries: vec![delivery, aside],
         ..signed()
     });
     assert!(
@@ -207,6 +207,11 @@ fn what_nobody_acknowledges_and_what_cannot_be_delivered_is_said() {
     assert!(html.contains(said), "{html}");
 }
 
+    let aside = DeliveryStanding {
+        to: "board".to_owned(),
+        set_aside: 1,
+        ..DeliveryStanding::default()
+    };
 #[test]
 fn reports_by_schedule_say_what_came_what_comes_and_what_fails() {
     let report = |name: &str, error: Option<&str>| ReportStanding {
@@ -218,6 +223,9 @@ fn reports_by_schedule_say_what_came_what_comes_and_what_fails() {
     };
     let html = shown(&Standing {
         reports: vec![
+    let said = "Reports to board: nothing waits; set aside, since lost or changed while waiting: 1";
+    assert!(html.contains(said), "{html}");
+    assert_eq!(html.matches("audit-alarm").count(), 2, "{html}");
             report("daily", None),
             report("board", Some("the folder is full")),
         ],

@@ -21,7 +21,7 @@ pub fn panel(change: &Change, problem: Option<&str>) -> AnyView {
     let Some(approvals) = &change.approvals else {
         return ().into_any();
     };
-    let facts = facts(approvals);
+    let facts = facts(change, approvals);
     let problem = problem.map(|code| {
         view! { <p class="field-problem" role="alert">{words::problem(code)}</p> }
     });
@@ -35,7 +35,7 @@ pub fn panel(change: &Change, problem: Option<&str>) -> AnyView {
     .into_any()
 }
 
-fn facts(approvals: &Approvals) -> AnyView {
+fn facts(change: &Change, approvals: &Approvals) -> AnyView {
     let given: Vec<_> = approvals.given.iter().map(word).collect();
     let given = match given.is_empty() {
         true => words::NOBODY_YET.into_any(),
@@ -43,6 +43,10 @@ fn facts(approvals: &Approvals) -> AnyView {
     };
     let denied = approvals.denied.as_ref().map(|denied| {
         view! { <div><dt>{words::DENIED_BY}</dt><dd>{word(denied)}</dd></div> }
+    });
+    // Once it is decided, nobody has to hurry any more.
+    let until = (change.state == ChangeState::WaitingApproval).then(|| {
+        view! { <div><dt>{words::UNTIL}</dt><dd>{moment_utc(approvals.until)}</dd></div> }
     });
     view! {
         <dl class="facts">
@@ -54,7 +58,7 @@ fn facts(approvals: &Approvals) -> AnyView {
                 </dd>
             </div>
             {denied}
-            <div><dt>{words::UNTIL}</dt><dd>{moment_utc(approvals.until)}</dd></div>
+            {until}
             <div><dt>{words::BOUND_TO}</dt><dd><code>{approvals.digest.clone()}</code></dd></div>
         </dl>
     }
@@ -235,5 +239,8 @@ mod tests {
         over.state = ChangeState::Expired;
         let html = page(&over, "a-3", Duty::Approver);
         assert!(html.contains("1 of 2") && !html.contains("<form"));
+        let until = format!("<dt>{}</dt>", words::UNTIL);
+        assert!(!html.contains(&until), "{html}");
+        assert!(page(&waiting(), "a-3", Duty::Approver).contains(&until));
     }
 }

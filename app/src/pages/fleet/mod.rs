@@ -7,7 +7,8 @@ use quorate_domain::{health::Verdict, view::ClusterSummary};
 use crate::{
     base::path,
     components::{chip::Chip, page_head::PageHead, states::EmptyState},
-    live::use_live,
+    live::{PageState, use_live},
+    pages::problems::tone,
     words::{self, fleet as say},
 };
 
@@ -40,9 +41,22 @@ pub fn FleetPage() -> impl IntoView {
             sentence=Signal::derive(move || sentence.get().0)
             rest=Signal::derive(move || sentence.get().1)
         />
+        {anew(move || console_problem(state))}
         {move || if empty.get() { view! { <NoClusters/> }.into_any() } else { view! { <Clusters/> }.into_any() }}
     }
     .into_any()
+}
+
+/// The worst that is wrong with the console itself, which no row would show.
+fn console_problem(state: RwSignal<PageState>) -> Option<AnyView> {
+    let worst = state.with(|state| {
+        let worst = state.console.iter().max_by_key(|it| it.severity)?;
+        Some((worst.text.clone(), tone(worst.severity)))
+    });
+    let (text, tone) = worst?;
+    let class = format!("notice {}", tone.class());
+    let problems = path("/problems");
+    Some(view! { <p class=class>{text} " " <a href=problems>{words::PROBLEMS}</a></p> }.into_any())
 }
 
 #[component]

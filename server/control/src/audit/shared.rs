@@ -54,6 +54,8 @@ pub(super) struct Lag {
 
 #[derive(Clone, Default)]
 struct Copy {
+    /// What strangers may be told of its name.
+    label: String,
     reaches: u64,
     at: Option<Timestamp>,
     error: Option<String>,
@@ -184,6 +186,7 @@ impl Shared {
             for place in places {
                 let terms = place.terms();
                 let copy = state.copies.entry(place.name().to_owned()).or_default();
+                copy.label.clone_from(&terms.label);
                 let millis = u64::try_from(terms.alarm_after.as_millis());
                 copy.alarm_after_ms = Some(millis.unwrap_or(u64::MAX));
                 copy.acknowledges = terms.acknowledges;
@@ -227,6 +230,24 @@ impl Shared {
         self.state(|state| {
             let copy = state.copies.get_mut(name);
             copy.map_or_else(Lag::default, |copy| copy.lag(signed, now))
+        })
+    }
+
+    /// Copies that are late (then `true`) or fail: label, and why as far as that is known.
+    pub(super) fn failing_copies(
+        &self,
+        signed: u64,
+        now: Timestamp,
+    ) -> Vec<(String, bool, Option<String>)> {
+        self.state(|state| {
+            let failing = |copy: &mut Copy| {
+                let alarm_after = copy.alarm_after_ms?;
+                let lag = copy.lag(signed, now);
+                let is_late = lag.entries > 0 && lag.for_ms >= alarm_after;
+                let fails = is_late || copy.error.is_some();
+                fails.then(|| (copy.label.clone(), is_late, copy.error.clone()))
+            };
+            state.copies.values_mut().filter_map(failing).collect()
         })
     }
 

@@ -14,7 +14,10 @@ use quorate_audit::outside::Gathered;
 use quorate_control::{
     Content, Outside, OutsideFile, Parcel, Terms, What, hold_entries, verify_log,
 };
-use quorate_domain::audit::CopyStanding;
+use quorate_domain::{
+    audit::CopyStanding,
+    health::{Finding, FindingCode, Severity},
+};
 
 use crate::stage::{Stage, source, until};
 
@@ -91,6 +94,13 @@ impl Outside for Place {
 async fn copy(stage: &Stage) -> CopyStanding {
     let standing = stage.control.audit_standing(&stage.ada).await.unwrap();
     standing.copies.into_iter().next().unwrap()
+}
+
+/// What is wrong with the console itself, as somebody with every right is told.
+fn own(stage: &Stage, code: FindingCode) -> Option<Finding> {
+    let mut all = stage.control.problems(&stage.ada).into_iter();
+    let found = all.find(|(cluster, it)| cluster.is_none() && it.code == code);
+    found.map(|(_, finding)| finding)
 }
 
 async fn recorded(stage: &Stage, action: &str) -> usize {
@@ -172,6 +182,14 @@ async fn a_copy_that_hangs_holds_up_nothing_and_is_an_alarm_until_it_has_caught_
     })
     .await;
     assert!(alarm.behind > 0);
+    let found = until("it stands among the problems", || async {
+        own(&stage, FindingCode::AuditCopyBehind)
+    })
+    .await;
+    assert!(found.text.contains("keeper"), "{}", found.text);
+    assert_eq!(found.severity, Severity::Bad);
+    let again = own(&stage, FindingCode::AuditCopyBehind);
+    assert_eq!(again.map(|it| it.since), Some(found.since));
     until("the alarm is on record", || async {
         (recorded(&stage, "audit_copy_behind").await == 1).then_some(())
     })
@@ -180,6 +198,12 @@ async fn a_copy_that_hangs_holds_up_nothing_and_is_an_alarm_until_it_has_caught_
     does.store(TAKES, Ordering::SeqCst);
     // It is given up after its time, and given again.
     caught_up(&stage).await;
+    until("it is no problem any more", || async {
+        let late = own(&stage, FindingCode::AuditCopyBehind);
+        let fails = own(&stage, FindingCode::AuditCopyFails);
+        late.or(fails).is_none().then_some(())
+    })
+    .await;
     until("that it has caught up is on record", || async {
         (recorded(&stage, "audit_copy_caught_up").await > 0).then_some(())
     })

@@ -19,6 +19,8 @@ const MAKES_NONE: &[&str] = &[
     "ready",
     "read_only",
     "fleet",
+    "problems",
+    "console_findings",
     "view",
     "view_now",
     "refresh",

@@ -19,7 +19,7 @@ use quorate_control::{
     ControlError, Every, Export, Format, Keeping, Language, Recipient, ReportFile, ReportPlan,
 };
 use quorate_domain::{
-    audit::{Entry, Filter, ReportStanding},
+    audit::{Entry, Filter, Outcome, ReportStanding},
     moment::Timestamp,
 };
 use serde_json::{Value, json};
@@ -298,4 +298,102 @@ async fn a_report_waits_for_its_recipient_over_restarts_and_arrives_as_it_was_ma
         made[0].sent["sha256"],
         delivered[0].sent["files"][0]["sha256"]
     );
+}
+
+#[tokio::test]
+async fn one_that_was_changed_while_it_waited_is_set_aside_and_holds_up_nothing() {
+    let stage = Stage::small().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(&stage, folder.path(), 1);
+    plan.deliver_to = vec!["archive".to_owned()];
+    plan.folder = None;
+    // Two more wait already, and are older: one without what it lists, one that nobody can read.
+    let outbox = stage.directory.path().join("audit-outbox/archive");
+    for (name, slip) in [
+        (
+            "00000000000001-lost",
+            json!({ "report": "lost", "due": stage.control.now().minus_ms(1), "files": [{
+                "name": "lost.pdf", "media": "application/pdf", "bytes": 1, "sha256": "00" }] }),
+        ),
+        ("00000000000002-torn", json!("no slip")),
+    ] {
+        std::fs::create_dir_all(outbox.join(name)).unwrap();
+        std::fs::write(outbox.join(name).join("slip.json"), slip.to_string()).unwrap();
+    }
+    let got: Arc<Mutex<Vec<Delivered>>> = Arc::default();
+    let archive = Arc::new(Archive {
+        takes: Arc::new(AtomicBool::new(true)),
+        got: Arc::clone(&got),
+    });
+    let control = &stage.control;
+    control.audit_reports(vec![plan], Keeping::default(), vec![archive]);
+    let standing = until("the new one arrived", || async {
+        let standing = control.audit_standing(&stage.ada).await.unwrap();
+        let delivery = standing.deliveries.into_iter().next()?;
+        (delivery.last.is_some() && delivery.waiting == 0).then_some(delivery)
+    })
+    .await;
+    assert_eq!((standing.set_aside, standing.error), (2, None));
+    assert_eq!(got.lock().unwrap().len(), 3);
+    let aside = made(&stage, "audit_report_set_aside").await;
+    assert_eq!(aside.len(), 2);
+    let lost = aside.iter().find(|it| it.sent["report"] == "lost").unwrap();
+    assert_eq!(lost.outcome, Some(Outcome::Failed));
+    assert!(lost.text.contains("lost.pdf was lost"), "{}", lost.text);
+    for name in ["00000000000001-lost", "00000000000002-torn"] {
+        assert!(outbox.join(".aside").join(name).is_dir(), "{name} is kept");
+        assert!(!outbox.join(name).exists());
+    }
+    let told = control.problems(&stage.ada);
+    let told: Vec<&str> = told.iter().map(|(_, it)| it.code.as_str()).collect();
+    assert!(told.contains(&"audit-report-fails"), "{told:?}");
+}
+
+/// A recipient that does not take the files of one report.
+struct Picky;
+
+impl Recipient for Picky {
+    fn name(&self) -> &str {
+        "archive"
+    }
+
+    fn deliver<'a>(&'a self, file: &'a ReportFile) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            match file.report.as_str() {
+                "large" => Err("it answers 413".to_owned()),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn one_that_its_recipient_does_not_take_holds_up_no_later_one() {
+    let stage = Stage::small().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(&stage, folder.path(), 1);
+    plan.deliver_to = vec!["archive".to_owned()];
+    plan.folder = None;
+    let own = stage
+        .directory
+        .path()
+        .join("audit-outbox/archive/00000000000001-large");
+    std::fs::create_dir_all(&own).unwrap();
+    let file = b"x";
+    std::fs::write(own.join("large.pdf"), file).unwrap();
+    let slip = json!({ "report": "large", "due": stage.control.now().minus_ms(1), "files": [{
+        "name": "large.pdf", "media": "application/pdf", "bytes": 1,
+        "sha256": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881" }] });
+    std::fs::write(own.join("slip.json"), slip.to_string()).unwrap();
+    let control = &stage.control;
+    control.audit_reports(vec![plan], Keeping::default(), vec![Arc::new(Picky)]);
+    let standing = until("the later one arrived", || async {
+        let standing = control.audit_standing(&stage.ada).await.unwrap();
+        let delivery = standing.deliveries.into_iter().next()?;
+        (delivery.last.is_some() && delivery.error.is_some()).then_some(delivery)
+    })
+    .await;
+    assert_eq!((standing.waiting, standing.set_aside), (1, 0));
+    assert!(standing.error.unwrap().contains("413"));
+    assert!(own.is_dir(), "it is tried again");
 }

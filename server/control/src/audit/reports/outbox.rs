@@ -16,6 +16,10 @@ use crate::{ControlError, audit::Export};
 const OUTBOX: &str = "audit-outbox";
 /// What a folder holds; written last.
 const SLIP: &str = "slip.json";
+/// Where a recipient's outbox keeps what cannot be delivered.
+const ASIDE: &str = ".aside";
+/// What is being removed.
+const GONE: &str = ".gone";
 
 /// One file of a report, as it is delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +176,7 @@ impl Posting {
             for (part, own) in &self.folders {
                 // The same report made anew after a crash.
                 if own.exists() {
-                    std::fs::remove_dir_all(own)?;
+                    vanish(own)?;
                 }
                 std::fs::rename(part, own)?;
                 if let Some(outbox) = own.parent() {
@@ -200,41 +204,116 @@ impl Posting {
     }
 }
 
-/// What waits for a recipient, oldest first.
-///
+/// What lies in a recipient's outbox.
+#[derive(Default)]
+pub(super) struct Outbox {
+    /// What waits, oldest first.
+    pub(super) waiting: Vec<Slip>,
+    /// Folders whose slip nobody can read, and why.
+    pub(super) broken: Vec<(PathBuf, String)>,
+    /// How many were set aside.
+    pub(super) aside: u64,
+}
+
 /// # Errors
 /// `File`.
-pub(super) async fn waiting(data: &Path, recipient: &str) -> Result<Vec<Slip>, ControlError> {
+pub(super) async fn read(data: &Path, recipient: &str) -> Result<Outbox, ControlError> {
     let outbox = outbox_of(data, recipient);
     folder::blocking(outbox.clone(), move || {
-        let mut slips = Vec::new();
-        let listed = match std::fs::read_dir(&outbox) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(slips),
-            listed => listed?,
-        };
-        for entry in listed {
-            let folder = entry?.path();
-            let name = folder.file_name().map(|it| it.to_string_lossy().into_owned());
-            if name.is_none_or(|name| name.starts_with('.')) {
-                continue;
-            }
-            match read(&folder) {
-                Ok(slip) => slips.push(slip),
-                Err(error) => {
-                    tracing::warn!(folder = %folder.display(), %error, "no report can be read here");
-                }
+        let mut found = Outbox::default();
+        for folder in folders(&outbox)? {
+            match slip(&folder) {
+                Ok(slip) => found.waiting.push(slip),
+                Err(error) if is_broken(&error) => found.broken.push((folder, error.to_string())),
+                Err(error) => return Err(error),
             }
         }
-        slips.sort_by(|one, other| one.folder.cmp(&other.folder));
-        Ok(slips)
+        found
+            .waiting
+            .sort_by(|one, other| one.folder.cmp(&other.folder));
+        let aside = folders(&outbox.join(ASIDE))?.len();
+        found.aside = u64::try_from(aside).unwrap_or(u64::MAX);
+        Ok(found)
     })
     .await
 }
 
-fn read(folder: &Path) -> std::io::Result<Slip> {
+/// Those that are not being written; none where there is no such place.
+fn folders(place: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let listed = match std::fs::read_dir(place) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed?,
+    };
+    let mut folders = Vec::new();
+    for entry in listed {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
+fn slip(folder: &Path) -> std::io::Result<Slip> {
     let mut slip: Slip = serde_json::from_slice(&std::fs::read(folder.join(SLIP))?)?;
     slip.folder = folder.to_path_buf();
     Ok(slip)
+}
+
+/// What is lost or was changed stays so; a disk that fails may work again.
+fn is_broken(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::NotFound
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::InvalidData
+            | Kind::UnexpectedEof
+    )
+}
+
+/// At once: what is half removed would look like what is broken.
+fn vanish(folder: &Path) -> std::io::Result<()> {
+    let gone = folder.with_file_name(GONE);
+    if gone.exists() {
+        std::fs::remove_dir_all(&gone)?;
+    }
+    std::fs::rename(folder, &gone)?;
+    std::fs::remove_dir_all(gone)
+}
+
+/// Out of the way of what can be delivered, and kept: somebody may want to see what became of it.
+///
+/// # Errors
+/// In words.
+pub(super) async fn set_aside(folder: PathBuf) -> Result<(), String> {
+    let moved = folder::blocking(folder.clone(), move || {
+        let (Some(outbox), Some(name)) = (folder.parent(), folder.file_name()) else {
+            return Err(std::io::ErrorKind::NotFound.into());
+        };
+        let aside = outbox.join(ASIDE);
+        std::fs::create_dir_all(&aside)?;
+        let mut place = aside.join(name);
+        // The same report, made anew after a crash, was set aside before.
+        if place.exists() {
+            place = aside.join(format!("{}-again", name.to_string_lossy()));
+            if place.exists() {
+                std::fs::remove_dir_all(&place)?;
+            }
+        }
+        std::fs::rename(&folder, &place)?;
+        std::fs::File::open(&aside)?.sync_all()
+    });
+    moved.await.map_err(|error| super::why(&error))
+}
+
+/// Why the files of a report cannot be delivered.
+pub(super) enum Unfit {
+    /// They are lost, or not what they were.
+    Broken(String),
+    /// They cannot be read now.
+    Unread(String),
 }
 
 impl Slip {
@@ -249,20 +328,33 @@ impl Slip {
         self.files.iter().map(file).collect()
     }
 
+    /// Where it waits.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The files as they were made; one that was changed since is not delivered.
     ///
     /// # Errors
     /// In words.
-    pub(super) async fn files(&self) -> Result<Vec<ReportFile>, String> {
+    pub(super) async fn files(&self) -> Result<Vec<ReportFile>, Unfit> {
         let slip = self.clone();
         let read = folder::blocking(self.folder.clone(), move || {
             let mut files = Vec::new();
             // The report itself last: whoever waits for it finds the others.
             for listed in slip.files.iter().rev() {
                 let path = slip.folder.join(&listed.name);
-                let (bytes, sha256) = digest(&mut std::fs::File::open(&path)?)?;
+                let found = std::fs::File::open(&path).and_then(|mut file| digest(&mut file));
+                let (bytes, sha256) = match found {
+                    Err(error) if is_broken(&error) => {
+                        let why = format!("{} was lost while it waited: {error}", listed.name);
+                        return Ok(Err(Unfit::Broken(why)));
+                    }
+                    found => found?,
+                };
                 if hex(&sha256) != listed.sha256 {
-                    return Ok(Err(format!("{} was changed while it waited", listed.name)));
+                    let why = format!("{} was changed while it waited", listed.name);
+                    return Ok(Err(Unfit::Broken(why)));
                 }
                 files.push(ReportFile {
                     report: slip.report.clone(),
@@ -275,13 +367,14 @@ impl Slip {
             }
             Ok(Ok(files))
         });
-        read.await.map_err(|error| super::why(&error))?
+        let read = read.await;
+        read.map_err(|error| Unfit::Unread(super::why(&error)))?
     }
 
     /// It arrived, or is given up.
     pub(super) async fn remove(self) {
         let folder = self.folder;
-        let removed = folder::blocking(folder.clone(), move || std::fs::remove_dir_all(folder));
+        let removed = folder::blocking(folder.clone(), move || vanish(&folder));
         if let Err(error) = removed.await {
             tracing::warn!(%error, "a delivered report could not be removed");
         }
