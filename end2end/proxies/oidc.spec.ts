@@ -41,6 +41,7 @@ issuer = "${openId.issuer}"
 client_id = "${CLIENT.id}"
 client_secret_file = "${write(folder, "secret", CLIENT.secret)}"
 scopes = ["openid", "profile", "groups"]
+leeway_ms = 1000
 provider_name = "Example Corp"
 
 [[identity.grants]]
@@ -101,10 +102,19 @@ test.describe("signing in at an OpenID provider", () => {
   async function signIn(page: Page, path: string, person: string) {
     await page.goto(`${stage.address}${path}`);
     await page.getByRole("link", { name: "Sign in with Example Corp" }).click();
+    await answer(page, person);
+    await page.waitForURL(`${stage.address}${path}`);
+  }
+
+  /** What the provider asks. */
+  async function answer(page: Page, person: string) {
     await page.locator('input[name="login"]').fill(person);
     await page.locator('input[name="password"]').fill("any");
     await page.locator('button[type="submit"]').click();
-    await page.waitForURL(`${stage.address}${path}`);
+  }
+
+  async function live(page: Page) {
+    await expect(page.getByText(/^live, /)).toBeVisible();
   }
 
   async function log(): Promise<{ action: string; text: string; actor: { means: string; issuer: string } }[]> {
@@ -143,6 +153,73 @@ test.describe("signing in at an OpenID provider", () => {
     await expect(page.locator('input[name="password"]')).toBeVisible();
   });
 
+  test("signing out at the provider ends the session here, and the live page says so", async ({ context, page }) => {
+    await signIn(page, "/clusters/blue?from=here", "anna");
+    await live(page);
+    const before = (await log()).length;
+
+    // Elsewhere in the same browser; the console has no part in it but what the provider tells it.
+    const elsewhere = await context.newPage();
+    await elsewhere.goto(`${stage.openId.issuer}/session/end`);
+    await elsewhere.locator('button[name="logout"]').click();
+    await elsewhere.waitForURL((url) => url.pathname === "/session/end/success");
+    await elsewhere.close();
+
+    const again = page.getByRole("link", { name: "Sign in again" });
+    await expect(again).toBeVisible();
+    await expect(page.getByText("Signed out").first()).toBeVisible();
+    // Sessions end first, then it is recorded.
+    const told = await until("the record", async () => {
+      return (await log()).slice(before).find(({ action }) => action === "sign_out");
+    });
+    expect(told.text).toBe("The OpenID provider says that anna signed out; 1 sessions ended.");
+    expect(told.actor).toMatchObject({ means: "oidc", issuer: stage.openId.issuer });
+
+    // There too it is over: the provider asks for the password, and leads back to where one was.
+    await again.click();
+    await page.getByRole("link", { name: "Sign in with Example Corp" }).click();
+    await answer(page, "anna");
+    await live(page);
+    expect(page.url()).toBe(`${stage.address}/clusters/blue?from=here`);
+  });
+
+  test("when the ID token ends under a live page it says signed out, and leads back to where one was", async ({ browser }) => {
+    // On a slow machine a short token is over before the page is there.
+    for (const life of [8, 30, 90]) {
+      const context = await browser.newContext();
+      const page = await context.newPage();
+      stage.openId.tokenLife = life;
+      await page.goto(`${stage.address}/`);
+      await page.getByRole("link", { name: "Sign in with Example Corp" }).click();
+      await answer(page, "anna");
+      stage.openId.tokenLife = 3_600;
+      const blue = page.getByRole("main").getByRole("link", { name: "blue" });
+      const signIn = page.getByRole("link", { name: "Sign in with Example Corp" });
+      const again = page.getByRole("link", { name: "Sign in again" });
+      await expect(blue.or(signIn).first()).toBeVisible();
+      if (await blue.first().isVisible()) {
+        // Within the page, which is not loaded anew by it.
+        await blue.first().click();
+        await expect(again.or(signIn).first()).toBeVisible({ timeout: 120_000 });
+      }
+      if (!(await again.isVisible())) {
+        await context.close();
+        continue;
+      }
+      await expect(page.getByText("Signed out").first()).toBeVisible();
+      const there = page.url();
+      expect(there).toBe(`${stage.address}/clusters/blue`);
+      await again.click();
+      // The provider knows them still, and asks for nothing.
+      await signIn.click();
+      await live(page);
+      expect(page.url()).toBe(there);
+      await context.close();
+      return;
+    }
+    throw new Error("no page was there before its token was over");
+  });
+
   test("a new key of the provider is learned", async ({ page }) => {
     await signIn(page, "/", "anna");
     await stage.openId.changeKeys();
@@ -165,6 +242,6 @@ test.describe("signing in at an OpenID provider", () => {
     await other.close();
     // Nobody was signed out by it.
     await page.reload();
-    await expect(page.getByText(/^live, /)).toBeVisible();
+    await live(page);
   });
 });
