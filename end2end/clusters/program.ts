@@ -41,6 +41,11 @@ export class Program {
     return this.child.pid!;
   }
 
+  /** A line on its standard input. */
+  tell(line: string) {
+    this.child.stdin!.write(`${line}\n`);
+  }
+
   /** Waits until what was printed satisfies `ready`, and returns what it found. */
   async until<T>(what: string, ready: (lines: string[]) => T | undefined, patience = 30_000): Promise<T> {
     const deadline = Date.now() + patience;

@@ -40,6 +40,8 @@ interface Journey {
   openbao: OpenBao;
   /** A console that watches it under the name `bao`, and a link for an admin. */
   openbaoConsole: SignIn & { config: string };
+  /** A console of this journey alone, with these tables in its configuration, and a link for an admin. */
+  ownConsole: (tables: string) => Promise<SignIn & { config: string }>;
   /** Opens a signed-in page in a browser context of its own. */
   signedIn: (link: SignIn, options?: Parameters<Browser["newContext"]>[0]) => Promise<Page>;
 }
@@ -96,6 +98,16 @@ join_allowed = [${JSON.stringify(openbao.fresh.api)}]`,
     );
     await use({ address: served.address, config: served.config, link: served.newLink("ada", "admin") });
     await served.stop();
+  },
+
+  ownConsole: async ({}, use, info) => {
+    const running: Served[] = [];
+    await use(async (tables) => {
+      const served = await Served.start(folderOf(info.outputPath(), `console-${running.length}`), tables);
+      running.push(served);
+      return { address: served.address, config: served.config, link: served.newLink("ada", "admin") };
+    });
+    await Promise.all(running.map((served) => served.stop()));
   },
 
   complaints: [

@@ -1,19 +1,9 @@
 // Whether everybody can use it: WCAG by axe in both themes, a small screen, the keyboard alone.
 
-import { AxeBuilder } from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
 import { expect, test } from "../console/journey.ts";
+import { tabTo, violations } from "../console/look.ts";
 import { PAGES } from "../pages/all.ts";
 import { ClusterPage } from "../pages/cluster.ts";
-
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-
-async function violations(page: Page): Promise<string[]> {
-  const result = await new AxeBuilder({ page }).withTags(RULES).analyze();
-  return result.violations.map(
-    (violation) => `${violation.id}: ${violation.help}; ${violation.nodes.map((node) => `${node.target} ${node.failureSummary}`).join(" | ")}`,
-  );
-}
 
 for (const colorScheme of ["light", "dark"] as const) {
   test.describe(`${colorScheme} theme`, () => {
@@ -87,12 +77,3 @@ test("a learner is promoted by keyboard alone", async ({ ownDemo, signedIn }) =>
   await expect(cluster.row("node-4").getByText("voter", { exact: true })).toBeVisible();
   expect(await demo.role("node-4")).toBe("voter");
 });
-
-/** Presses Tab (or Shift+Tab) until the element has the focus. */
-async function tabTo(page: Page, target: ReturnType<Page["locator"]>, back = false) {
-  for (let presses = 0; presses < 80; presses += 1) {
-    if (await target.evaluate((element) => element === document.activeElement)) return;
-    await page.keyboard.press(back ? "Shift+Tab" : "Tab");
-  }
-  throw new Error("cannot be reached with the Tab key");
-}

@@ -2,7 +2,14 @@
 
 import { expect, type Locator, type Page } from "@playwright/test";
 
-export type Verb = "Add learner" | "Promote" | "Demote" | "Remove" | "Transfer leadership" | "Take snapshot";
+export type Verb = "Add learner" | "Promote" | "Demote" | "Remove" | "Transfer leadership" | "Take snapshot" | "Defragment";
+
+/** A change that was carried out, and where it is on record. */
+export interface Done {
+  reason: string;
+  intent: number;
+  outcome: number;
+}
 
 export class ClusterPage {
   constructor(readonly page: Page) {}
@@ -83,6 +90,15 @@ export class ClusterPage {
       await again.click();
     }
     await expect(done).toBeVisible();
+  }
+
+  /** The whole of it: opens the dialog, prepares what this verb asks for, and carries it out. */
+  async change(verb: Verb, member?: string, prepare?: (dialog: Locator) => Promise<void>): Promise<Done> {
+    const reason = `Journey: ${verb} ${member ?? ""}`.trim();
+    await this.ask(verb, member);
+    await prepare?.(this.dialog);
+    await this.carryOut(verb, reason);
+    return { reason, ...(await this.closeAndRead()) };
   }
 
   /** Closes the dialog after a change and returns the numbers of its audit entries. */

@@ -20,6 +20,7 @@ mod glue;
 mod golang;
 mod node;
 mod openbao;
+mod openziti;
 mod packages;
 mod proxies;
 mod site;

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{anyhow, bail};
 
 use crate::{
-    browsers, check, compile, crates::Crates, etcd, golang, node, openbao, proxies, step,
+    browsers, check, compile, crates::Crates, etcd, golang, node, openbao, openziti, proxies, step,
     tally::Tally, unsteady, workspace::Workspace,
 };
 
@@ -98,9 +98,10 @@ fn built<'a>(
 fn journeys(workspace: &Workspace, extent: Extent, tally: &mut Tally) -> anyhow::Result<()> {
     let mut command = playwright(workspace)?;
     command.env(openbao::LAUNCHER, openbao::launcher_of_tests(workspace)?);
-    // A journey builds the example of the agent for Dragonboat.
+    command.env(openziti::STAND_IN, openziti::stand_in(workspace)?);
+    // Journeys build the example of the agent for Dragonboat, and the program that raftadmin runs.
     golang::on_path(&mut command, golang::need(workspace)?.as_deref());
-    let text = "journeys in Chromium, on the demo cluster, on OpenBao and on Dragonboat";
+    let text = "journeys in Chromium, on the demo, on a stand-in for OpenZiti and on real clusters";
     counted(workspace, text, "journeys", &mut command, extent, tally)
 }
 

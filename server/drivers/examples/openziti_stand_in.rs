@@ -4,8 +4,9 @@
 //!
 //! `cargo run -p quorate-drivers --example openziti_stand_in -- DIR` writes the authority's
 //! certificate and the password under DIR and prints one JSON line for each controller, then one
-//! with what a configuration needs. It runs until SIGTERM or SIGINT comes. Lines on its standard
-//! input change it: `kill n2`, `start n2`, `freeze n2`, `thaw n2`, `cut n2`, `heal`.
+//! with what a configuration needs. It runs until its standard input closes or SIGTERM or SIGINT
+//! comes. Lines on its standard input change it: `kill n2`, `start n2`, `freeze n2`, `thaw n2`,
+//! `cut n2`, `heal`; `tell` prints who leads and who votes by the simulated Raft itself.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -16,9 +17,9 @@
 #[path = "../tests/openziti_stand_in/mod.rs"]
 mod openziti_stand_in;
 
-use std::{env, fs, io, path::PathBuf, thread};
+use std::{collections::BTreeMap, env, fs, io, path::PathBuf, thread, time::Duration};
 
-use openziti_stand_in::{ADMINISTRATOR, Shape, StandIn};
+use openziti_stand_in::{ADMINISTRATOR, Pace, Shape, StandIn};
 use serde_json::json;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -29,7 +30,7 @@ use tokio::{
 async fn main() {
     let dir = PathBuf::from(env::args_os().nth(1).expect("usage: openziti_stand_in DIR"));
     fs::create_dir_all(&dir).unwrap();
-    let mut stand_in = StandIn::start(Shape::of_2_1()).await;
+    let mut stand_in = StandIn::start(shape()).await;
     announce(&stand_in, &fs::canonicalize(dir).unwrap());
     let mut term = signal(SignalKind::terminate()).unwrap();
     let mut interrupt = signal(SignalKind::interrupt()).unwrap();
@@ -45,8 +46,25 @@ async fn main() {
         tokio::select! {
             _ = term.recv() => break,
             _ = interrupt.recv() => break,
-            Some(line) = lines.recv() => obey(&mut stand_in, &line).await,
+            line = lines.recv() => match line {
+                Some(line) => obey(&mut stand_in, &line).await,
+                None => break,
+            },
         }
+    }
+}
+
+/// Its times are those of a machine that has much else to do.
+fn shape() -> Shape {
+    let pace = Pace {
+        election: Duration::from_millis(600),
+        forward: Duration::from_secs(3),
+        cut_off: Duration::from_secs(10),
+        ..Pace::default()
+    };
+    Shape {
+        pace,
+        ..Shape::of_2_1()
     }
 }
 
@@ -79,6 +97,16 @@ async fn obey(stand_in: &mut StandIn, line: &str) {
         (Some("thaw"), Some(id)) => stand_in.thaw(id),
         (Some("cut"), Some(id)) => stand_in.cut_off(&[id]),
         (Some("heal"), None) => stand_in.cut_off(&[]),
+        (Some("tell"), None) => tell(stand_in),
         _ => println!("{}", json!({ "not understood": line })),
     }
+}
+
+fn tell(stand_in: &StandIn) {
+    let state = stand_in.world.state();
+    let servers = state.config.iter();
+    let votes: BTreeMap<&str, bool> = servers
+        .map(|server| (server.id.as_str(), server.voter))
+        .collect();
+    println!("{}", json!({ "leader": state.leader, "votes": votes }));
 }
