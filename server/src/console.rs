@@ -66,6 +66,8 @@ pub struct Settings {
     pub session_absolute: Duration,
     /// Which changes other people have to approve.
     pub approvals: ApprovalPolicy,
+    /// The beginning of the digest of the configuration; `None` without one.
+    pub configuration: Option<String>,
 }
 
 impl Settings {
@@ -92,6 +94,7 @@ impl Settings {
             session_idle: sessions::IDLE,
             session_absolute: sessions::ABSOLUTE,
             approvals: ApprovalPolicy::default(),
+            configuration: None,
         }
     }
 }
@@ -134,6 +137,7 @@ impl Application {
             session_idle: settings.session_idle,
             session_absolute: settings.session_absolute,
             approvals: settings.approvals,
+            configuration: settings.configuration,
         })
         .await
         .context("cannot open the console's data directory")?;

@@ -271,6 +271,17 @@ pub struct Entry {
     /// What it is about: `change`, `sign_in`, `accounts`, `log`, `console`, `access`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    // Since [`SCHEMA`] 3.
+    /// Its own and no other's, beyond this log, too: a UUID of version 7 (RFC 9562).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// For an outcome: milliseconds since its intent was on record, by a clock that nobody can
+    /// set. Absent where another run of the console wrote the intent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u64>,
+    /// Whether a time server had lately been agreed with, where the machine tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_synced: Option<bool>,
     /// What names a person, each part under a key of that person: `KEY.BOX`. Without its key the
     /// rest of the entry says nothing of who it was. Once opened, only the parts remain whose key
     /// was destroyed.
@@ -279,7 +290,7 @@ pub struct Entry {
 }
 
 /// The shape that entries are written in now.
-pub const SCHEMA: u16 = 2;
+pub const SCHEMA: u16 = 3;
 
 /// Stands for the name of somebody whose key was destroyed.
 pub const ERASED: &str = "(erased)";
@@ -335,7 +346,12 @@ pub struct Filter {
 /// How well the log is kept: signed up to where, copied up to where.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
+    /// The number of the newest entry.
     pub entries: u64,
+    /// How many entries are gone from the log's beginning by the rules of retention. Only their
+    /// hashes remain.
+    #[serde(default)]
+    pub removed: u64,
     /// The log's name, once something was signed.
     pub log: Option<String>,
     /// Entries the newest checkpoint is over.
@@ -376,6 +392,9 @@ pub struct DeliveryStanding {
     pub to: String,
     /// Reports that wait for it.
     pub waiting: u64,
+    /// Reports that cannot be delivered as they were made: their files were lost or changed.
+    #[serde(default)]
+    pub set_aside: u64,
     /// The file of the newest that arrived since the console's start, and when.
     pub last: Option<String>,
     pub at: Option<Timestamp>,
@@ -392,9 +411,6 @@ pub struct CopyStanding {
     /// When it last acknowledged one.
     pub at: Option<Timestamp>,
     /// Signed entries that it does not cover.
-    /// Reports that cannot be delivered as they were made: their files were lost or changed.
-    #[serde(default)]
-    pub set_aside: u64,
     pub behind: u64,
     /// It has been behind for too long.
     pub alarm: bool,

@@ -254,12 +254,18 @@ pub fn signed(now: &Standing) -> String {
     let (Some(at), [.., key]) = (now.signed_at, now.keys.as_slice()) else {
         return "Nothing is signed yet.".to_owned();
     };
-    format!(
+    let mut said = format!(
         "Signed up to entry {} at {} {} UTC with key {key}.",
         figures::number(now.signed),
         at.day(),
         at.clock()
-    )
+    );
+    if now.removed > 0 {
+        said.push_str(" Removed by the rules of retention: entries up to ");
+        said.push_str(&figures::number(now.removed));
+        said.push('.');
+    }
+    said
 }
 #[must_use]
 pub fn copy(copy: &CopyStanding) -> String {
@@ -283,13 +289,13 @@ pub fn delivery(delivery: &DeliveryStanding) -> String {
         (Some(error), _) => format!("{to}: {} wait; fails: {error}", delivery.waiting),
         (None, Some(last)) => format!("{to}: {last} delivered"),
         (None, None) => format!("{to}: nothing waits"),
+    };
+    match delivery.set_aside {
+        0 => said,
+        aside => format!("{said}; set aside, since lost or changed while waiting: {aside}"),
     }
 }
 #[must_use]
 pub fn trouble(why: &str) -> String {
     format!("Nothing is recorded, so nothing is sent to any cluster. {why}")
 }
-    };
-    match delivery.set_aside {
-        0 => said,
-        aside => format!("{said}; set aside, since lost or changed while waiting: {aside}"),

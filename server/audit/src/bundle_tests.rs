@@ -7,7 +7,7 @@ use crate::{
     bundle::{self, Bundle, Ending},
     checkpoint::{Checkpoint, Signed},
     note::{SigningKey, VerifierKey},
-    personal::{People, PersonKey, Personal},
+    personal::{Binding, People, PersonKey, Personal},
     report::Report,
     tree::{Frontier, leaf},
     verify::{self, Known},
@@ -44,7 +44,7 @@ fn sealed_entries(count: u64) -> Vec<Vec<u8>> {
             ..Personal::default()
         };
         let key = person(u8::try_from(seq % 3).unwrap() + 1);
-        let part = key.seal(&personal).unwrap();
+        let part = key.seal(&personal, &Binding::default()).unwrap();
         let mut bytes = entry(seq);
         bytes.pop();
         bytes.extend_from_slice(
@@ -185,6 +185,7 @@ fn without_a_key_the_report_says_that_the_bundle_vouches_for_itself() {
     assert!(report.to_string().contains("vouches for itself"));
 }
 
+/// c2sp.org/signed-note: a name alone is no key.
 #[test]
 fn another_key_is_not_believed_even_with_the_same_name() {
     let whole = entries(20);
@@ -211,6 +212,7 @@ fn a_part_proves_the_places_of_its_records_and_does_not_claim_to_be_complete() {
     }
 }
 
+/// brandonrc/mobula#59.
 #[test]
 fn an_outside_copy_finds_that_the_newest_entries_were_cut_off() {
     let whole = entries(100);
@@ -227,6 +229,7 @@ fn an_outside_copy_finds_that_the_newest_entries_were_cut_off() {
     );
 }
 
+/// Changed, moved, left out and twice, and signed anew with the right key: RFC 6962, section 3.
 #[test]
 fn a_log_that_was_written_anew_is_not_the_one_the_outside_copy_knows() {
     let whole = entries(100);
@@ -261,6 +264,7 @@ fn a_log_that_was_written_anew_is_not_the_one_the_outside_copy_knows() {
     fails(&bundle(&twice), &outside, "stands where");
 }
 
+/// c2sp.org/tlog-checkpoint: a log's name and its key are one.
 #[test]
 fn a_second_log_of_the_same_name_is_not_taken_for_this_one() {
     let whole = entries(50);
@@ -502,6 +506,32 @@ fn what_does_not_open_under_its_own_key_is_found() {
     fails(&bundle(&whole), &[], "does not open under the key");
     whole[1] = other.replace(person(3).id(), "x").into();
     fails(&bundle(&whole), &[], "sealed in no way that is known");
+}
+
+/// The key is the right one, and the box another entry's of the same person.
+#[test]
+fn a_box_of_another_entry_is_found() {
+    let key = person(1);
+    let bound = |seq: u64, box_of: u64| {
+        let personal = Personal {
+            name: Some("person 1".to_owned()),
+            ..Personal::default()
+        };
+        let binding = Binding::new(Some(3), box_of, &format!("id-{box_of}"));
+        let part = key.seal(&personal, &binding).unwrap();
+        let mut bytes = entry(seq);
+        bytes.pop();
+        let more = format!(",\"schema\":3,\"id\":\"id-{seq}\",\"sealed\":[\"{part}\"]}}");
+        bytes.extend_from_slice(more.as_bytes());
+        bytes
+    };
+    let sound: Vec<Vec<u8>> = (1..=6).map(|seq| bound(seq, seq)).collect();
+    let report = verify(&bundle(&sound), &[public(1)], &[]).unwrap();
+    assert!(report.holds(), "{report}");
+    let mut swapped = sound;
+    (swapped[2], swapped[5]) = (bound(3, 6), bound(6, 3));
+    fails(&bundle(&swapped), &[], "what entry 3 has sealed");
+    fails(&bundle(&swapped), &[], "what entry 6 has sealed");
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! A part is written `KEY.BOX`. KEY begins the digest of the key itself, so that no second key can
 //! open it to another name: SHA-256 of the line `quorate person key` and the key's 32 bytes, the
 //! first 24 bytes of it as base64url. BOX is base64 of a nonce of 12 bytes and of what
-//! ChaCha20-Poly1305 (RFC 8439) makes of a small JSON object, without further data.
+//! ChaCha20-Poly1305 (RFC 8439) makes of a small JSON object. Since shape 3 of entries a box opens
+//! for its own entry and person alone: the further data are the line `quorate sealed part`, KEY, the
+//! entry's number and its id, each with a line end. Earlier boxes have no further data.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +24,9 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 const HEAD: &[u8] = b"quorate person key\n";
+const BOX_HEAD: &str = "quorate sealed part";
+/// The first shape of entries whose boxes are bound to them.
+const BOUND: u16 = 3;
 /// Where what was sent names whom it is about: an account, or a condition of reading and exporting.
 const PLACES: [&str; 3] = ["/account", "/actor", "/filter/actor"];
 /// Stands in a text for a name that is sealed.
@@ -35,6 +40,37 @@ pub enum PersonalError {
     NoKey,
     #[error("it cannot be sealed")]
     CannotSeal,
+}
+
+/// The entry that a box belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Binding {
+    /// Number and id; `None` for entries of the shapes before boxes were bound.
+    place: Option<(u64, String)>,
+}
+
+impl Binding {
+    #[must_use]
+    pub fn new(schema: Option<u16>, seq: u64, id: &str) -> Self {
+        let bound = schema.is_some_and(|schema| schema >= BOUND);
+        Self {
+            place: bound.then(|| (seq, id.to_owned())),
+        }
+    }
+
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        let id = entry.id.as_deref().unwrap_or_default();
+        Self::new(entry.schema, entry.seq, id)
+    }
+
+    /// The further data of a box under this key.
+    fn data(&self, key: &str) -> Vec<u8> {
+        match &self.place {
+            Some((seq, id)) => format!("{BOX_HEAD}\n{key}\n{seq}\n{id}\n").into_bytes(),
+            None => Vec::new(),
+        }
+    }
 }
 
 /// What a part holds; only what there was.
@@ -249,7 +285,7 @@ impl PersonKey {
     ///
     /// # Errors
     /// `NoRandom`, `CannotSeal`.
-    pub fn seal(&self, personal: &Personal) -> Result<String, PersonalError> {
+    pub fn seal(&self, personal: &Personal, to: &Binding) -> Result<String, PersonalError> {
         let mut nonce = [0; NONCE_LEN];
         let random = SystemRandom::new();
         random
@@ -258,7 +294,7 @@ impl PersonKey {
         let mut text = serde_json::to_vec(personal).map_err(|_| PersonalError::CannotSeal)?;
         let nonce_given = Nonce::assume_unique_for_key(nonce);
         self.key
-            .seal_in_place_append_tag(nonce_given, Aad::empty(), &mut text)
+            .seal_in_place_append_tag(nonce_given, Aad::from(to.data(&self.id)), &mut text)
             .map_err(|_| PersonalError::CannotSeal)?;
         let mut part = self.id.clone();
         part.push('.');
@@ -266,13 +302,14 @@ impl PersonKey {
         Ok(part)
     }
 
-    /// What a box of this key holds; `None` if it is none.
+    /// What a box of this key holds; `None` if it is none, or another entry's.
     #[must_use]
-    pub fn open(&self, sealed: &str) -> Option<Personal> {
+    pub fn open(&self, sealed: &str, of: &Binding) -> Option<Personal> {
         let mut bytes = STANDARD.decode(sealed).ok()?;
         let (nonce, text) = bytes.split_at_mut_checked(NONCE_LEN)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let text = self.key.open_in_place(nonce, Aad::empty(), text).ok()?;
+        let further = Aad::from(of.data(&self.id));
+        let text = self.key.open_in_place(nonce, further, text).ok()?;
         serde_json::from_slice(text).ok()
     }
 }
@@ -311,10 +348,11 @@ impl People {
     /// The same, with the keys of `more` too.
     pub fn open_with(&self, more: &Self, entry: &mut Entry) {
         let mut left = Vec::new();
+        let binding = Binding::of(entry);
         for part in std::mem::take(&mut entry.sealed) {
             let opened = split(&part).and_then(|(id, sealed)| {
                 let key = self.key(id).or_else(|| more.key(id))?;
-                key.open(sealed)
+                key.open(sealed, &binding)
             });
             match opened {
                 Some(personal) => personal.back_into(entry),
@@ -368,7 +406,11 @@ mod tests {
     fn sealed(mut entry: Entry, actor: &PersonKey, account: &PersonKey) -> Entry {
         let about = Personal::of_account(&mut entry, "bob");
         let own = Personal::of_actor(&mut entry, actor);
-        entry.sealed = vec![actor.seal(&own).unwrap(), account.seal(&about).unwrap()];
+        let to = Binding::of(&entry);
+        entry.sealed = vec![
+            actor.seal(&own, &to).unwrap(),
+            account.seal(&about, &to).unwrap(),
+        ];
         entry
     }
 
@@ -443,19 +485,56 @@ mod tests {
     }
 
     #[test]
+    fn a_box_opens_for_its_own_entry_alone_and_one_of_before_for_any() {
+        let mut first = entry();
+        (first.schema, first.id) = (Some(3), Some("0193-first".to_owned()));
+        let stored = sealed(first.clone(), &key(1), &key(2));
+        let mut people = People::default();
+        people.add(key(1));
+        people.add(key(2));
+        let mut opened = stored.clone();
+        people.open(&mut opened);
+        assert_eq!(opened, first);
+        type Change = fn(&mut Entry);
+        let changes: [Change; 4] = [
+            |entry| entry.seq = 8,
+            |entry| entry.id = Some("0193-other".to_owned()),
+            |entry| entry.id = None,
+            |entry| entry.schema = Some(2),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut moved = stored.clone();
+            change(&mut moved);
+            people.open(&mut moved);
+            assert_eq!(moved.sealed, stored.sealed, "change {number}");
+            assert_eq!(moved.actor.name, ERASED);
+        }
+        // Under another's key it does not open either, whatever it says of itself.
+        let (_, own) = split(&stored.sealed[0]).unwrap();
+        assert_eq!(key(2).open(own, &Binding::of(&stored)), None);
+
+        let before = sealed(entry(), &key(1), &key(2));
+        let mut moved = before.clone();
+        moved.seq = 8;
+        people.open(&mut moved);
+        assert_eq!(moved.actor.name, "ada");
+    }
+
+    #[test]
     fn no_other_key_opens_a_part_and_no_bit_of_it_is_without_meaning() {
-        let part = key(1).seal(&Personal::default()).unwrap();
+        let any = Binding::default();
+        let part = key(1).seal(&Personal::default(), &any).unwrap();
         let (id, sealed) = split(&part).unwrap();
         assert_eq!(id, key(1).id());
-        assert_eq!(key(1).open(sealed), Some(Personal::default()));
-        assert_eq!(key(2).open(sealed), None);
+        assert_eq!(key(1).open(sealed, &any), Some(Personal::default()));
+        assert_eq!(key(2).open(sealed, &any), None);
         for at in 0..sealed.len() {
             let mut bytes = sealed.as_bytes().to_vec();
             bytes[at] ^= 1;
             let changed = String::from_utf8(bytes).unwrap();
-            assert_eq!(key(1).open(&changed), None, "character {at}");
+            assert_eq!(key(1).open(&changed, &any), None, "character {at}");
         }
-        assert_ne!(key(1).seal(&Personal::default()).unwrap(), part);
+        assert_ne!(key(1).seal(&Personal::default(), &any).unwrap(), part);
     }
 
     #[test]

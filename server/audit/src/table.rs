@@ -11,7 +11,8 @@ use serde_json::Value;
 
 pub const HEADER: &str = "seq,time,kind,action,outcome,issuer,subject,name,means,peer,user_agent,\
 request_id,session,cluster,member,change,intent_seq,reason,ticket,text,seen,sent,received,\
-client,group\r\n";
+client,group,origin,assurance,grants,approvals,step_up,running_ms,took_ms,clock_synced,\
+schema,writer,mapping_version,severity,category,id\r\n";
 
 /// One line of the table, with its line end.
 #[must_use]
@@ -66,8 +67,45 @@ pub fn row(entry: &Entry) -> String {
     }
     cell(&mut row, source.client.as_deref().unwrap_or_default());
     cell(&mut row, entry.group.as_deref().unwrap_or_default());
+    newer(&mut row, entry);
     row.push_str("\r\n");
     row
+}
+
+/// What entries of earlier versions do not tell. New columns come after all others: programs that
+/// count them go on reading.
+fn newer(row: &mut String, entry: &Entry) {
+    let number = |number: Option<u64>| number.map(|it| it.to_string()).unwrap_or_default();
+    cell(row, &entry.origin.map(|it| word(&it)).unwrap_or_default());
+    cell(row, entry.source.assurance.map_or("", |it| it.as_str()));
+    cell(row, &list(&entry.grants));
+    cell(row, &list(&entry.approvals));
+    cell(
+        row,
+        &json(entry.seen.get("step_up").unwrap_or(&Value::Null)),
+    );
+    cell(row, &number(entry.running_ms));
+    cell(row, &number(entry.took_ms));
+    let synced = entry.clock_synced.map(|it| if it { "yes" } else { "no" });
+    cell(row, synced.unwrap_or_default());
+    cell(row, &number(entry.schema.map(u64::from)));
+    for text in [
+        &entry.writer,
+        &entry.mapping_version,
+        &entry.severity,
+        &entry.category,
+        &entry.id,
+    ] {
+        cell(row, text.as_deref().unwrap_or_default());
+    }
+}
+
+/// As JSON; nothing where there is none.
+fn list<T: Serialize>(all: &[T]) -> String {
+    match all {
+        [] => String::new(),
+        some => serde_json::to_string(some).unwrap_or_default(),
+    }
 }
 
 /// The word a closed list is written with.
@@ -119,8 +157,9 @@ mod tests {
 
     use proptest::prelude::*;
     use quorate_domain::{
-        audit::{Actor, EntryKind, Means, Source},
+        audit::{Actor, Assurance, EntryKind, Means, Origin, Source},
         moment::Timestamp,
+        permission::{Duty, Grant},
     };
 
     use super::*;
@@ -155,7 +194,7 @@ mod tests {
             reason: some(),
             ticket: some(),
             text: text.to_owned(),
-            seen: Value::Null,
+            seen: serde_json::json!({ "step_up": text }),
             sent: serde_json::json!({ "a": text }),
             received: Value::String(text.to_owned()),
             origin: None,
@@ -163,10 +202,13 @@ mod tests {
             approvals: Vec::new(),
             running_ms: None,
             schema: None,
-            writer: None,
-            mapping_version: None,
-            severity: None,
-            category: None,
+            writer: some(),
+            mapping_version: some(),
+            severity: some(),
+            category: some(),
+            id: some(),
+            took_ms: None,
+            clock_synced: None,
             sealed: Vec::new(),
         }
     }
@@ -200,6 +242,36 @@ mod tests {
     }
 
     #[test]
+    fn what_newer_entries_tell_stands_in_columns_of_its_own() {
+        let mut entry = entry("a");
+        entry.origin = Some(Origin::Token);
+        entry.source.assurance = Some(Assurance::Mtls);
+        entry.grants = vec![Grant::everywhere(Duty::Operator)];
+        entry.seen = serde_json::json!({ "step_up": { "means": "passkey" } });
+        (entry.running_ms, entry.took_ms, entry.clock_synced) = (Some(7), Some(12), Some(false));
+        entry.schema = Some(3);
+        let (names, cells) = (cells(HEADER), cells(&row(&entry)));
+        for (name, told) in [
+            ("origin", "token"),
+            ("assurance", "mtls"),
+            ("approvals", ""),
+            ("step_up", r#"{"means":"passkey"}"#),
+            ("running_ms", "7"),
+            ("took_ms", "12"),
+            ("clock_synced", "no"),
+            ("schema", "3"),
+            ("severity", "a"),
+        ] {
+            let at = names.iter().position(|it| it == name).unwrap();
+            assert_eq!(cells[at], told, "{name}");
+        }
+        let at = names.iter().position(|it| it == "grants").unwrap();
+        let grants: Vec<Grant> = serde_json::from_str(&cells[at]).unwrap();
+        assert_eq!(grants, entry.grants);
+    }
+
+    /// CSV injection: ASVS 1.2.10.
+    #[test]
     fn no_cell_is_taken_for_a_formula_and_every_text_comes_back() {
         for payload in [
             "=HYPERLINK(\"http://evil\",\"x\")",
@@ -225,8 +297,11 @@ mod tests {
 
     fn check(payload: &str) {
         let cells = cells(&row(&entry(payload)));
-        // Text cells: action, issuer, subject, name, peer to session, cluster, member, reason, ticket, text, client, group.
-        for at in [3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 17, 18, 19, 23, 24] {
+        // Text cells: action, issuer, subject, name, peer to session, cluster, member, reason, ticket, text, client, group,
+        // writer, mapping, severity, category, id.
+        for at in [
+            3, 5, 6, 7, 9, 10, 11, 12, 13, 14, 17, 18, 19, 23, 24, 34, 35, 36, 37, 38,
+        ] {
             let cell = cells.get(at).unwrap();
             assert!(
                 !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0', '\u{ff1d}']),

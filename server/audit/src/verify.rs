@@ -49,6 +49,10 @@ struct Head<'a> {
     intent_seq: Option<u64>,
     #[serde(borrow, default)]
     action: Cow<'a, str>,
+    #[serde(default)]
+    schema: Option<u16>,
+    #[serde(borrow, default)]
+    id: Cow<'a, str>,
     #[serde(borrow, default)]
     sealed: Vec<Cow<'a, str>>,
 }
@@ -187,6 +191,7 @@ impl Walk {
     /// What names people opens under the keys there are; without one, somebody was erased.
     fn opened(&mut self, seq: u64, head: &Head<'_>) {
         let mut erased = false;
+        let binding = personal::Binding::new(head.schema, head.seq, &head.id);
         for part in &head.sealed {
             let Some((id, sealed)) = personal::split(part) else {
                 self.report
@@ -195,7 +200,7 @@ impl Walk {
             };
             match self.people.key(id) {
                 None => erased = true,
-                Some(key) if key.open(sealed).is_some() => {}
+                Some(key) if key.open(sealed, &binding).is_some() => {}
                 Some(_) => self.report.fault(format!(
                     "what entry {seq} has sealed does not open under the key that it names"
                 )),

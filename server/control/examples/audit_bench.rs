@@ -147,6 +147,7 @@ async fn main() {
         session_idle: Duration::from_secs(60),
         session_absolute: Duration::from_secs(60),
         approvals: quorate_control::ApprovalPolicy::default(),
+        configuration: None,
     };
     let control = Control::start(settings).await.unwrap();
     paced(&control, &told).await;

@@ -29,7 +29,7 @@ use crate::{
     store::{
         self,
         checkpoints::{self, Stored},
-        entries, migrations,
+        entries, migrations, removals,
     },
 };
 
@@ -225,7 +225,7 @@ impl Draft {
         self
     }
 
-    /// The entry as it is stored, of an escaped draft.
+    /// The entry as it is stored, of an escaped draft, without what only the writer knows.
     fn finish(self, seq: u64, time: Timestamp, running_ms: u64) -> Entry {
         Entry {
             origin: Some(self.actor.means.origin()),
@@ -237,6 +237,9 @@ impl Draft {
             mapping_version: None,
             severity: Some(Entry::severity_of(self.outcome, &self.action).to_owned()),
             category: Some(Entry::category_of(self.kind, &self.action).to_owned()),
+            id: None,
+            took_ms: None,
+            clock_synced: None,
             sealed: Vec::new(),
             seq,
             time,
@@ -353,6 +356,7 @@ impl Audit {
             sign_at: None,
             signed_at: None,
             pages: None,
+            begun: Begun::default(),
             clock,
             shared: Arc::clone(&shared),
             grown,
@@ -463,8 +467,10 @@ impl Audit {
             .iter()
             .flat_map(|it| it.note.named().map(ToString::to_string))
             .collect();
+        let gone = removals::blocks(&self.read).await.map_err(reading)?;
         Ok(Standing {
             entries: entries::size(&self.read).await.map_err(reading)?,
+            removed: gone * quorate_audit::tree::BLOCK,
             log: signed.map(|it| it.checkpoint.origin),
             signed: size,
             signed_at: newest.map(|stored| stored.time),

@@ -1,6 +1,7 @@
 //! The console's clock: wall time that never runs backwards.
 
 use std::{
+    path::Path,
     sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -11,6 +12,12 @@ use crate::{Control, audit::Draft};
 
 /// How far the wall clock may run ahead before it is followed, in milliseconds.
 const FOLLOW_AFTER_MS: i64 = 1_000;
+
+/// Touched by systemd's time daemon whenever it agrees with a server (systemd-timesyncd.service(8)).
+/// Of other daemons nothing can be read without asking the kernel, which no safe interface does.
+const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
+/// Three of the longest pauses that this daemon makes between two questions, 2,048 s each.
+const SYNCHRONIZED_MOST: Duration = Duration::from_secs(3 * 2_048);
 
 /// Wall time at the start plus a monotonic clock.
 ///
@@ -46,6 +53,12 @@ impl Clock {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether the machine's clock agreed with a time server lately; `None` where that cannot be
+    /// told.
+    pub(crate) fn synced(&self) -> Option<bool> {
+        synced_by(Path::new(SYNCHRONIZED), SystemTime::now())
+    }
+
     /// By how many milliseconds the wall clock was set since this was last asked: more than a
     /// second, or none. A machine that slept tells as one whose clock was set ahead.
     pub(crate) fn jumped(&self) -> Option<i64> {
@@ -72,6 +85,13 @@ impl Clock {
             .fetch_max(wall.saturating_sub(elapsed), Ordering::Relaxed);
         Timestamp::from_unix_ms(wall)
     }
+}
+
+/// A file of a time to come was touched before the clock was set back: the two do not agree.
+fn synced_by(file: &Path, now: SystemTime) -> Option<bool> {
+    let touched = std::fs::metadata(file).ok()?.modified().ok()?;
+    let age = now.duration_since(touched);
+    Some(age.is_ok_and(|age| age <= SYNCHRONIZED_MOST))
 }
 
 fn wall() -> i64 {
@@ -134,6 +154,22 @@ mod tests {
         assert!((-3_600_100..=-3_599_900).contains(&back), "{back}");
         assert_eq!(clock.jumped_to(wall() - 3_600_000), None);
         assert!(clock.jumped().unwrap() > 3_599_900);
+    }
+
+    #[test]
+    fn a_clock_is_in_step_while_its_daemon_says_so_and_unknown_without_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("synchronized");
+        let now = SystemTime::now();
+        assert_eq!(synced_by(&file, now), None);
+        std::fs::write(&file, b"").unwrap();
+        let touched = std::fs::metadata(&file).unwrap().modified().unwrap();
+        let later = |seconds| synced_by(&file, touched + Duration::from_secs(seconds));
+        assert_eq!(later(0), Some(true));
+        assert_eq!(later(6_144), Some(true));
+        assert_eq!(later(6_145), Some(false));
+        let before = touched - Duration::from_secs(1);
+        assert_eq!(synced_by(&file, before), Some(false));
     }
 
     #[test]

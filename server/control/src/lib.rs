@@ -91,6 +91,9 @@ pub struct Settings {
     pub session_absolute: Duration,
     /// Which changes other people have to approve.
     pub approvals: ApprovalPolicy,
+    /// The beginning of the digest of the configuration that it starts with, for the record;
+    /// `None` where there is none.
+    pub configuration: Option<String>,
 }
 
 /// The console's core. Cheap to clone.
@@ -122,12 +125,12 @@ struct Inner {
     /// What is to be proved before something dangerous, and what was.
     step_up: step_up::Ledger,
     step_up_rules: std::sync::RwLock<step_up::Rules>,
+    /// What is wrong with the console itself.
+    noticed: problems::Noticed,
     /// What was told last of an emergency.
     emergency: break_glass::Told,
     stopping: CancellationToken,
     /// Watch loops and house-keeping; they end as soon as the console stops.
-    /// What is wrong with the console itself.
-    noticed: problems::Noticed,
     loops: TaskTracker,
     /// Running changes; stopping waits for their records.
     jobs: TaskTracker,
@@ -230,12 +233,14 @@ impl Control {
     pub async fn start(settings: Settings) -> Result<Self, ControlError> {
         let lock = store::lock(&settings.data_dir)?;
         let version = settings.version.clone();
+        let configuration = settings.configuration.clone();
         let (control, events) = Self::open(settings, Some(lock)).await?;
         let before = control.inner.audit.before().await?;
         control.start_loops(events);
         jobs::resume(&control).await?;
         let now = control.now();
-        if let Err(error) = control.inner.audit.started(&version, &before, now).await {
+        let this = (version.as_str(), configuration.as_deref());
+        if let Err(error) = control.inner.audit.started(this, &before, now).await {
             // Reading stays possible with a full disk; nothing will be changed.
             tracing::error!(%error, "the start could not be recorded");
         }
@@ -255,6 +260,7 @@ impl Control {
             session_idle: Duration::from_secs(30 * 60),
             session_absolute: Duration::from_secs(8 * 60 * 60),
             approvals: ApprovalPolicy::default(),
+            configuration: None,
         };
         let (control, _no_events) = Self::open(settings, None).await?;
         Ok(control)
@@ -292,6 +298,7 @@ impl Control {
             shelf: snapshots::Shelf::default(),
             step_up: step_up::Ledger::default(),
             step_up_rules: std::sync::RwLock::default(),
+            noticed: problems::Noticed::default(),
             emergency: break_glass::Told::default(),
             stopping: CancellationToken::new(),
             loops: TaskTracker::new(),
@@ -300,7 +307,6 @@ impl Control {
             copying: CancellationToken::new(),
             patience: std::sync::Mutex::new(None),
             _lock: lock,
-            noticed: problems::Noticed::default(),
         };
         Ok((
             Self {
@@ -320,6 +326,7 @@ impl Control {
         }
         inner.loops.spawn(housekeeping::keep(self.clone()));
         inner.loops.spawn(approvals::keep(self.clone()));
+        inner.loops.spawn(problems::watch(self.clone()));
         inner.loops.spawn(clock::watch(self.clone()));
         let (audit, stopping) = (inner.audit.clone(), inner.stopping.clone());
         inner.loops.spawn(async move {
@@ -328,7 +335,6 @@ impl Control {
                 checked = audit.check() => if let Err(error) = checked {
                     tracing::warn!(%error, "the audit log could not be checked");
                 }
-        inner.loops.spawn(problems::watch(self.clone()));
             }
         });
     }
@@ -345,12 +351,8 @@ impl Control {
         {
             tracing::warn!("changes are still open; they are looked at after the next start");
         }
-        let text = format!("Quorate {} stopped.", inner.version);
-        if let Err(error) = inner
-            .audit
-            .append(audit::Draft::console("stopped", text))
-            .await
-        {
+        let unkept = inner.events.settled(EVENTS_WAIT).await;
+        if let Err(error) = inner.audit.stopped(&inner.version, unkept).await {
             tracing::error!(%error, "the stop could not be recorded");
         }
         if let Err(error) = inner.audit.checkpoint().await {
@@ -362,6 +364,15 @@ impl Control {
         inner.copies.wait().await;
         inner.loops.close();
         inner.loops.wait().await;
+        // What the last looks saw, after the stop was on record.
+        let last = inner
+            .events
+            .settled(EVENTS_WAIT)
+            .await
+            .saturating_sub(unkept);
+        if last > 0 {
+            tracing::warn!(events = last, "the last events could not be kept");
+        }
         inner.store.close().await;
     }
 
@@ -382,6 +393,8 @@ impl Control {
 
 /// How long stopping waits for answers that are under way.
 const STOP_WAIT: Duration = Duration::from_secs(8);
+/// How long stopping waits, twice, for events on their way to the store.
+const EVENTS_WAIT: Duration = Duration::from_secs(2);
 /// How long copies of the last checkpoint may take when the console stops.
 const COPY_WAIT: Duration = Duration::from_secs(3);
 /// A stored session.

@@ -16,7 +16,10 @@ pub fn write(flow: &mut Flow, gathering: &Gathering, about: &About<'_>) {
     flow.mark(title);
     head(flow, about);
     let checkpoint = about.checkpoint();
-    let sentence = words.sentence(gathering.shown, checkpoint.size);
+    let sentence = match (about.removed, gathering.left_out) {
+        (1.., 0) => words.sentence_of_rest(about.removed + 1, checkpoint.size),
+        _ => words.sentence(gathering.shown, checkpoint.size),
+    };
     flow.paragraph(&Piece::new(sentence).sized(12.5));
     flow.space(22.0);
     facts(flow, gathering, about);
@@ -145,9 +148,13 @@ pub fn statements(
 ) -> Vec<String> {
     let size = about.checkpoint().size;
     let mut all = Vec::new();
+    if about.removed > 0 {
+        all.push(words.removed(about.removed));
+    }
+    let first = about.removed + 1;
     match gathering.left_out {
-        0 => all.push(words.all_are_here(size)),
-        some => all.push(words.left_out(size, some)),
+        0 => all.push(words.all_are_here(first, size)),
+        some => all.push(words.left_out(first, size, some)),
     }
     if about.filter.cluster.is_some() {
         all.push(words.without_cluster().to_owned());

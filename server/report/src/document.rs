@@ -11,7 +11,7 @@ use pdf_writer::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    About, ReportError,
+    About, ReportError, archival,
     flow::{Flow, Piece},
     sheet::{FONT_NAMES, HEIGHT, LINE, MARGIN, MEASURE, WIDTH},
     typeface::{Font, Outlines},
@@ -50,7 +50,9 @@ pub fn write(mut flow: Flow, about: &About<'_>) -> Result<Vec<u8>, ReportError> 
     catalog.pages(PAGES).lang(TextStr(language));
     catalog.outlines(OUTLINE).page_mode(PageMode::UseOutlines);
     catalog.viewer_preferences().display_doc_title(true);
+    archival::announce(&mut catalog);
     catalog.finish();
+    archival::write(&mut pdf, &title, language)?;
     pdf.document_info(INFO)
         .title(TextStr(&title))
         .creator(TextStr("Quorate"))
@@ -208,7 +210,7 @@ fn stream(pdf: &mut Pdf, id: Ref, content: &[u8]) -> Result<(), ReportError> {
     Ok(())
 }
 
-fn packed(content: &[u8]) -> Result<Vec<u8>, ReportError> {
+pub fn packed(content: &[u8]) -> Result<Vec<u8>, ReportError> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(6));
     encoder.write_all(content)?;
     Ok(encoder.finish()?)

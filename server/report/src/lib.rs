@@ -4,6 +4,7 @@
 //! It knows entries and a signed checkpoint, and neither database, network nor clock: the same
 //! entries under the same checkpoint always make the same bytes.
 
+mod archival;
 mod cover;
 mod document;
 mod flow;
@@ -40,6 +41,8 @@ pub enum ReportError {
 pub struct About<'a> {
     pub language: Language,
     pub filter: &'a Filter,
+    /// How many entries are gone from the log's beginning by the rules of retention.
+    pub removed: u64,
     /// The conditions as JSON on one line, as the bundle's manifest has them.
     pub conditions: &'a str,
     pub signed: &'a Signed,

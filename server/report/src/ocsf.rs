@@ -63,6 +63,12 @@ pub fn event(entry: &Entry, log: &str, bytes: &[u8]) -> Value {
     });
     if let Some(event) = event.as_object_mut() {
         event.extend(own(class, entry));
+        if let Some(took) = entry.took_ms {
+            event.insert("duration".to_owned(), json!(took));
+        }
+    }
+    if let Some(metadata) = event.get_mut("metadata") {
+        written(metadata, entry);
     }
     if let (Some(change), Some(metadata)) = (&entry.change, event.get_mut("metadata"))
         && let Some(metadata) = metadata.as_object_mut()
@@ -70,6 +76,17 @@ pub fn event(entry: &Entry, log: &str, bytes: &[u8]) -> Value {
         metadata.insert("correlation_uid".to_owned(), json!(change));
     }
     event
+}
+
+/// By what the entry was written, and in which shape.
+fn written(metadata: &mut Value, entry: &Entry) {
+    if let (Some(schema), Some(fields)) = (entry.schema, metadata.as_object_mut()) {
+        fields.insert("log_version".to_owned(), json!(schema.to_string()));
+    }
+    let product = metadata.get_mut("product").and_then(Value::as_object_mut);
+    if let (Some(version), Some(product)) = (&entry.writer, product) {
+        product.insert("version".to_owned(), json!(version));
+    }
 }
 
 /// What only events of this class have.
@@ -163,6 +180,7 @@ fn of_api(action: &str) -> (u32, &'static str) {
         "add_learner" | "snapshot" => (1, "Create"),
         "remove" => (4, "Delete"),
         "promote" | "demote" | "transfer" | "defragment" => (3, "Update"),
+        "check_integrity" => (2, "Read"),
         _ if ends(&["_read", "_exported", "_downloaded"]) => (2, "Read"),
         _ if ends(&["_created", "_added"]) => (1, "Create"),
         _ if ends(&["_revoked", "_retired", "_lifted"]) => (4, "Delete"),
@@ -229,7 +247,32 @@ fn unmapped(entry: &Entry) -> Value {
     if let Some(assurance) = entry.source.assurance {
         add("assurance", json!(assurance));
     }
-    for (name, value) in [("reason", &entry.reason), ("ticket", &entry.ticket)] {
+    if let Some(origin) = entry.origin {
+        add("origin", json!(origin));
+    }
+    if !entry.grants.is_empty() {
+        add("grants", json!(entry.grants));
+    }
+    if !entry.approvals.is_empty() {
+        add("approvals", json!(entry.approvals));
+    }
+    if let Some(proved) = entry.seen.get("step_up") {
+        add("step_up", proved.clone());
+    }
+    if let Some(running) = entry.running_ms {
+        add("running_ms", json!(running));
+    }
+    if let Some(synced) = entry.clock_synced {
+        add("clock_synced", json!(synced));
+    }
+    for (name, value) in [
+        ("reason", &entry.reason),
+        ("ticket", &entry.ticket),
+        ("mapping_version", &entry.mapping_version),
+        ("severity", &entry.severity),
+        ("category", &entry.category),
+        ("id", &entry.id),
+    ] {
         if let Some(value) = value {
             add(name, json!(value));
         }

@@ -109,10 +109,15 @@ fn gathered(entries: &[(Vec<u8>, bool)]) -> Gathering {
 }
 
 fn made_in(language: Language, gathering: &Gathering, filter: &Filter) -> Vec<u8> {
+    made_after(0, language, gathering, filter)
+}
+
+/// Of a log from whose beginning so many entries were removed.
+fn made_after(removed: u64, language: Language, gathering: &Gathering, filter: &Filter) -> Vec<u8> {
     let key = SigningKey::of_seed("quorate.example/log", [7; 32]).unwrap();
     let checkpoint = Checkpoint {
         origin: "quorate.example/log".to_owned(),
-        size: gathering.shown + gathering.left_out,
+        size: removed + gathering.shown + gathering.left_out,
         root: tree::leaf(b"all of it"),
     };
     let keys = [key];
@@ -121,6 +126,7 @@ fn made_in(language: Language, gathering: &Gathering, filter: &Filter) -> Vec<u8
     let about = About {
         language,
         filter,
+        removed,
         conditions: &serde_json::to_string(&json!({"cluster": filter.cluster})).unwrap(),
         signed: &Signed::parse(&note).unwrap(),
         note: &note,
@@ -276,6 +282,48 @@ fn the_same_entries_make_the_same_bytes() {
     assert!(one != made_in(Language::Chinese, &some(), &Filter::default()));
 }
 
+/// PDF/A-2u, as far as its parts can be looked at one by one.
+#[test]
+fn a_report_is_a_file_for_archives() {
+    for language in Language::ALL {
+        let file = File::read(&made_in(language, &some(), &Filter::default()));
+        let (said, profile) = file.for_archives();
+        for part in [
+            "<pdfaid:part>2</pdfaid:part>",
+            "<pdfaid:conformance>U</pdfaid:conformance>",
+            "<pdf:Producer>Quorate</pdf:Producer>",
+            "quorate.example/log</rdf:li>",
+        ] {
+            assert!(said.contains(part), "{part} {said}");
+        }
+        assert_eq!(&profile[36..40], b"acsp");
+        assert!(file.has_all_fonts());
+    }
+}
+
+#[test]
+fn a_report_of_a_shortened_log_says_where_it_begins_and_claims_nothing_before() {
+    let everything = Filter::default();
+    let bytes = made_after(512, Language::English, &some(), &everything);
+    let text = text_of(&bytes);
+    assert!(
+        text.contains("entries 1 to 512 were removed by the rules of retention"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Every entry from 513 to 517 was looked at"),
+        "{text}"
+    );
+    assert!(
+        text.contains("All entries that the log still has, from entry 513 to 517."),
+        "{text}"
+    );
+    assert!(!text.contains("Every entry from 1 to"), "{text}");
+    let bytes = made_after(512, Language::Chinese, &some(), &everything);
+    let text = text_of(&bytes).replace(' ', "");
+    assert!(text.contains("第513条到第517条均已按顺序"), "{text}");
+}
+
 #[test]
 fn an_empty_part_is_a_report_too() {
     let gathering = gathered(&[(entry(1, json!({})), false)]);
@@ -318,7 +366,13 @@ fn the_fonts_hold_every_label() {
         for means in [Means::Password, Means::JwtHeader, Means::TrustedHeader] {
             labels.push(words.means(means).to_owned());
         }
-        for action in ["add_learner", "transfer", "defragment", "override_lifted"] {
+        for action in [
+            "add_learner",
+            "transfer",
+            "defragment",
+            "check_integrity",
+            "override_lifted",
+        ] {
             labels.push(words.action(action));
         }
         for text in [

@@ -205,6 +205,15 @@ impl Words {
         }
     }
 
+    /// The same of a log whose first entries are gone.
+    pub fn sentence_of_rest(self, first: u64, size: u64) -> String {
+        let (first, size) = (number(first), number(size));
+        match self.english() {
+            true => format!("All entries that the log still has, from entry {first} to {size}."),
+            false => format!("日志现存的全部条目，从第 {first} 条到第 {size} 条。"),
+        }
+    }
+
     pub fn entries_from_to(self, first: u64, last: u64) -> String {
         let (first, last) = (number(first), number(last));
         match self.english() {
@@ -241,26 +250,42 @@ impl Words {
         }
     }
 
-    pub fn all_are_here(self, size: u64) -> String {
-        let size = number(size);
+    /// Of entries that the rules of retention took from the log's beginning.
+    pub fn removed(self, upto: u64) -> String {
+        let upto = number(upto);
         match self.english() {
             true => format!(
-                "Every entry from 1 to {size} was looked at, in order and without a gap, and none was \
-                 left out."
+                "The log begins late: entries 1 to {upto} were removed by the rules of retention. \
+                 Only their hashes are left, which prove the places of the others."
             ),
-            false => format!("第 1 条到第 {size} 条均已按顺序逐条查看，没有间断，也没有遗漏。"),
+            false => format!(
+                "日志开头已缩短：第 1 条到第 {upto} 条已按保留规则删除，仅保留其哈希值，用于证明其余条目的位置。"
+            ),
         }
     }
 
-    pub fn left_out(self, size: u64, left_out: u64) -> String {
-        let (size, left_out) = (number(size), number(left_out));
+    pub fn all_are_here(self, first: u64, size: u64) -> String {
+        let (first, size) = (number(first), number(size));
         match self.english() {
             true => format!(
-                "Every entry from 1 to {size} was looked at, in order and without a gap. {left_out} \
+                "Every entry from {first} to {size} was looked at, in order and without a gap, and none was \
+                 left out."
+            ),
+            false => {
+                format!("第 {first} 条到第 {size} 条均已按顺序逐条查看，没有间断，也没有遗漏。")
+            }
+        }
+    }
+
+    pub fn left_out(self, first: u64, size: u64, left_out: u64) -> String {
+        let (first, size, left_out) = (number(first), number(size), number(left_out));
+        match self.english() {
+            true => format!(
+                "Every entry from {first} to {size} was looked at, in order and without a gap. {left_out} \
                  were left out because they do not meet the conditions."
             ),
             false => format!(
-                "第 1 条到第 {size} 条均已按顺序逐条查看，没有间断。其中 {left_out} 条不符合条件，未列入。"
+                "第 {first} 条到第 {size} 条均已按顺序逐条查看，没有间断。其中 {left_out} 条不符合条件，未列入。"
             ),
         }
     }

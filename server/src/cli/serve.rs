@@ -50,6 +50,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
     let places = copies::places(&configuration.copies)?;
     let identity = identity(&configuration)?;
     let mut settings = Settings::new(configuration.data_dir, configuration.listen);
+    settings.configuration = Some(configuration.version);
     settings.certificates = configuration.certificates;
     settings.break_glass = configuration.break_glass;
     settings.external_url = configuration.external_url;

@@ -19,6 +19,7 @@ use std::{
 
 use quorate_control::{ApprovalPolicy, Retention, SnapshotsKept, step_up::Rules};
 use quorate_drivers::Connection;
+use sha2::{Digest as _, Sha256};
 use toml::{Table, Value};
 use url::Url;
 
@@ -89,6 +90,8 @@ pub struct Configuration {
     pub clusters: Vec<Cluster>,
     /// Which changes other people have to approve.
     pub approvals: ApprovalPolicy,
+    /// The beginning of the digest of all keys that are set, for the record of starts.
+    pub version: String,
 }
 
 impl Configuration {
@@ -174,6 +177,7 @@ impl Configuration {
                 snapshots,
                 clusters,
                 approvals,
+                version: version(table),
             }),
             _ => Err(ConfigurationError { problems }),
         }
@@ -201,6 +205,18 @@ impl Configuration {
             Err(ConfigurationError { problems })
         }
     }
+}
+
+/// The same for the same keys and values, in whatever order and with whatever remarks they stand in
+/// the file. Secrets stand in files of their own, so none goes into it.
+fn version(table: &Table) -> String {
+    // Tables are sorted by their keys.
+    let digest = Sha256::digest(table.to_string().as_bytes());
+    digest
+        .iter()
+        .take(8)
+        .map(|it| format!("{it:02x}"))
+        .collect()
 }
 
 /// One table of the file, whose types have been checked.

@@ -28,7 +28,7 @@ pub fn AuditPage() -> impl IntoView {
     let query = memo(move || parameters.with(|map| Query::read(|name| map.get(name))));
     let log = Resource::new(move || query.get(), api::audit_rows::rows);
     let size = move || match log.get() {
-        Some(Ok(log)) => words::sentence(log.size),
+        Some(Ok(log)) => words::sentence(log.size - log.standing.removed.min(log.size)),
         _ => String::new(),
     };
     view! {

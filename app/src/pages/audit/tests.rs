@@ -45,6 +45,9 @@ fn entry(seq: u64, kind: EntryKind, text: &str) -> Entry {
         mapping_version: None,
         severity: None,
         category: None,
+        id: None,
+        took_ms: None,
+        clock_synced: None,
         sealed: Vec::new(),
     }
 }
@@ -65,6 +68,7 @@ fn answered(seq: u64, outcome: Outcome) -> Row {
 fn signed() -> Standing {
     Standing {
         entries: 412,
+        removed: 0,
         log: Some("quorate-audit/test".to_owned()),
         signed: 410,
         signed_at: Some(at(100)),
@@ -93,6 +97,15 @@ fn a_row_is_an_intent_with_its_outcome() {
     let html = list(vec![answered(40, Outcome::Succeeded)]);
     insta::assert_snapshot!(html);
     assert!(html.contains("succeeded, 4.0 s"));
+}
+
+#[test]
+fn a_log_that_was_shortened_says_where_it_begins() {
+    let mut now = signed();
+    assert!(!words::signed(&now).contains("Removed"));
+    now.removed = 1_024;
+    let said = words::signed(&now);
+    assert!(said.contains("retention: entries up to 1,024."), "{said}");
 }
 
 #[test]
@@ -194,6 +207,11 @@ fn what_nobody_acknowledges_and_what_cannot_be_delivered_is_said() {
         error: Some("it answers 500".to_owned()),
         ..DeliveryStanding::default()
     };
+    let aside = DeliveryStanding {
+        to: "board".to_owned(),
+        set_aside: 1,
+        ..DeliveryStanding::default()
+    };
     let html = shown(&Standing {
         copies: vec![copy],
         deliveries: vec![delivery, aside],
@@ -205,13 +223,11 @@ fn what_nobody_acknowledges_and_what_cannot_be_delivered_is_said() {
     );
     let said = "Reports to archive: 2 wait; fails: it answers 500";
     assert!(html.contains(said), "{html}");
+    let said = "Reports to board: nothing waits; set aside, since lost or changed while waiting: 1";
+    assert!(html.contains(said), "{html}");
+    assert_eq!(html.matches("audit-alarm").count(), 2, "{html}");
 }
 
-    let aside = DeliveryStanding {
-        to: "board".to_owned(),
-        set_aside: 1,
-        ..DeliveryStanding::default()
-    };
 #[test]
 fn reports_by_schedule_say_what_came_what_comes_and_what_fails() {
     let report = |name: &str, error: Option<&str>| ReportStanding {
@@ -223,9 +239,6 @@ fn reports_by_schedule_say_what_came_what_comes_and_what_fails() {
     };
     let html = shown(&Standing {
         reports: vec![
-    let said = "Reports to board: nothing waits; set aside, since lost or changed while waiting: 1";
-    assert!(html.contains(said), "{html}");
-    assert_eq!(html.matches("audit-alarm").count(), 2, "{html}");
             report("daily", None),
             report("board", Some("the folder is full")),
         ],

@@ -32,6 +32,8 @@ mod writing;
 const RUN: u32 = 1_000;
 /// Runs that wait to be written.
 const RUNS_WAITING: usize = 2;
+/// How often an export begins anew that entries were removed from meanwhile.
+const ANEW_MOST: u32 = 3;
 /// Exports that are made at once; others wait.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
@@ -203,6 +205,38 @@ impl Control {
             .map_err(|_| ControlError::Internal {
                 doing: "writing an export",
             })?;
+        let removed = removed(&self.inner.audit.read, stored.size).await?;
+        self.export_after(removed, (language, format), (filter, stored), people)
+            .await
+    }
+
+    /// The same, once `removed` is known to be gone from the log's beginning. Entries that are
+    /// removed while it is written make it begin anew.
+    async fn export_after(
+        &self,
+        mut removed: Vec<Hash>,
+        how: (Language, Format),
+        what: (&Filter, &Stored),
+        people: Option<People>,
+    ) -> Result<Export, ControlError> {
+        for _ in 0..ANEW_MOST {
+            let gone = removed.len();
+            let made = self.export_once(removed, how, what, people.clone()).await;
+            removed = self::removed(&self.inner.audit.read, what.1.size).await?;
+            if made.is_ok() || removed.len() == gone {
+                return made;
+            }
+        }
+        self.export_once(removed, how, what, people).await
+    }
+
+    async fn export_once(
+        &self,
+        removed: Vec<Hash>,
+        (language, format): (Language, Format),
+        (filter, stored): (&Filter, &Stored),
+        people: Option<People>,
+    ) -> Result<Export, ControlError> {
         let read = &self.inner.audit.read;
         let failed = |_| ControlError::from(Trouble::Changed { size: stored.size });
         let signed = Signed::parse(&stored.note).map_err(failed)?;
@@ -225,7 +259,7 @@ impl Control {
                 Some(people) => people,
                 None => people::all(read).await.map_err(reading)?,
             },
-            removed: removed(read, stored.size).await?,
+            removed,
         };
         let directory = self.inner.data_dir.clone();
         let (runs, waiting) = mpsc::channel(RUNS_WAITING);
@@ -325,4 +359,64 @@ fn stem(size: u64, conditions: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(conditions.as_bytes()).into();
     let digest: String = hex(&digest).chars().take(6).collect();
     format!("quorate-audit-{size}-part-{digest}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use quorate_audit::verify::{self, Known};
+
+    use super::*;
+    use crate::audit::retention::{Retention, at_once};
+
+    /// A log of three blocks, the first of which goes, and what an export knew before that.
+    async fn shortened(directory: &std::path::Path) -> (Control, Vec<Hash>, Stored) {
+        let control = Control::offline(directory.to_owned()).await.unwrap();
+        at_once::entries(&control, 600).await;
+        let stored = control.checkpoint_for(None).await.unwrap();
+        let before = removed(&control.inner.audit.read, stored.size)
+            .await
+            .unwrap();
+        let retention = Retention {
+            keep_days: 400,
+            archive_dir: None,
+        };
+        let gone = control.audit_remove_old(&retention, at_once::later(&control));
+        assert_eq!(gone.await.unwrap(), Some(512));
+        (control, before, stored)
+    }
+
+    #[tokio::test]
+    async fn an_export_that_meets_a_removal_begins_anew_and_is_sound() {
+        let directory = tempfile::tempdir().unwrap();
+        let (control, before, stored) = shortened(directory.path()).await;
+        assert!(before.is_empty());
+        let how = (Language::English, Format::Bundle);
+        let everything = Filter::default();
+        let what = (&everything, &stored);
+        let once = control.export_once(before.clone(), how, what, None).await;
+        assert!(once.is_err(), "what it knew is no more so");
+        let export = control.export_after(before, how, what, None).await.unwrap();
+        let report = verify::bundle(export.content, Known::default()).unwrap();
+        assert!(report.holds(), "{report}");
+        assert_eq!((report.size, report.hidden), (600, 512));
+        assert_eq!(report.shown, 88);
+    }
+
+    #[tokio::test]
+    async fn an_export_of_a_log_that_is_not_what_was_signed_fails_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let (control, _, mut stored) = shortened(directory.path()).await;
+        let all = removed(&control.inner.audit.read, stored.size)
+            .await
+            .unwrap();
+        // One entry less than its checkpoint is over.
+        stored.size -= 1;
+        let how = (Language::English, Format::Bundle);
+        let everything = Filter::default();
+        let what = (&everything, &stored);
+        let made = control.export_after(all, how, what, None).await;
+        assert!(matches!(made, Err(ControlError::AuditUnavailable { .. })));
+    }
 }

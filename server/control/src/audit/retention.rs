@@ -344,13 +344,38 @@ async fn run(control: Control, retention: Retention) {
     }
 }
 
+/// Logs that are old at once, for tests.
+#[cfg(test)]
+pub(super) mod at_once {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A time at which everything is too old.
+    pub(crate) fn later(control: &Control) -> Timestamp {
+        control.now().plus_ms(401 * DAY_MS)
+    }
+
+    pub(crate) async fn entries(control: &Control, count: u32) {
+        let audit = &control.inner.audit;
+        let all = (0..count)
+            .map(|number| audit.append(Draft::console("rehearsed", format!("Entry {number}."))));
+        for written in futures::future::join_all(all).await {
+            written.unwrap();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use quorate_audit::verify::Known;
 
-    use super::*;
+    use super::{
+        at_once::{entries, later},
+        *,
+    };
     use crate::audit::verify_log;
 
     const RETENTION: Retention = Retention {
@@ -360,19 +385,6 @@ mod tests {
 
     async fn console(directory: &Path) -> Control {
         Control::offline(directory.to_owned()).await.unwrap()
-    }
-
-    fn later(control: &Control) -> Timestamp {
-        control.now().plus_ms(401 * DAY_MS)
-    }
-
-    async fn entries(control: &Control, count: u32) {
-        let audit = &control.inner.audit;
-        let all = (0..count)
-            .map(|number| audit.append(Draft::console("rehearsed", format!("Entry {number}."))));
-        for written in futures::future::join_all(all).await {
-            written.unwrap();
-        }
     }
 
     #[tokio::test]

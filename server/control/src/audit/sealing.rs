@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_audit::personal::{self, PersonKey, Personal, PersonalError};
+use quorate_audit::personal::{self, Binding, PersonKey, Personal, PersonalError};
 use quorate_domain::audit::{Entry, Means};
 use sqlx::{SqliteConnection, SqlitePool};
 
@@ -48,7 +48,9 @@ impl Ring {
         about: Option<&str>,
     ) -> sqlx::Result<Entry> {
         let mut parts = Vec::new();
-        let seal = |key: &PersonKey, personal: &Personal| key.seal(personal).map_err(unsealed);
+        let binding = Binding::of(&entry);
+        let seal =
+            |key: &PersonKey, personal: &Personal| key.seal(personal, &binding).map_err(unsealed);
         let actor = Person::of(&entry.actor);
         // First, since it is whose account this is that the text is about.
         let account = about.map(|name| (name, Personal::of_account(&mut entry, name)));

@@ -5,26 +5,19 @@
 //! answered, at most one a second: nobody waits for a signature. A log that was never signed is
 //! signed with its first entries, and beside a console every entry is.
 
-use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use quorate_audit::note::VerifierKey;
-use quorate_domain::audit::Entry;
-use sqlx::{
-    ConnectOptions as _, Connection as _, Sqlite, SqliteConnection, Transaction,
-    sqlite::SqliteConnectOptions,
-};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::Instant,
 };
 
-use super::{
-    Draft, keys::KeyFile, late::answered, sealing::Ring, settling, shared::Shared, tree::Tree,
-    trouble::Trouble,
-};
+use super::{keys::KeyFile, sealing::Ring, settling, shared::Shared, tree::Tree};
 use crate::{
     clock::Clock,
-    store::{self, checkpoints, checkpoints::Stored, entries, people::Whom, removals::StoredHold},
+    store::{checkpoints, checkpoints::Stored},
 };
 
 /// The most entries of one transaction.
@@ -34,77 +27,15 @@ const SIGN_AFTER: Duration = Duration::from_secs(1);
 /// Pause after a checkpoint that could not be signed or stored.
 const SIGN_AGAIN: Duration = Duration::from_secs(5);
 
+mod batch;
+mod connection;
+mod orders;
 mod special;
 
-pub(super) type Reply<T> = oneshot::Sender<sqlx::Result<T>>;
-
-pub(super) enum Order {
-    /// A draft whose texts are escaped.
-    Append {
-        draft: Box<Draft>,
-        asked: Instant,
-        reply: Reply<Entry>,
-    },
-    Probe {
-        reply: Reply<()>,
-    },
-    LimitPages {
-        pages: u32,
-        reply: Reply<()>,
-    },
-    /// A checkpoint over all there is.
-    Sign {
-        reply: Reply<Option<Stored>>,
-    },
-    /// A key that signs from now on, though no earlier one vouches for it.
-    Register {
-        key: VerifierKey,
-        reply: Reply<()>,
-    },
-    /// Destroys somebody's keys, together with the record of it.
-    Erase {
-        whom: Whom,
-        draft: Box<Draft>,
-        reply: Reply<Option<Erasure>>,
-    },
-    /// Says that all entries up to `upto` are removed from now on.
-    Remove {
-        upto: u64,
-        draft: Box<Draft>,
-        reply: Reply<Entry>,
-    },
-    /// Removes the entries of one more block that are said to be removed; whether there was one.
-    RemoveBlock {
-        reply: Reply<bool>,
-    },
-    /// What keeps entries from being removed, together with the record of it.
-    Hold {
-        change: HoldChange,
-        draft: Box<Draft>,
-        reply: Reply<Entry>,
-    },
-    /// A copy outside has acknowledged the checkpoint of this size.
-    Copied {
-        name: String,
-        size: u64,
-        reply: Reply<()>,
-    },
-}
-
-/// Keys that were destroyed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Erasure {
-    pub keys: usize,
-    /// Whether they are gone from what was written ahead, too. If not, somebody was reading the log
-    /// all the while; a console goes on trying, and whoever closes the log last does it.
-    pub settled: bool,
-}
-
-/// What becomes of a hold.
-pub(super) enum HoldChange {
-    Add(StoredHold),
-    Release(String),
-}
+pub(super) use batch::Begun;
+pub(super) use connection::{identity, options};
+pub use orders::Erasure;
+pub(super) use orders::{HoldChange, Order, Reply};
 
 /// When checkpoints are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,14 +64,13 @@ pub(super) struct Writer {
     pub(super) signed_at: Option<Instant>,
     /// A rehearsal's limit on the file's size.
     pub(super) pages: Option<u32>,
+    /// Since when intents of this run are on record.
+    pub(super) begun: Begun,
     pub(super) clock: Arc<Clock>,
     pub(super) shared: Arc<Shared>,
     /// Told how far the log has grown; gone when the writer is.
     pub(super) grown: watch::Sender<u64>,
 }
-
-/// Appends that are carried out together.
-type Batch = Vec<(Box<Draft>, Reply<Entry>)>;
 
 impl Writer {
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
@@ -254,71 +184,6 @@ impl Writer {
         None
     }
 
-    /// Together, or one by one if together they cannot be: one that does not fit must not take
-    /// the others with it.
-    async fn append_all(&mut self, mut batch: Batch) {
-        // Whoever gave up waiting was told that nothing was written, so nothing is.
-        batch.retain(|(_, reply)| !reply.is_closed());
-        if let [_, _, ..] = batch.as_slice() {
-            let drafts: Vec<&Draft> = batch.iter().map(|(draft, _)| &**draft).collect();
-            if let Ok(written) = self.append(&drafts).await {
-                let late = batch.into_iter().zip(written);
-                let late = late.filter_map(|((_, reply), entry)| answered(reply, Ok(entry)));
-                let late: Vec<Draft> = late.collect();
-                return self.take_back(&late).await;
-            }
-        }
-        for (draft, reply) in batch {
-            let written = self.append(&[&draft]).await;
-            let one = written.and_then(|mut it| it.pop().ok_or(sqlx::Error::RowNotFound));
-            let late: Vec<Draft> = answered(reply, one).into_iter().collect();
-            self.take_back(&late).await;
-        }
-    }
-
-    /// What was on disk only after its asker had given up was not done, and the log says so.
-    async fn take_back(&mut self, late: &[Draft]) {
-        let late: Vec<&Draft> = late.iter().collect();
-        if late.is_empty() {
-            return;
-        }
-        if let Err(error) = self.append(&late).await {
-            tracing::error!(%error, "an entry that came too late could not be answered");
-        }
-    }
-
-    async fn append(&mut self, drafts: &[&Draft]) -> sqlx::Result<Vec<Entry>> {
-        let appended = match self.connected().await {
-            Ok(mut connection) => {
-                let appended = self.append_on(&mut connection, drafts).await;
-                self.put_back(connection, appended.is_ok()).await;
-                appended
-            }
-            Err(error) => Err(error),
-        };
-        self.shared.told(appended.as_ref().err());
-        if let Ok(written) = &appended {
-            let count = u64::try_from(written.len()).unwrap_or(0);
-            metrics::counter!("quorate_audit_entries_total").increment(count);
-        }
-        appended
-    }
-
-    async fn append_on(
-        &mut self,
-        connection: &mut SqliteConnection,
-        drafts: &[&Draft],
-    ) -> sqlx::Result<Vec<Entry>> {
-        let began = Instant::now();
-        // Numbers are given under the write lock: the command line may write beside the console.
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let mut tree = self.tree(&mut transaction).await?;
-        let written = self.write(&mut transaction, &mut tree, drafts).await?;
-        took("statements", began);
-        self.commit(transaction, tree, began).await?;
-        Ok(written)
-    }
-
     /// Signs where that is due at once, and commits.
     async fn commit(
         &mut self,
@@ -338,34 +203,6 @@ impl Writer {
         took("commit", committing);
         self.committed(tree, signed.as_ref(), began);
         Ok(())
-    }
-
-    /// Numbers, seals and inserts; gives the entries as they are to be read.
-    async fn write(
-        &mut self,
-        transaction: &mut SqliteConnection,
-        tree: &mut Tree,
-        drafts: &[&Draft],
-    ) -> sqlx::Result<Vec<Entry>> {
-        let mapping = self.shared.mapping();
-        let mut rows = Vec::with_capacity(drafts.len());
-        let mut written = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            let number = tree.size() + 1;
-            let running = self.clock.running_ms();
-            let mut entry = (*draft).clone().finish(number, self.clock.now(), running);
-            entry.mapping_version.clone_from(&mapping);
-            let about = draft.about.as_deref();
-            let stored = self.ring.sealed(transaction, entry.clone(), about).await?;
-            let bytes = serde_json::to_vec(&stored)
-                .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-            tree.add(&bytes);
-            rows.push((stored, bytes));
-            written.push(entry);
-        }
-        entries::insert(transaction, &rows).await?;
-        tree.store_blocks(transaction).await?;
-        Ok(written)
     }
 
     /// What was written is on disk.
@@ -474,77 +311,6 @@ impl Writer {
         self.put_back(connection, done.is_ok()).await;
         done
     }
-
-    async fn probe(&mut self) -> sqlx::Result<()> {
-        let probed = match self.connected().await {
-            Ok(mut connection) => {
-                let probed = self.probe_on(&mut connection).await;
-                self.put_back(connection, probed.is_ok()).await;
-                probed
-            }
-            Err(error) => Err(error),
-        };
-        self.shared.told(probed.as_ref().err());
-        probed
-    }
-
-    /// Whether the log is what was signed, and takes a row.
-    async fn probe_on(&mut self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let tree = self.tree(&mut transaction).await?;
-        transaction.commit().await?;
-        self.tree = Some(tree);
-        store::probe(connection).await
-    }
-
-    async fn connected(&mut self) -> sqlx::Result<SqliteConnection> {
-        self.is_same_file()?;
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                options(&self.file, self.signing)
-                    .create_if_missing(false)
-                    .connect()
-                    .await?
-            }
-        };
-        if let Some(pages) = self.pages {
-            let pragma = format!("PRAGMA max_page_count = {pages}");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(pragma))
-                .execute(&mut connection)
-                .await?;
-        }
-        Ok(connection)
-    }
-
-    /// A file that was removed or replaced goes on taking entries that nobody will ever read.
-    fn is_same_file(&self) -> sqlx::Result<()> {
-        let found = identity(&self.file);
-        match found.is_some() && found == self.identity {
-            true => Ok(()),
-            false => Err(Trouble::Replaced.into()),
-        }
-    }
-
-    async fn put_back(&mut self, connection: SqliteConnection, sound: bool) {
-        if sound {
-            self.connection = Some(connection);
-        } else {
-            self.tree = None;
-            self.ring.forget();
-            let _closed_anyway = connection.close_hard().await;
-        }
-    }
-}
-
-/// How the writer opens the log. In a console, no commit stops to move what was written ahead.
-pub(super) fn options(file: &std::path::Path, signing: Signing) -> SqliteConnectOptions {
-    // What is deleted is overwritten: keys of people, and entries that are removed.
-    let options = store::options(file).pragma("secure_delete", "ON");
-    match signing {
-        Signing::EverySecond => options.pragma("wal_autocheckpoint", "0"),
-        Signing::AtOnce => options,
-    }
 }
 
 /// How long an entry waited for the writer.
@@ -555,10 +321,4 @@ fn waited(asked: Instant) {
 fn took(part: &'static str, since: Instant) {
     metrics::histogram!("quorate_audit_append_seconds", "part" => part)
         .record(since.elapsed().as_secs_f64());
-}
-
-/// What tells a file from another of the same name.
-pub(super) fn identity(file: &std::path::Path) -> Option<(u64, u64)> {
-    let found = std::fs::metadata(file).ok()?;
-    Some((found.dev(), found.ino()))
 }

@@ -323,6 +323,16 @@ pub(crate) async fn last_stopped(read: &SqlitePool) -> sqlx::Result<bool> {
     Ok(last.is_none_or(|action| action == "stopped"))
 }
 
+/// Exact bytes of the newest start of a console.
+pub(crate) async fn last_started(read: &SqlitePool) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar(
+        "SELECT bytes FROM entries WHERE kind = 'console' AND action = 'started'
+         ORDER BY seq DESC LIMIT 1",
+    )
+    .fetch_optional(read)
+    .await
+}
+
 /// Exact bytes of intents nobody answered, oldest first.
 pub(crate) async fn open_intents(read: &SqlitePool) -> sqlx::Result<Vec<Vec<u8>>> {
     sqlx::query_scalar(

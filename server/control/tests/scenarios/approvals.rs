@@ -166,6 +166,8 @@ async fn a_preview_says_how_many_must_approve_and_who_may() {
     assert_ended(&stage.done(&action).await, ChangeState::Succeeded, &[]);
 }
 
+/// One person may satisfy two factors of Vault's control groups; GitHub lets who asks approve, unless
+/// told otherwise.
 #[tokio::test]
 async fn who_asked_never_counts_and_one_person_counts_once_by_whatever_token() {
     let stage = stage(rule(2)).await;

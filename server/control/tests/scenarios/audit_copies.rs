@@ -170,6 +170,7 @@ async fn a_stream_of_entries_goes_on_where_it_ended() {
     );
 }
 
+/// A receiver that hangs must not hold up the log: OpenBao's documentation of audit devices.
 #[tokio::test]
 async fn a_copy_that_hangs_holds_up_nothing_and_is_an_alarm_until_it_has_caught_up() {
     let stage = Stage::small().await;

@@ -167,6 +167,7 @@ fn sources(directory: &std::path::Path) -> Vec<String> {
     texts
 }
 
+/// That an unsealing went unrecorded was found by users: vault#7355.
 #[test]
 fn every_public_use_case_is_listed() {
     let found = public_use_cases();

@@ -5,7 +5,7 @@ use std::{io::Cursor, path::Path};
 use quorate_audit::{personal::People, table, verify};
 use quorate_control::{Control, ControlError, Format, Operator, verify_log};
 use quorate_domain::{
-    audit::{ERASED, Entry, Filter},
+    audit::{ERASED, Entry, Filter, SCHEMA},
     permission::Duty,
 };
 use quorate_drivers::Secret;
@@ -66,7 +66,7 @@ async fn what_named_somebody_is_unreadable_and_every_proof_stays() {
     assert!(intent.sealed.is_empty());
     assert_eq!(
         (intent.schema, intent.category.as_deref()),
-        (Some(2), Some("change"))
+        (Some(SCHEMA), Some("change"))
     );
     let lines = export(&stage, Format::Jsonl, &Filter::default(), None).await;
     let lines = String::from_utf8(lines).unwrap();

@@ -37,6 +37,7 @@ pub async fn fill_up(stage: &Stage) {
     }
 }
 
+/// A full disk under the log: vault#18943.
 #[tokio::test]
 async fn nothing_is_sent_when_the_audit_log_is_full_and_reading_goes_on() {
     let stage = Stage::small().await;
@@ -85,6 +86,31 @@ async fn nothing_is_sent_when_the_audit_log_is_full_and_reading_goes_on() {
         .unwrap();
     assert_ended(&stage.ended(&change).await, ChangeState::Succeeded, &[]);
     assert_gapless(&stage.entries().await);
+}
+
+/// One audit device that hangs blocks OpenBao whole (its documentation of audit devices says so).
+/// Here a log that does not answer blocks changes, each for some seconds, and nothing else.
+#[tokio::test]
+async fn a_log_that_does_not_answer_refuses_changes_in_time_and_reading_goes_on() {
+    let stage = Stage::small().await;
+    let mut holder = open(stage.directory.path()).await;
+    holder.execute("BEGIN IMMEDIATE").await.unwrap();
+    let refused = stage.ask(&stage.ada, &promote("n4")).await.unwrap_err();
+    assert_eq!(refused.problem().code, "audit-unavailable");
+    assert!(stage.cluster.sent().is_empty());
+    let machine = stage.control.command_line_operator();
+    let shown = stage.control.audit_standing(&machine).await.unwrap();
+    assert!(shown.trouble.is_some());
+    assert!(!stage.entries().await.is_empty(), "reading goes on");
+    assert!(stage.control.ready().await.is_err());
+
+    holder.execute("ROLLBACK").await.unwrap();
+    stage.done(&promote("n4")).await;
+    let intents = stage.entries().await;
+    let intents = intents.iter().filter(|it| it.kind == EntryKind::Intent);
+    assert_eq!(intents.count(), 1, "what was refused was not written later");
+    let shown = stage.control.audit_standing(&machine).await.unwrap();
+    assert_eq!(shown.trouble, None);
 }
 
 /// Makes the store refuse one kind of statement on changes, as a full disk does.
@@ -186,6 +212,7 @@ async fn numbers_are_gapless_under_sixty_four_writers_and_a_second_process() {
     assert!(entries.is_sorted_by_key(|entry| entry.seq));
 }
 
+/// AU-9: what writes the log may insert and read, and nothing else.
 #[tokio::test]
 async fn entries_cannot_be_changed_removed_replaced_or_skipped() {
     let stage = Stage::small().await;
@@ -212,6 +239,57 @@ async fn entries_cannot_be_changed_removed_replaced_or_skipped() {
     }
     let (same_row, same_bytes) = stage.control.audit_entry(&stage.ada, 1).await.unwrap();
     assert_eq!((row, &bytes), (same_row, &same_bytes));
+}
+
+#[tokio::test]
+async fn an_entry_has_its_own_id_and_an_outcome_says_how_long_it_took() {
+    let stage = Stage::small().await;
+    stage.done(&promote("n4")).await;
+    let entries = stage.entries().await;
+    let ids: std::collections::BTreeSet<_> = entries.iter().map(|it| it.id.clone()).collect();
+    assert_eq!(ids.len(), entries.len());
+    for entry in &entries {
+        let id = uuid::Uuid::parse_str(entry.id.as_deref().unwrap()).unwrap();
+        assert_eq!(id.get_version_num(), 7);
+        let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
+        let millis = i64::try_from(seconds * 1_000 + u64::from(nanos / 1_000_000)).unwrap();
+        assert_eq!(millis, entry.time.unix_ms(), "the id begins with the time");
+        assert_eq!(entry.schema, Some(3));
+        let outcome = entry.kind == EntryKind::Outcome;
+        assert_eq!(entry.took_ms.is_some(), outcome, "{}", entry.text);
+    }
+    let of = |kind| entries.iter().find(|it| it.kind == kind).unwrap();
+    let (intent, outcome) = (of(EntryKind::Intent), of(EntryKind::Outcome));
+    let apart = outcome.running_ms.unwrap() - intent.running_ms.unwrap();
+    assert_eq!(outcome.took_ms, Some(apart));
+}
+
+#[tokio::test]
+async fn a_start_tells_its_configuration_and_that_it_is_another_than_before() {
+    let stage = Stage::small().await;
+    stage.control.stop().await;
+    let (directory, cluster) = (stage.directory, stage.cluster);
+    drop(stage.control);
+    for (version, another) in [("aa", false), ("aa", false), ("bb", true), ("bb", false)] {
+        let control = until("the former console let go of its files", || async {
+            let mut settings = crate::stage::settings(directory.path(), &cluster);
+            settings.configuration = Some(version.to_owned());
+            Control::start(settings).await.ok()
+        })
+        .await;
+        let who = control.command_line_operator();
+        let filter = Filter {
+            kinds: vec![EntryKind::Console],
+            ..Filter::default()
+        };
+        let all = control.audit(&who, &filter, 0, 100).await.unwrap().items;
+        let started = all.iter().rfind(|it| it.action == "started").unwrap();
+        assert_eq!(started.seen["configuration"], version);
+        let says = started.text.contains("Its configuration is another");
+        assert_eq!(says, another, "{}", started.text);
+        control.stop().await;
+        drop(control);
+    }
 }
 
 #[tokio::test]
@@ -377,6 +455,7 @@ async fn only_those_who_may_read_the_log() {
     assert!(stage.control.audit(&of_one, &only, 0, 10).await.is_ok());
 }
 
+/// Lines and terminals steered by what strangers write: ASVS 16.4.1.
 #[tokio::test]
 async fn what_strangers_write_is_capped_and_escaped() {
     let stage = Stage::small().await;

@@ -9,6 +9,8 @@ mod approvals;
 mod audit_copies;
 mod audit_coverage;
 mod audit_erasure;
+mod audit_exports;
+mod audit_former;
 mod audit_log;
 mod audit_reports;
 mod audit_retention;

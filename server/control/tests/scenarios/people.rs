@@ -613,6 +613,7 @@ async fn console(data_dir: PathBuf, idle_ms: u64, absolute_ms: u64) -> Control {
         session_idle: Duration::from_millis(idle_ms),
         session_absolute: Duration::from_millis(absolute_ms),
         approvals: quorate_control::ApprovalPolicy::default(),
+        configuration: None,
     })
     .await
     .unwrap()

@@ -158,6 +158,7 @@ pub fn settings_with(directory: &std::path::Path, driver: Arc<dyn Driver>) -> Se
         session_idle: Duration::from_secs(30 * 60),
         session_absolute: Duration::from_secs(8 * 60 * 60),
         approvals: quorate_control::ApprovalPolicy::default(),
+        configuration: None,
     }
 }
 

@@ -109,3 +109,40 @@ fn an_event_names_its_entry_its_change_and_what_it_is_about() {
     assert_eq!(event["unmapped"]["reason"], "capacity 扩容");
     assert_eq!(event["time"], 1_795_269_772_412_u64);
 }
+
+#[test]
+fn an_event_has_what_newer_entries_tell_and_nothing_of_it_for_older_ones() {
+    let older = mapped(&promoted(3, 2));
+    assert!(older.get("duration").is_none(), "{older}");
+    assert!(older["metadata"].get("log_version").is_none(), "{older}");
+    assert!(older["unmapped"].get("id").is_none(), "{older}");
+    let mut entry: Value = serde_json::from_slice(&promoted(3, 2)).unwrap();
+    let newer = json!({
+        "schema": 3, "writer": "0.1.0", "severity": "info", "category": "change", "id": "0193-b",
+        "took_ms": 95, "running_ms": 1200, "clock_synced": true, "mapping_version": "ab12",
+        "origin": "console", "seen": {"step_up": {"means": "passkey"}},
+        "approvals": [{"at": "2026-11-21T14:02:50.000Z", "reason": "agreed",
+            "by": {"issuer": "local", "subject": "0194", "name": "bob", "means": "password"}}],
+    });
+    for (name, value) in newer.as_object().unwrap() {
+        entry[name] = value.clone();
+    }
+    let event = mapped(&serde_json::to_vec(&entry).unwrap());
+    assert_eq!(event["duration"], 95);
+    assert_eq!(event["metadata"]["log_version"], "3");
+    assert_eq!(event["metadata"]["product"]["version"], "0.1.0");
+    let unmapped = &event["unmapped"];
+    for name in [
+        "severity",
+        "category",
+        "id",
+        "running_ms",
+        "clock_synced",
+        "mapping_version",
+    ] {
+        assert_eq!(unmapped[name], newer[name], "{name}");
+    }
+    assert_eq!(unmapped["origin"], "console");
+    assert_eq!(unmapped["step_up"]["means"], "passkey");
+    assert_eq!(unmapped["approvals"][0]["by"]["name"], "bob");
+}

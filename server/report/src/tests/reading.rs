@@ -25,6 +25,9 @@ impl File {
                 let length = number_after(&dictionary, "/Length ").unwrap();
                 let from = begins + b"stream\n".len();
                 let packed = &object[from..from + usize::try_from(length).unwrap()];
+                if !dictionary.contains("/FlateDecode") {
+                    return packed.to_vec();
+                }
                 let mut content = Vec::new();
                 let mut reader = flate2::read::ZlibDecoder::new(packed);
                 reader.read_to_end(&mut content).unwrap();
@@ -49,6 +52,32 @@ impl File {
 
     pub fn text(&self) -> String {
         self.pages().join("\n")
+    }
+
+    /// What the file says of itself in XMP, and the profile of its colours.
+    pub fn for_archives(&self) -> (String, Vec<u8>) {
+        let catalog = self
+            .objects
+            .values()
+            .find(|(it, _)| it.contains("/Type /Catalog"));
+        let catalog = &catalog.unwrap().0;
+        assert!(catalog.contains("/GTS_PDFA1"), "{catalog}");
+        let content = |name: &str| {
+            let number = number_after(catalog, name).unwrap();
+            let (_, content) = &self.objects[&u32::try_from(number).unwrap()];
+            content.clone()
+        };
+        let said = String::from_utf8(content("/Metadata ")).unwrap();
+        (said, content("/DestOutputProfile "))
+    }
+
+    /// Whether every font that pages name is in the file, with a map to characters.
+    pub fn has_all_fonts(&self) -> bool {
+        let all = || self.objects.values().map(|(it, _)| it);
+        let fonts = all().filter(|it| it.contains("/Subtype /Type0")).count();
+        let files = all().filter(|it| it.contains("/FontFile2 ") || it.contains("/FontFile3 "));
+        let maps = all().filter(|it| it.contains("/ToUnicode "));
+        fonts > 0 && files.count() == fonts && maps.count() == fonts
     }
 
     fn page(&self, number: u32) -> String {

@@ -118,6 +118,7 @@ impl Plan {
         let about = About {
             language: self.language,
             filter: &self.filter,
+            removed: u64::try_from(self.removed.len()).unwrap_or(u64::MAX),
             conditions: &self.conditions,
             signed: &self.signed,
             note: &self.note,

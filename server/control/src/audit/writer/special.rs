@@ -9,9 +9,9 @@ use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::time::Instant;
 
-use super::{Draft, Erasure, HoldChange, Writer};
+use super::{Erasure, HoldChange, Writer};
 use crate::{
-    audit::{settling, trouble::Trouble},
+    audit::{Draft, settling, trouble::Trouble},
     store::{
         checkpoints, entries,
         people::{self, Whom},
