@@ -1,5 +1,5 @@
 //! Programs of many groups: the list of them, and one group as a cluster of its own. A group is
-//! looked at only while somebody looks.
+//! looked at by itself only while somebody looks; at other times its hosts' lines tell of it.
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +20,10 @@ use crate::{
     watch::{self, FRESH_MS, LOOK_DEADLINE, Watched},
     wire::Wire,
 };
+
+mod telling;
+
+pub(crate) use telling::tell;
 
 /// How often a group that is watched is asked whether anybody still looks.
 const STILL_WANTED: Duration = Duration::from_secs(5);
@@ -43,11 +47,13 @@ enum For {
 }
 
 impl Groups {
-    /// The group's own watch; begun by `begin` if nobody looks at it yet.
+    /// The group's own watch; begun by `begin` if nobody looks at it yet. `part` is told of the
+    /// one that has to make room.
     fn watched(
         &self,
         group: &str,
         whom: For,
+        part: impl FnOnce(&str, &Watched),
         begin: impl FnOnce() -> Option<Arc<Watched>>,
     ) -> Result<Arc<Watched>, ControlError> {
         let mut watched = self.all();
@@ -56,7 +62,7 @@ impl Groups {
             known.interest();
             return Ok(Arc::clone(known));
         }
-        let room = watched.len() < MOST_WATCHED || make_room(&mut watched);
+        let room = watched.len() < MOST_WATCHED || make_room(&mut watched, part);
         if !room && whom == For::People {
             return Err(ControlError::TooManyWatched { most: MOST_WATCHED });
         }
@@ -70,9 +76,9 @@ impl Groups {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a group's watch out if nobody looks at it. Whether it is out; another watch of the
-    /// same group may be in its place.
-    fn part(&self, group: &str, watch: &Arc<Watched>) -> bool {
+    /// Takes a group's watch out if nobody looks at it, and tells `part`. Whether it is out; another
+    /// watch of the same group may be in its place.
+    fn part(&self, group: &str, watch: &Arc<Watched>, part: impl FnOnce(&str, &Watched)) -> bool {
         let mut watched = self.all();
         let stands = watched.get(group).is_some_and(|it| Arc::ptr_eq(it, watch));
         if stands && watch.is_wanted() {
@@ -80,6 +86,7 @@ impl Groups {
         }
         if stands {
             watched.remove(group);
+            part(group, watch);
         }
         true
     }
@@ -91,7 +98,10 @@ impl Groups {
 
 /// Takes out the group that nobody has asked for longest, if there is one that no stream follows
 /// and nobody has in hand. Whether there was.
-fn make_room(watched: &mut BTreeMap<String, Arc<Watched>>) -> bool {
+fn make_room(
+    watched: &mut BTreeMap<String, Arc<Watched>>,
+    part: impl FnOnce(&str, &Watched),
+) -> bool {
     // The list and the loop have it; anybody else is about to look or to change something.
     const HELD: usize = 2;
     let idle = watched.iter().filter_map(|(group, it)| {
@@ -102,6 +112,7 @@ fn make_room(watched: &mut BTreeMap<String, Arc<Watched>>) -> bool {
         return false;
     };
     if let Some(out) = watched.remove(&group) {
+        part(&group, &out);
         out.parted.cancel();
     }
     true
@@ -258,7 +269,9 @@ impl Control {
         group: &str,
         whom: For,
     ) -> Result<Arc<Watched>, ControlError> {
-        program.groups.watched(group, whom, || {
+        let now = self.now();
+        let part = |group: &str, watch: &Watched| Groups::hand_back(program, group, watch, now);
+        program.groups.watched(group, whom, part, || {
             let driver = program.wire.group(group)?;
             let watched = Arc::new(Watched::of_group(program, group, Wire::new(driver)));
             let run = run(
@@ -283,6 +296,9 @@ async fn run(inner: Arc<Inner>, program: Arc<Watched>, watched: Arc<Watched>) {
     if let Err(error) = opened.await {
         tracing::warn!(group = %key, %error, "what was known of a group could not be read");
     }
+    if let Some(led) = inner.events.led(&key) {
+        watched.goes_on_from(led);
+    }
     let unwanted = async {
         loop {
             tokio::select! {
@@ -290,7 +306,10 @@ async fn run(inner: Arc<Inner>, program: Arc<Watched>, watched: Arc<Watched>) {
                 () = tokio::time::sleep(STILL_WANTED) => {}
             }
             tell_places(&program, &watched);
-            if program.groups.part(group, &watched) {
+            let part = |group: &str, watch: &Watched| {
+                Groups::hand_back(&program, group, watch, inner.clock.now());
+            };
+            if program.groups.part(group, &watched, part) {
                 return;
             }
         }
@@ -332,89 +351,4 @@ impl Watched {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use quorate_domain::{
-        cluster::{Kind, Thresholds},
-        health::Registration,
-        job::ChangeId,
-    };
-    use quorate_drivers::simulated::Cluster;
-
-    use super::*;
-
-    fn watch(group: &str) -> Arc<Watched> {
-        let registration = Registration {
-            name: ClusterName::from("many"),
-            kind: Kind::Agent,
-            tags: Vec::new(),
-            zones: BTreeMap::new(),
-            thresholds: Thresholds::default(),
-            read_only: false,
-        };
-        let wire = || Wire::new(Cluster::healthy(1, 0).driver());
-        let known = crate::store::events::Remembered::default();
-        let program = Watched::new(registration, wire(), Vec::new(), known);
-        let watched = Arc::new(Watched::of_group(&program, group, wire()));
-        watched.interest();
-        watched
-    }
-
-    /// As the list holds it beside its loop.
-    fn full(groups: &Groups) -> Vec<Arc<Watched>> {
-        let loops: Vec<_> = (0..MOST_WATCHED)
-            .map(|n| watch(&format!("g{n:02}")))
-            .collect();
-        for it in &loops {
-            let name = it.group.clone().unwrap();
-            groups.all().insert(name, Arc::clone(it));
-        }
-        loops
-    }
-
-    fn ask(groups: &Groups, whom: For) -> Result<(), ControlError> {
-        let asked = groups.watched("one-more", whom, || Some(watch("one-more")));
-        asked.map(|_| ())
-    }
-
-    #[tokio::test]
-    async fn one_more_group_takes_the_place_of_the_one_nobody_has_asked_for_longest() {
-        let groups = Groups::default();
-        let loops = full(&groups);
-        loops[0].set_running_change(Some(ChangeId("c-1".to_owned())));
-        let in_hand = Arc::clone(&loops[1]);
-        loops[2].interest();
-        ask(&groups, For::People).unwrap();
-        assert!(["g00", "g01", "g02"].iter().all(|group| groups.has(group)));
-        assert!(!groups.has("g03") && groups.has("one-more"));
-        assert!(loops[3].parted.is_cancelled(), "its loop ends");
-        assert!(
-            groups.part("g03", &loops[3]),
-            "and finds nothing to take out"
-        );
-        assert_eq!(groups.all().len(), MOST_WATCHED);
-        drop(in_hand);
-    }
-
-    #[tokio::test]
-    async fn where_all_are_followed_people_are_told_to_come_back_and_the_console_is_let_in() {
-        let groups = Groups::default();
-        let loops = full(&groups);
-        for it in &loops {
-            it.set_running_change(Some(ChangeId("c-1".to_owned())));
-        }
-        let refused = ask(&groups, For::People).unwrap_err();
-        assert_eq!(refused.problem().status, 429);
-        assert_eq!(refused.problem().code, "too-many-watched");
-        ask(&groups, For::Console).unwrap();
-        assert!(groups.has("one-more"));
-    }
-
-    #[test]
-    fn a_place_is_a_cluster_or_one_of_its_groups() {
-        assert_eq!(place("many"), ("many", None));
-        assert_eq!(place("many/a/b"), ("many", Some("a/b")));
-    }
-}
+mod tests;

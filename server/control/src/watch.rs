@@ -4,19 +4,15 @@
 //! Only the loop looks. Whoever needs a look that is newer asks for one and waits for it.
 
 use std::{
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
-use futures::FutureExt as _;
 use quorate_domain::{
     cluster::{ClusterName, Membership},
-    event::Happening,
-    health::{ClusterState, Memory, Override, Registration, Verdict, remember},
+    health::{ClusterState, Memory, Registration},
     job::ChangeId,
     moment::Timestamp,
-    observation::Observation,
     view::{ClusterView, render},
 };
 use tokio::{
@@ -26,30 +22,27 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ControlError, Inner,
+    ControlError,
     clusters::JoinRule,
+    events::Led,
     groups::Groups,
     store::{Store, events::Remembered},
     wire::Wire,
-    wording,
 };
 
+mod judging;
 mod keeping;
+mod looking;
 mod places;
 mod seen;
 mod showing;
 
+pub(crate) use looking::{run, run_until};
 pub(crate) use places::KeptPlaces;
 pub(crate) use seen::Seen;
 
 /// The whole of one look, status calls included.
 pub(crate) const LOOK_DEADLINE: Duration = Duration::from_millis(1_200);
-const LOOK_GRACE: Duration = Duration::from_millis(300);
-/// From the begin of one look to the begin of the next.
-const FAST: Duration = Duration::from_millis(450);
-const SLOW: Duration = Duration::from_millis(4_500);
-/// However often a backend pushes.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// A read keeps the watch fast for this long.
 const INTEREST: Duration = Duration::from_secs(10);
 /// A look older than this is renewed before it is shown.
@@ -231,6 +224,18 @@ impl Watched {
         }
     }
 
+    /// Who leads by the last look that was told of.
+    pub(crate) fn led(&self) -> Led {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.as_ref().and_then(|seen| seen.led().clone())
+    }
+
+    /// Who led was told until now by others.
+    pub(crate) fn goes_on_from(&self, led: Led) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get_or_insert_default().led_by(led);
+    }
+
     /// Somebody looks at it, or something runs on it.
     pub(crate) fn is_wanted(&self) -> bool {
         let snapshot = self
@@ -271,246 +276,4 @@ impl Watched {
         self.tick
             .send_modify(|count| *count = count.wrapping_add(1));
     }
-}
-
-/// Looks until the console stops.
-pub(crate) async fn run(inner: Arc<Inner>, watched: Arc<Watched>) {
-    run_until(&inner, &watched, std::future::pending()).await;
-}
-
-/// Looks until the console stops or `unwanted` is over, and keeps what was seen. A slow disk
-/// holds up no look.
-pub(crate) async fn run_until(
-    inner: &Arc<Inner>,
-    watched: &Arc<Watched>,
-    unwanted: impl Future<Output = ()>,
-) {
-    let ended = CancellationToken::new();
-    let keeping = keeping::keep(watched, &inner.store, &ended);
-    let looking = async {
-        tokio::select! {
-            () = look_on(inner, watched) => {}
-            () = unwanted => {}
-        }
-        ended.cancel();
-    };
-    tokio::join!(looking, keeping);
-}
-
-/// The loop, until the console stops. A look that fails is reported and followed by another.
-async fn look_on(inner: &Arc<Inner>, watched: &Arc<Watched>) {
-    let mut pushes = watched.wire.pushes();
-    loop {
-        let began = Instant::now();
-        let look = AssertUnwindSafe(look(inner, watched, began)).catch_unwind();
-        if look.await.is_err() {
-            tracing::error!(cluster = %watched.name(), "judging a look panicked");
-            tokio::time::sleep(FAST).await;
-        }
-        let pause = pause(inner, watched);
-        tokio::select! {
-            () = inner.stopping.cancelled() => return,
-            () = tokio::time::sleep_until(began + pause) => {}
-            () = watched.nudge.notified() => {}
-            () = pushed(&mut pushes) => {}
-        }
-        tokio::select! {
-            () = inner.stopping.cancelled() => return,
-            () = tokio::time::sleep_until(began + BETWEEN_LOOKS) => {}
-        }
-    }
-}
-
-/// Returns when the backend pushed something; never, where it does not push.
-async fn pushed(pushes: &mut Option<watch::Receiver<u64>>) {
-    if let Some(receiver) = pushes {
-        if receiver.changed().await.is_ok() {
-            return;
-        }
-        *pushes = None;
-    }
-    std::future::pending().await
-}
-
-/// How long from the begin of a look to the next, with a little jitter so that many clusters
-/// are not looked at in one breath.
-fn pause(inner: &Inner, watched: &Watched) -> Duration {
-    let wrong = {
-        let seen = watched.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.as_ref()
-            .is_none_or(|seen| seen.verdict != Some(Verdict::Ok))
-    };
-    let busy = watched.running_change().is_some();
-    let watching = inner.tick.receiver_count() > 0 || watched.somebody_looks();
-    let base = if wrong || busy || watching {
-        FAST
-    } else {
-        SLOW
-    };
-    base.mul_f64(rand::random_range(0.9..1.0))
-}
-
-async fn look(inner: &Arc<Inner>, watched: &Arc<Watched>, began: Instant) {
-    let name = watched.name().0.clone();
-    let began_at = inner.clock.now();
-    let observed = watched.wire.observe(LOOK_DEADLINE, LOOK_GRACE).await;
-    metrics::counter!("quorate_looks_total", "cluster" => name.clone()).increment(1);
-    metrics::histogram!("quorate_look_seconds", "cluster" => name)
-        .record(began.elapsed().as_secs_f64());
-    if let Some(mut observation) = observed {
-        let now = inner.clock.now();
-        on_our_clock(&mut observation, began_at, now);
-        if !watched.hears_hosts()
-            && let Some(places) = watched.whereabouts.recalled(&observation)
-        {
-            let count = places.len();
-            tracing::info!(cluster = %watched.name(), count, "no seed tells who the members are; asking where they were");
-            watched.wire.recall(&places);
-            watched.nudge.notify_one();
-        }
-        fold(inner, watched, observation, now);
-        watched.looked.send_replace(Some(began));
-    }
-    watched.tick();
-    inner.tick();
-}
-
-/// Drivers read the wall clock, which may be set while the console runs. A look ended between
-/// its begin and now by our clock; where the driver's says otherwise, all its times are moved.
-fn on_our_clock(observation: &mut Observation, began: Timestamp, now: Timestamp) {
-    let taken = observation.taken_at;
-    if (began.minus_ms(100)..=now.plus_ms(5)).contains(&taken) {
-        return;
-    }
-    let shift =
-        |at: Timestamp| Timestamp::from_unix_ms(at.unix_ms() - taken.unix_ms() + now.unix_ms());
-    observation.taken_at = now;
-    for node in &mut observation.nodes {
-        node.at = shift(node.at);
-    }
-}
-
-fn fold(inner: &Arc<Inner>, watched: &Watched, mut seen: Observation, now: Timestamp) {
-    let fleet = watched.wire.groups();
-    let elsewhere = match &fleet {
-        None => watched.whereabouts.learn(&seen, now),
-        Some(fleet) => {
-            let fleet = fleet.read().unwrap_or_else(PoisonError::into_inner);
-            watched.whereabouts.learn_hosts(&fleet, now)
-        }
-    };
-    let membership = match seen.membership.clone() {
-        Some(membership) if !seen.membership_remembered => Some(membership),
-        told => {
-            if told.is_none() {
-                seen.membership = watched.membership();
-                seen.membership_remembered = seen.membership.is_some();
-            }
-            None
-        }
-    };
-    if let Some(fleet) = &fleet {
-        let mut fleet = fleet.write().unwrap_or_else(PoisonError::into_inner);
-        fleet.warn_from(watched.registration.thresholds.lag_warn);
-    }
-    let view = {
-        let mut state = watched
-            .state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        watched.keeping.drop_overrides(ended_overrides(
-            &mut state.overrides,
-            membership.as_ref(),
-            now,
-        ));
-        let previous = std::mem::take(&mut state.memory);
-        state.memory = remember(
-            previous,
-            &watched.registration,
-            &seen,
-            &state.overrides,
-            now,
-        );
-        state.observation = Some(seen);
-        render(&state, now)
-    };
-    let view = watched.dress(view, now);
-    if watched.group.is_none() {
-        gauges(&view);
-    }
-    tell(inner, watched, &view, membership, elsewhere, now);
-}
-
-/// Takes out what was set by hand and is over: its time, or its member. One who joins later under
-/// an old id must not inherit it. A membership nobody told in this look proves nothing.
-fn ended_overrides(
-    overrides: &mut Vec<Override>,
-    told: Option<&Membership>,
-    now: Timestamp,
-) -> Vec<Override> {
-    let is_over = |set: &mut Override| {
-        set.until <= now || told.is_some_and(|told| told.member(&set.member).is_none())
-    };
-    overrides.extract_if(.., is_over).collect()
-}
-
-/// What changed since the last look, as events; and what to remember over a restart. Of a group
-/// this is told in its own line of time alone: a program has thousands.
-fn tell(
-    inner: &Arc<Inner>,
-    watched: &Watched,
-    view: &ClusterView,
-    membership: Option<Membership>,
-    elsewhere: bool,
-    now: Timestamp,
-) {
-    let mut happened = Vec::new();
-    let old = watched.membership();
-    let moved = membership
-        .as_ref()
-        .is_some_and(|new| old.as_ref() != Some(new));
-    if let (Some(old), Some(new)) = (&old, &membership)
-        && let Some(text) = wording::membership_changed(old, new)
-    {
-        happened.push(Happening::MembershipChanged { text });
-    }
-    let seen = Seen::of(view);
-    let before = watched
-        .seen
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    if let Some(before) = &before {
-        happened.extend(before.until(&seen));
-    } else {
-        happened.extend(Seen::default().until(&seen));
-    }
-    if before.as_ref() == Some(&seen) && !moved && !elsewhere {
-        return;
-    }
-    *watched.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen.clone());
-    if let Some(new) = &membership {
-        *watched
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(new.clone());
-    }
-    inner.events.add(&watched.key(), now, happened);
-    // Where a group's hosts are is known of its program.
-    let places = watched.whereabouts.keep(now);
-    let places = places.filter(|_| watched.group.is_none());
-    watched.keeping.keep(watched.membership(), seen, places);
-}
-
-fn gauges(view: &ClusterView) {
-    let verdict = match view.verdict {
-        Verdict::Ok => 0.0,
-        Verdict::AtRisk => 1.0,
-        Verdict::NoQuorum => 2.0,
-        Verdict::Unknown => 3.0,
-    };
-    metrics::gauge!("quorate_cluster_verdict", "cluster" => view.name.0.clone()).set(verdict);
-    let bad = u32::try_from(view.findings.len()).unwrap_or(u32::MAX);
-    metrics::gauge!("quorate_cluster_findings", "cluster" => view.name.0.clone())
-        .set(f64::from(bad));
 }

@@ -302,6 +302,64 @@ async fn a_group_is_followed_live_and_its_line_of_time_goes_on_where_it_was() {
     desk.console.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_to_a_group_that_nobody_looks_at_is_told_afterwards_and_not_twice() {
+    let hosts = MadeUp::start(9).await;
+    let desk = Desk::with(&hosts).await;
+    desk.counts("ok", 9).await;
+    let told = async |group: &str| {
+        let history = desk.get(&format!("many/history?group={group}")).await;
+        history["items"].as_array().unwrap().clone()
+    };
+    let agreed =
+        |event: &Value, host: &str| event["event"] == "leader_agreed" && event["member"] == host;
+    hosts.lead(4, Some(0));
+    until("the election is told", async || {
+        let told = told("group-00004").await;
+        told.iter().any(|event| agreed(event, "host-1"))
+    })
+    .await;
+    hosts.learn(4, 1);
+    until("the new learner is told", async || {
+        let text = "3 voters and 1 learner, where there were 3 voters.";
+        let told = told("group-00004").await;
+        told.iter().any(|event| event["text"] == text)
+    })
+    .await;
+    assert!(told("group-00007").await.is_empty(), "nothing has happened");
+
+    // From here on it is watched, and its watch goes on where its hosts' lines ended.
+    let session = desk.console.session(Duty::Viewer).await;
+    let path = "/clusters/many/groups/group-00004";
+    let page = desk.console.get(path).header("cookie", &session);
+    let page = page.send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("host-1"), "{page}");
+    until("the group's own view is led", async || {
+        let view = desk.get("many/groups/group-00004").await;
+        view["leader"]["member"] == "host-1"
+    })
+    .await;
+    hosts.lead(4, Some(2));
+    until("the next election is told", async || {
+        desk.get("many/groups/group-00004").await;
+        let told = told("group-00004").await;
+        told.iter().any(|event| agreed(event, "host-3"))
+    })
+    .await;
+    let told = told("group-00004").await;
+    let leaders: Vec<&Value> = told
+        .iter()
+        .filter(|event| {
+            ["leader_agreed", "leader_lost"].contains(&event["event"].as_str().unwrap())
+        })
+        .collect();
+    let of = |event: &Value| (event["event"].clone(), event["member"].clone());
+    assert!(agreed(leaders[0], "host-1"), "{told:#?}");
+    let twice = leaders.windows(2).find(|two| of(two[0]) == of(two[1]));
+    assert_eq!(twice, None, "{told:#?}");
+    desk.console.stop().await;
+}
+
 /// Reads on until the group is led by this host.
 async fn led_by(events: &mut Events, first: &Value, host: &str) {
     let leads = |data: &Value| data["leader"]["member"] == host;

@@ -55,6 +55,26 @@ impl Store {
         .map_err(ControlError::store("removing old events"))
     }
 
+    /// Keeps the newest `keep` of all groups of a program together.
+    pub(crate) async fn events_prune_groups(
+        &self,
+        program: &str,
+        keep: u32,
+    ) -> Result<(), ControlError> {
+        // From `program/` up to what comes after every `program/…`.
+        sqlx::query(
+            "DELETE FROM events WHERE cluster > ?1 || '/' AND cluster < ?1 || '0' AND id <= COALESCE(
+                 (SELECT id FROM events WHERE cluster > ?1 || '/' AND cluster < ?1 || '0'
+                  ORDER BY id DESC LIMIT 1 OFFSET ?2), 0)",
+        )
+        .bind(program)
+        .bind(keep)
+        .execute(&self.write)
+        .await
+        .map(|_| ())
+        .map_err(ControlError::store("removing old events of groups"))
+    }
+
     /// Newest first.
     pub(crate) async fn events(
         &self,

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use quorate_domain::{
-    cluster::{MemberId, Term},
+    cluster::MemberId,
     event::Happening,
     health::{Finding, FindingCode, Severity, Verdict},
     view::ClusterView,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::events::Led;
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     pub(crate) verdict: Option<Verdict>,
-    leader: Option<(MemberId, Option<Term>)>,
+    leader: Led,
     findings: BTreeMap<String, SeenFinding>,
 }
 
@@ -56,6 +58,16 @@ impl Seen {
                 .map(|member| (member, view.leader.term)),
             findings: view.findings.iter().map(SeenFinding::of).collect(),
         }
+    }
+
+    /// Who led, and in which term.
+    pub(crate) fn led(&self) -> &Led {
+        &self.leader
+    }
+
+    /// The same with another leader: what happened in between was told elsewhere.
+    pub(super) fn led_by(&mut self, leader: Led) {
+        self.leader = leader;
     }
 
     /// What happened between this and `now`, in the order people tell it.
@@ -108,6 +120,8 @@ fn first_sentence(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use quorate_domain::cluster::Term;
+
     use super::*;
 
     fn led_by(member: &str, term: u64) -> Seen {

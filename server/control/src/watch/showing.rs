@@ -137,8 +137,9 @@ impl Control {
     }
 
     /// What happened to a cluster, or to one group of a program of many, after the event `after`
-    /// and between two moments (both included), oldest first. A group's line of time is kept
-    /// while somebody looks at the group.
+    /// and between two moments (both included), oldest first. Of a
+    /// group that nobody looks at, that is what its hosts tell in bulk: elections, losses of the
+    /// leader that last, how many members there are.
     ///
     /// # Errors
     /// `NotFound` also for clusters `who` may not see, for groups of a cluster that has none, and

@@ -18,6 +18,8 @@ const HOSTS: usize = 3;
 struct Group {
     leader: Option<usize>,
     term: u64,
+    /// As hosts count them; nobody says who they are.
+    learners: u32,
     moved: u64,
 }
 
@@ -54,6 +56,7 @@ impl MadeUp {
         let group = |number| Group {
             leader: Some(number % HOSTS),
             term: 7,
+            learners: 0,
             moved: 1,
         };
         let world = World {
@@ -104,6 +107,16 @@ impl MadeUp {
         group.leader = leader;
         group.term += 1;
         group.moved = moved;
+    }
+
+    /// The group has so many learners.
+    #[allow(dead_code)]
+    pub fn learn(&self, group: usize, learners: u32) {
+        let mut world = self.world.lock().unwrap();
+        world.moved += 1;
+        let moved = world.moved;
+        let group = &mut world.groups[group];
+        (group.learners, group.moved) = (learners, moved);
     }
 
     /// How many lines were told since the last call.
@@ -167,7 +180,7 @@ async fn bulk(
         .map(|(number, group)| {
             json!({
                 "member": host(at.number), "membership_revision": "3", "voters": HOSTS,
-                "learners": 0, "fault": null, "group": name(number), "last_index": 100,
+                "learners": group.learners, "fault": null, "group": name(number), "last_index": 100,
                 "commit_index": 100, "term": group.term, "leader": group.leader.map(host),
                 "state": if group.leader == Some(at.number) { "leader" } else { "follower" },
                 "claims_leadership": group.leader == Some(at.number),
