@@ -21,6 +21,7 @@ import (
 
 	"quorate.dev/agent/go/protocol"
 	agent "quorate.dev/agent/hashicorp-raft"
+	"quorate.dev/agent/hashicorp-raft/example/cuts"
 	"quorate.dev/agent/hashicorp-raft/startup"
 )
 
@@ -66,7 +67,7 @@ type Node struct {
 
 	options Options
 	machine *machine
-	cuts    *cuts
+	cuts    *cuts.Transport
 	store   *boltdb.BoltStore
 	server  *http.Server
 	load    atomic.Int64
@@ -172,7 +173,7 @@ func (n *Node) raftParts() (*raft.Config, raft.SnapshotStore, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	n.cuts = &cuts{NetworkTransport: tcp}
+	n.cuts = &cuts.Transport{NetworkTransport: tcp}
 	return config, snapshots, nil
 }
 

@@ -30,7 +30,7 @@ type Faults struct {
 // Set switches faults on and off.
 func (n *Node) Set(faults Faults) {
 	n.machine.freeze(faults.FreezeApply, time.Duration(faults.ApplyDelayMS)*time.Millisecond)
-	n.cuts.set(faults.Cut)
+	n.cuts.Set(faults.Cut)
 	if faults.StopCore {
 		n.Raft.Shutdown()
 	}

@@ -102,7 +102,7 @@ type switches struct {
 }
 
 func (n *node) set(asked switches) {
-	n.cuts.set(asked.Cut)
+	n.cuts.Set(asked.Cut)
 	n.machine.slow(time.Duration(asked.ApplyDelayMS) * time.Millisecond)
 	n.load.Store(asked.PerSecond)
 }

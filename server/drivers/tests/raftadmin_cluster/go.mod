@@ -9,6 +9,7 @@ require (
 	github.com/hashicorp/raft-boltdb/v2 v2.3.1
 	google.golang.org/grpc v1.67.3
 	google.golang.org/protobuf v1.35.2
+	quorate.dev/agent/hashicorp-raft v0.0.0
 )
 
 require (
@@ -27,4 +28,9 @@ require (
 	golang.org/x/sys v0.28.0 // indirect
 	golang.org/x/text v0.17.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20240814211410-ddb44dafa142 // indirect
+)
+
+replace (
+	quorate.dev/agent/go => ../../../../agents/go
+	quorate.dev/agent/hashicorp-raft => ../../../../agents/hashicorp-raft
 )

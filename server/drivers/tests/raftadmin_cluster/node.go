@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/raft"
 	boltdb "github.com/hashicorp/raft-boltdb/v2"
 	"google.golang.org/grpc"
+	"quorate.dev/agent/hashicorp-raft/example/cuts"
 )
 
 type options struct {
@@ -34,7 +35,7 @@ type node struct {
 	store   *boltdb.BoltStore
 	machine *machine
 	shared  *shared
-	cuts    *cuts
+	cuts    *cuts.Transport
 	grpc    *grpc.Server
 	// operations counts the futures that raftadmin has made and not forgotten.
 	operations *operations
@@ -70,7 +71,7 @@ func (n *node) start() error {
 		return err
 	}
 	n.raftAddress = n.shared.Addr().String()
-	n.cuts = &cuts{NetworkTransport: raft.NewNetworkTransport(n.shared.forRaft(), 3, time.Second, n.options.log)}
+	n.cuts = &cuts.Transport{NetworkTransport: raft.NewNetworkTransport(n.shared.forRaft(), 3, time.Second, n.options.log)}
 	n.raft, err = raft.NewRaft(n.config(), n.machine, n.store, n.store, snapshots, n.cuts)
 	if err != nil {
 		return err

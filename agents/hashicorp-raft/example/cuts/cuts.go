@@ -1,4 +1,5 @@
-package main
+// Package cuts is a transport for programs of tests: it cuts a node off from others.
+package cuts
 
 import (
 	"errors"
@@ -10,15 +11,16 @@ import (
 
 var errCut = errors.New("the connection is cut")
 
-// cuts is a transport whose way to some peers can be cut, inside of open pipelines too. To cut two
+// Transport is one whose way to some peers can be cut, inside of open pipelines too. To cut two
 // nodes apart, both are told.
-type cuts struct {
+type Transport struct {
 	*raft.NetworkTransport
 	mutex sync.Mutex
 	to    map[raft.ServerID]bool
 }
 
-func (c *cuts) set(peers []raft.ServerID) {
+// Set cuts the way to these peers, and to no others.
+func (c *Transport) Set(peers []raft.ServerID) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.to = map[raft.ServerID]bool{}
@@ -27,7 +29,7 @@ func (c *cuts) set(peers []raft.ServerID) {
 	}
 }
 
-func (c *cuts) check(id raft.ServerID) error {
+func (c *Transport) check(id raft.ServerID) error {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.to[id] {
@@ -36,42 +38,42 @@ func (c *cuts) check(id raft.ServerID) error {
 	return nil
 }
 
-func (c *cuts) AppendEntries(id raft.ServerID, target raft.ServerAddress, asked *raft.AppendEntriesRequest, told *raft.AppendEntriesResponse) error {
+func (c *Transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, asked *raft.AppendEntriesRequest, told *raft.AppendEntriesResponse) error {
 	if err := c.check(id); err != nil {
 		return err
 	}
 	return c.NetworkTransport.AppendEntries(id, target, asked, told)
 }
 
-func (c *cuts) RequestVote(id raft.ServerID, target raft.ServerAddress, asked *raft.RequestVoteRequest, told *raft.RequestVoteResponse) error {
+func (c *Transport) RequestVote(id raft.ServerID, target raft.ServerAddress, asked *raft.RequestVoteRequest, told *raft.RequestVoteResponse) error {
 	if err := c.check(id); err != nil {
 		return err
 	}
 	return c.NetworkTransport.RequestVote(id, target, asked, told)
 }
 
-func (c *cuts) RequestPreVote(id raft.ServerID, target raft.ServerAddress, asked *raft.RequestPreVoteRequest, told *raft.RequestPreVoteResponse) error {
+func (c *Transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, asked *raft.RequestPreVoteRequest, told *raft.RequestPreVoteResponse) error {
 	if err := c.check(id); err != nil {
 		return err
 	}
 	return c.NetworkTransport.RequestPreVote(id, target, asked, told)
 }
 
-func (c *cuts) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, asked *raft.InstallSnapshotRequest, told *raft.InstallSnapshotResponse, data io.Reader) error {
+func (c *Transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, asked *raft.InstallSnapshotRequest, told *raft.InstallSnapshotResponse, data io.Reader) error {
 	if err := c.check(id); err != nil {
 		return err
 	}
 	return c.NetworkTransport.InstallSnapshot(id, target, asked, told, data)
 }
 
-func (c *cuts) TimeoutNow(id raft.ServerID, target raft.ServerAddress, asked *raft.TimeoutNowRequest, told *raft.TimeoutNowResponse) error {
+func (c *Transport) TimeoutNow(id raft.ServerID, target raft.ServerAddress, asked *raft.TimeoutNowRequest, told *raft.TimeoutNowResponse) error {
 	if err := c.check(id); err != nil {
 		return err
 	}
 	return c.NetworkTransport.TimeoutNow(id, target, asked, told)
 }
 
-func (c *cuts) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
+func (c *Transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
 	if err := c.check(id); err != nil {
 		return nil, err
 	}
@@ -84,7 +86,7 @@ func (c *cuts) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress
 
 type cutPipeline struct {
 	raft.AppendPipeline
-	cuts *cuts
+	cuts *Transport
 	id   raft.ServerID
 }
 
