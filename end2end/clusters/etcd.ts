@@ -50,11 +50,11 @@ export class Etcd {
     return this.places.get("n1")!.client;
   }
 
-  /** Starts the newcomer as a person would: the very line, in a folder of its own. */
+  /** Starts the newcomer as a person would: by that line, with the times that the others have. */
   startByHand(command: string) {
     const rest = /^etcd (.*)$/.exec(command)?.[1];
     if (rest === undefined) throw new Error(`not a command for etcd: ${command}`);
-    this.run("newcomer", ["/bin/sh", "-c", `exec ${PROGRAM} ${rest}`]);
+    this.run("newcomer", ["/bin/sh", "-c", `exec ${PROGRAM} ${rest} ${STEADY.join(" ")}`]);
   }
 
   /** Resolves when a member's process has ended. */

@@ -2,7 +2,7 @@
 
 import { expect, type Locator, type Page } from "@playwright/test";
 
-export type Verb = "Add learner" | "Promote" | "Demote" | "Remove" | "Transfer leadership" | "Take snapshot" | "Defragment";
+export type Verb = "Add learner" | "Promote" | "Demote" | "Remove" | "Transfer leadership" | "Make leader" | "Take snapshot" | "Defragment";
 
 /** A change that was carried out, and where it is on record. */
 export interface Done {

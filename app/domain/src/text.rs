@@ -13,6 +13,7 @@ mod reasons;
 pub use changes::*;
 pub use clusters::*;
 pub use console::*;
+pub use etcd::is_command;
 pub use figures::*;
 pub use findings::*;
 pub use groups::*;

@@ -87,6 +87,7 @@ pub const CHECKS: &str = "Checks";
 pub const STEPS: &str = "What will be done";
 pub const NOTES: &str = "Notes";
 pub const SAME_AS_COMMAND: &str = "The same as a command";
+pub const NEWCOMERS_COMMAND: &str = "Starts the newcomer";
 pub const COPY: &str = "Copy";
 pub const COPIED: &str = "Copied";
 pub const COPY_FAILED: &str = "Could not copy; select it instead";
@@ -119,7 +120,18 @@ pub fn counted(used: usize, limit: usize) -> String {
     format!("{used} of {limit} characters")
 }
 pub const ADDRESS: &str = "Address of the newcomer";
-pub const ADDRESS_HINT: &str = "Where it answers: its API address on OpenBao, its peer address on etcd, host:port of its Raft with raftadmin, its agent address elsewhere.";
+
+/// Which of a newcomer's addresses is meant.
+#[must_use]
+pub const fn address_hint(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Openbao | Kind::Vault => "Its API address.",
+        Kind::Etcd => "Its peer address, as it will advertise it.",
+        Kind::Openziti => "Its control address.",
+        Kind::Raftadmin => "Its Raft address: host and port.",
+        Kind::Agent | Kind::Simulated => "The address of its agent.",
+    }
+}
 
 /// What a newcomer's address looks like there.
 #[must_use]
@@ -133,9 +145,17 @@ pub const fn address_form(kind: Kind) -> &'static str {
     }
 }
 
-pub const EXPECTED_ID: &str = "Its id (optional)";
-pub const EXPECTED_ID_HINT: &str =
-    "Checked if given, where the backend tells the id itself; raftadmin needs it.";
+/// The field for a newcomer's id, and what it is for.
+#[must_use]
+pub const fn expected_id(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Raftadmin => ("Its id", "As its own program has it: raftadmin cannot ask."),
+        _ => (
+            "Its id (optional)",
+            "Checked if given, where the backend tells it.",
+        ),
+    }
+}
 pub const SHOW_WHAT_HAPPENS: &str = "Show what it would do";
 pub const TARGET: &str = "New leader";
 pub const TARGET_BY_BACKEND: &str = "Chosen by the cluster";

@@ -2,10 +2,11 @@
 
 use quorate_domain::{
     action::Verb,
+    cluster::MemberId,
     event::Happening,
     job::{Change, ChangeState, StepState},
     preflight::ReasonCode,
-    view::{ClusterView, LeaderStatus, MemberView},
+    view::{ClusterView, LeaderStatus, MemberState, MemberView},
 };
 
 use super::figures::{count, duration, number};
@@ -142,6 +143,7 @@ pub fn seen_at(clock: &str) -> String {
 pub fn distance(member: &MemberView, leads: bool, age_ms: Option<u64>) -> String {
     if !member.answering {
         return match age_ms {
+            _ if member.state == MemberState::NotStarted => "never answered".to_owned(),
             Some(age) => format!("silent for {}", duration(age)),
             None => "never answered".to_owned(),
         };
@@ -211,20 +213,23 @@ pub const fn reason(code: ReasonCode) -> &'static str {
     }
 }
 
-/// A line of "What happened": who or what (in bold), what of it, and what stands below.
+/// A line of "What happened": who or what (in bold), what of it, and what stands below. `view` knows
+/// what the members are called.
 #[must_use]
-pub fn happening(what: &Happening) -> (String, String, String) {
+pub fn happening(what: &Happening, view: Option<&ClusterView>) -> (String, String, String) {
+    let name = |id: &MemberId| {
+        let known = view.and_then(|view| view.member(id));
+        known.map_or_else(|| id.to_string(), |member| member.name.clone())
+    };
     match what {
         Happening::LeaderAgreed { member, term } => (
-            member.to_string(),
+            name(member),
             "leads".to_owned(),
             term.map(|term| format!("term {term}")).unwrap_or_default(),
         ),
-        Happening::LeaderLost { member } => (
-            member.to_string(),
-            "leads no longer".to_owned(),
-            String::new(),
-        ),
+        Happening::LeaderLost { member } => {
+            (name(member), "leads no longer".to_owned(), String::new())
+        }
         Happening::FindingRaised { text, .. } => (String::new(), text.clone(), String::new()),
         Happening::FindingCleared { text, .. } => {
             ("No longer:".to_owned(), text.clone(), String::new())

@@ -190,12 +190,13 @@ pub fn emergency(
     at: quorate_domain::moment::Timestamp,
     reason: &str,
 ) -> String {
+    let at = format!("{} {} UTC", at.day(), at.clock());
     if open {
         format!(
-            "Break-glass is open: {by} came in by the console's own socket at {at}. Reason: {reason}"
+            "Break-glass is open: somebody came in by the console's own socket ({by}), {at}. Reason: {reason}"
         )
     } else {
-        format!("Break-glass was used: {by}, {at}. Reason: {reason}")
+        format!("Break-glass was used ({by}), {at}. Reason: {reason}")
     }
 }
 

@@ -38,7 +38,8 @@ impl Checks<'_> {
             };
             self.refuse(ReasonCode::AlreadyMember, text::already_member(what));
         }
-        if self.view.kind == Kind::Raftadmin && id.is_none() {
+        // Whether adding is offered at all is asked without an address; then nothing is missing yet.
+        if self.view.kind == Kind::Raftadmin && id.is_none() && !address.is_empty() {
             let text = text::id_not_given(self.view.backend());
             self.refuse(ReasonCode::IdNotGiven, text);
         }

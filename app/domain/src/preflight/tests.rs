@@ -546,5 +546,7 @@ fn raftadmin_takes_a_newcomer_only_by_its_id() {
     };
     refused(&view, &add("10.0.0.9:7000", None), ReasonCode::IdNotGiven);
     allowed(&view, &add("10.0.0.9:7000", Some("n9")));
+    // Before anything was given, it is offered: else nobody could give the id.
+    allowed(&view, &add("", None));
     allowed(&roomy().view(), &add("10.0.0.9:7000", None));
 }

@@ -31,6 +31,12 @@ pub(super) fn newcomer(view: &ClusterView, address: &str) -> Vec<String> {
     notes
 }
 
+/// Whether a note is no sentence but a command for a shell.
+#[must_use]
+pub fn is_command(note: &str) -> bool {
+    note.starts_with("etcd --")
+}
+
 /// What to clear away after a removal.
 pub(super) fn removed(view: &ClusterView, id: &MemberId) -> Vec<String> {
     let name = view.name_of(id);
@@ -194,6 +200,8 @@ mod tests {
         let view = view("https://10.0.0.N:4001");
         let told = newcomer(&view, "https://m1.example:2380/");
         let line = told.get(1).map_or("", String::as_str);
+        assert_eq!(told.iter().filter(|note| is_command(note)).count(), 1);
+        assert!(is_command(line));
         assert!(line.contains("--name m1-2380 "), "{line}");
         assert!(
             line.contains("--listen-peer-urls https://0.0.0.0:2380"),

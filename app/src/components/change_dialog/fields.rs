@@ -29,7 +29,9 @@ fn address(sheet: Sheet) -> AnyView {
         event.prevent_default();
         sheet.look();
     };
-    let form = sheet.view.with_value(|view| words::address_form(view.kind));
+    let kind = sheet.view.with_value(|view| view.kind);
+    let form = words::address_form(kind);
+    let (id_label, id_hint) = words::expected_id(kind);
     let changed = move |event: ev::Event, is_id: bool| {
         let text = event_target_value(&event);
         sheet.aim.update(|aim| {
@@ -58,10 +60,10 @@ fn address(sheet: Sheet) -> AnyView {
                     required=true
                     on:input=move |event| changed(event, false)
                 />
-                <p class="field-hint" id="dialog-address-hint">{words::ADDRESS_HINT}</p>
+                <p class="field-hint" id="dialog-address-hint">{words::address_hint(kind)}</p>
             </div>
             <div class="field">
-                <label class="field-label" for="dialog-id">{words::EXPECTED_ID}</label>
+                <label class="field-label" for="dialog-id">{id_label}</label>
                 <input
                     class="input"
                     id="dialog-id"
@@ -71,7 +73,7 @@ fn address(sheet: Sheet) -> AnyView {
                     aria-describedby="dialog-id-hint"
                     on:input=move |event| changed(event, true)
                 />
-                <p class="field-hint" id="dialog-id-hint">{words::EXPECTED_ID_HINT}</p>
+                <p class="field-hint" id="dialog-id-hint">{id_hint}</p>
             </div>
             <button type="submit" class="button">{words::SHOW_WHAT_HAPPENS}</button>
         </form>

@@ -1,8 +1,12 @@
 //! A change as it runs: its steps, what it waits for, how it ended.
 
 use leptos::prelude::*;
-use quorate_domain::job::{Change, ChangeState, StepRecord, StepState};
+use quorate_domain::{
+    job::{Change, ChangeState, StepRecord, StepState},
+    text,
+};
 
+use super::command::Command;
 use crate::{
     base::{change_path, path},
     components::tags::ChangeTag,
@@ -129,12 +133,21 @@ pub fn entry_link(seq: u64, text: String) -> AnyView {
     view! { <a href=path(&format!("/audit/{seq}"))>{text}</a> }.into_any()
 }
 
+/// A sentence, or a command to be typed elsewhere.
+fn said(note: &str) -> AnyView {
+    if text::is_command(note) {
+        let command = note.to_owned();
+        return view! { <Command command label=words::NEWCOMERS_COMMAND/> }.into_any();
+    }
+    note.to_owned().into_any()
+}
+
 /// Sentences under a heading; without one where a panel's title stands above them.
 #[must_use]
 pub fn notes(title: &str, notes: &[String]) -> AnyView {
     let items: Vec<_> = notes
         .iter()
-        .map(|note| view! { <li>{note.clone()}</li> })
+        .map(|note| view! { <li>{said(note)}</li> })
         .collect();
     let title = (!title.is_empty()).then(|| view! { <h3>{title.to_owned()}</h3> });
     view! { <section class="notes">{title} <ul>{items}</ul></section> }.into_any()

@@ -6,7 +6,12 @@ use quorate_domain::{
     job::ChangeId,
 };
 
-use crate::{base::change_path, components::panel::Panel, live::use_live, words::cluster as say};
+use crate::{
+    base::change_path,
+    components::panel::Panel,
+    live::{PageState, use_live},
+    words::cluster as say,
+};
 
 #[component]
 pub fn History() -> impl IntoView {
@@ -24,7 +29,8 @@ pub fn History() -> impl IntoView {
                         let today = today.get_untracked();
                         let told = events.with_untracked(|events| {
                             let event = events.iter().find(|event| key(event) == wanted)?;
-                            Some(line(event, &today))
+                            let name = |state: &PageState| say::happening(&event.what, state.cluster.as_ref());
+                            Some(line(event, live.state.with_untracked(name), &today))
                         });
                         told.unwrap_or_else(|| ().into_any())
                     },
@@ -56,8 +62,7 @@ fn told_once(events: &[Event]) -> Vec<Event> {
     events.iter().filter(told).cloned().collect()
 }
 
-fn line(event: &Event, today: &str) -> AnyView {
-    let (who, what, below) = say::happening(&event.what);
+fn line(event: &Event, (who, what, below): (String, String, String), today: &str) -> AnyView {
     let day = event.at.day();
     let clock = event.at.clock();
     // Older than today: the day stands above the clock.

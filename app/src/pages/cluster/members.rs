@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use quorate_domain::{
     action::Verb,
     cluster::MemberId,
+    preflight::ReasonCode,
     view::{ClusterView, MemberState, MemberView},
 };
 
@@ -57,7 +58,7 @@ pub fn Members(seen: Seen, chosen: Memo<Option<String>>) -> impl IntoView {
 }
 
 /// Voters before learners, each by name: a new leader moves no row.
-fn in_order(view: &ClusterView) -> Vec<MemberId> {
+pub(super) fn in_order(view: &ClusterView) -> Vec<MemberId> {
     let rank = |member: &MemberView| (!member.role.votes(), natural(&member.name));
     let mut ranked: Vec<&MemberView> = Vec::new();
     for member in &view.members {
@@ -158,7 +159,13 @@ fn actions(seen: Seen, id: MemberId) -> AnyView {
                     .iter()
                     .map(|verdict| verdict.action)
                     .collect();
-                let first = primary(member, leads).filter(|verb| verbs.contains(verb));
+                // What the backend cannot do stands behind "More", with the reason.
+                let offered = |verb: &Verb| {
+                    let mut verdicts = member.actions.iter();
+                    let verdict = verdicts.find(|verdict| verdict.action == *verb);
+                    verdict.is_some_and(|it| !it.reasons.contains(&ReasonCode::NotSupported))
+                };
+                let first = primary(member, leads).filter(offered);
                 (
                     leads,
                     member.name.clone(),

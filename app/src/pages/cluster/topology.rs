@@ -12,6 +12,7 @@ use quorate_domain::{
 
 use super::{
     inspector,
+    members::in_order,
     placing::Placing,
     seen::{Seen, leads, name_of},
 };
@@ -70,8 +71,11 @@ impl Standing {
             LeaderStatus::Agreed => view.leader.member.clone(),
             _ => None,
         };
+        // As the table has them: where a member stands does not depend on ids nobody reads.
+        let ordered = in_order(view);
         let of = |votes: bool| {
-            let members = view.members.iter().filter(|m| m.role.votes() == votes);
+            let members = ordered.iter().filter_map(|id| view.member(id));
+            let members = members.filter(|m| m.role.votes() == votes);
             let others = members.filter(|member| Some(&member.id) != leader.as_ref());
             others
                 .map(|member| (member.id.clone(), member.zone.clone()))

@@ -220,8 +220,10 @@ fn leadership(change: &Change, view: &ClusterView) -> Option<String> {
     let before = change.plan.step.leader.as_ref()?;
     let now = view.leader.member.as_ref()?;
     let transfer = matches!(change.plan.expectation, Expectation::LeaderMoved { .. });
-    (before != now && !transfer)
-        .then(|| format!(" Leadership moved from {before} to {now} after this was decided."))
+    (before != now && !transfer).then(|| {
+        let (before, now) = (view.name_of(before), view.name_of(now));
+        format!(" Leadership moved from {before} to {now} after this was decided.")
+    })
 }
 
 /// What the cluster shows of the change's target now, in words.
@@ -246,11 +248,16 @@ pub(super) fn found(change: &Change, view: &ClusterView) -> String {
         Expectation::MemberGone { member } => {
             match view.members.iter().find(|shown| shown.id == *member) {
                 Some(shown) => format!("{} is still {}.", shown.name, wording::role(shown.role)),
-                None => format!("{member} is no longer a member."),
+                None => {
+                    let mut before = change.before.members.iter();
+                    let was = before.find(|shown| shown.id == *member);
+                    let name = was.map_or(member.as_str(), |shown| shown.name.as_str());
+                    format!("{name} is no longer a member.")
+                }
             }
         }
         Expectation::LeaderMoved { .. } => match &view.leader.member {
-            Some(leader) => format!("{leader} leads now."),
+            Some(leader) => format!("{} leads now.", view.name_of(leader)),
             None => "Nobody is agreed to lead.".to_owned(),
         },
         Expectation::Receipt => "A snapshot leaves no trace in the cluster.".to_owned(),
