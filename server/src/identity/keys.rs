@@ -75,6 +75,8 @@ impl Source {
         let client = Client::builder()
             .redirect(Policy::none())
             .timeout(patience.answer)
+            // Asked minutes apart: no quiet connection is kept that the other end may be closing.
+            .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| format!("cannot ask for keys: {error}"))?;
         let mut at_hand = Vec::new();

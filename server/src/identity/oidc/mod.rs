@@ -178,6 +178,9 @@ impl Oidc {
         let client = Client::builder()
             .redirect(Policy::none())
             .timeout(PATIENCE)
+            // Sign-ins are seconds apart, which is when servers hang up on quiet connections: a code
+            // sent on one that is being closed is lost, and with it the sign-in.
+            .pool_max_idle_per_host(0)
             .build()
             .map_err(|error| format!("cannot ask the provider: {error}"))?;
         Ok(Self {
