@@ -17,6 +17,7 @@ use quorate_domain::audit::Source;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use super::socket_file::SocketFile;
 use crate::{
     guards::peer::Peer,
     identity::{self, Shown},
@@ -34,9 +35,7 @@ pub struct Door {
 pub struct Bound {
     listener: UnixListener,
     users: Vec<u32>,
-    path: PathBuf,
-    /// Device and number of the file, to remove no other.
-    file: (u64, u64),
+    file: SocketFile,
 }
 
 impl Door {
@@ -55,12 +54,10 @@ impl Door {
         // Whoever was quicker than this is still asked who they are.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
             .with_context(|| format!("cannot keep others from {}", path.display()))?;
-        let found = std::fs::symlink_metadata(path)?;
         Ok(Bound {
             listener,
             users,
-            path: path.clone(),
-            file: (found.dev(), found.ino()),
+            file: SocketFile::bound(path)?,
         })
     }
 }
@@ -125,24 +122,28 @@ impl Bound {
             + 'static,
         S::Future: Send,
     {
-        tracing::info!(socket = %self.path.display(), "break-glass: listening for emergencies");
-        let (path, file) = (self.path.clone(), self.file);
+        let Self {
+            listener,
+            users,
+            file,
+        } = self;
+        let socket = file.path().display();
+        tracing::info!(%socket, "break-glass: listening for emergencies");
         let asked = Asked {
-            bound: self,
+            listener,
+            users,
             control: control.clone(),
         };
         let served = super::serve(asked, service, closing).await;
-        let still = std::fs::symlink_metadata(&path);
-        if still.is_ok_and(|found| (found.dev(), found.ino()) == file) {
-            let _ = std::fs::remove_file(path);
-        }
+        file.remove();
         served
     }
 }
 
 /// Lets in who is on the list, and records who is not.
 struct Asked {
-    bound: Bound,
+    listener: UnixListener,
+    users: Vec<u32>,
     control: Control,
 }
 
@@ -152,10 +153,10 @@ impl Listener for Asked {
 
     async fn accept(&mut self) -> (UnixStream, Peer) {
         loop {
-            let (stream, _) = Listener::accept(&mut self.bound.listener).await;
+            let (stream, _) = Listener::accept(&mut self.listener).await;
             let user = stream.peer_cred().ok().map(|process| process.uid());
             match user {
-                Some(user) if self.bound.users.contains(&user) => {
+                Some(user) if self.users.contains(&user) => {
                     return (stream, peer(user));
                 }
                 other => refuse(&self.control, other),

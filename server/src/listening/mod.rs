@@ -2,15 +2,10 @@
 //! and gone afterwards.
 
 pub mod emergency;
+mod socket_file;
 pub mod tls;
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use axum::{
@@ -20,7 +15,7 @@ use axum::{
     serve::{IncomingStream, Listener},
 };
 use quorate_control::Control;
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 use url::Url;
@@ -29,6 +24,7 @@ use crate::{
     configuration::Listen,
     guards::peer::{Peer, Prompt},
 };
+use socket_file::SocketFile;
 use tls::{TlsFiles, TlsListener, Watched};
 
 /// Answers under way may take this long to end once the console stops.
@@ -38,7 +34,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub enum Socket {
     Tcp(TcpListener, SocketAddr),
     Tls(TcpListener, SocketAddr, Box<Watched>),
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, SocketFile),
 }
 
 impl Socket {
@@ -48,10 +44,10 @@ impl Socket {
         let address = match listen {
             Listen::Tcp(address) => address,
             Listen::Unix(path) => {
-                remove_dead(path).await?;
+                socket_file::remove_dead(path).await?;
                 let listener = UnixListener::bind(path)
                     .with_context(|| format!("cannot listen on {}", path.display()))?;
-                return Ok(Self::Unix(listener, path.clone()));
+                return Ok(Self::Unix(listener, SocketFile::bound(path)?));
             }
         };
         let watched = certificates.map(Watched::read).transpose();
@@ -116,31 +112,13 @@ impl Socket {
                 let listener = TlsListener::start(listener, *watched, control.clone())?;
                 serve(listener, service, closing).await
             }
-            Self::Unix(listener, path) => {
+            Self::Unix(listener, file) => {
                 let served = serve(listener, service, closing).await;
-                let _ = std::fs::remove_file(path);
+                file.remove();
                 served
             }
         }
     }
-}
-
-/// A socket that a killed console left behind; one that answers stays.
-async fn remove_dead(path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::FileTypeExt as _;
-
-    let is_socket = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    // Anything but a refusal may be a console that is busy, or another user's.
-    let dead = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    if is_socket
-        && UnixStream::connect(path)
-            .await
-            .is_err_and(|error| dead(&error))
-    {
-        std::fs::remove_file(path)
-            .with_context(|| format!("cannot remove the dead socket {}", path.display()))?;
-    }
-    Ok(())
 }
 
 async fn serve<L, S>(listener: L, service: S, closing: &CancellationToken) -> anyhow::Result<()>
