@@ -10,6 +10,7 @@ pub mod console;
 mod copies;
 mod deciding;
 mod downloads;
+mod erasing;
 mod events;
 pub mod exit;
 #[doc(hidden)]

@@ -11,7 +11,7 @@ use leptos_axum::{AxumRouteListing, generate_route_list};
 use tower_http::{compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
-    assets, audit_files, break_glass, deciding, downloads, events,
+    assets, audit_files, break_glass, deciding, downloads, erasing, events,
     guards::{cross_site, headers, oversize, problems, request},
     health, overriding, pages, rest, server_functions, sessions, sign_in, sign_on,
     state::Console,
@@ -89,6 +89,8 @@ fn carried() -> Vec<Route> {
         Route::get("/access/passkeys/new/{id}", get(step_up::passkeys::making)),
         Route::post("/access/passkeys/new/{id}", post(step_up::passkeys::made)),
         Route::post("/access/passkeys/remove", post(step_up::passkeys::remove)),
+        Route::get("/access/erase", get(erasing::page)),
+        Route::post("/access/erase", post(erasing::by_form)),
         Route::post("/sign-out", post(sign_in::out)),
         Route::post("/password", post(sign_in::password)),
         Route::post("/clusters/{name}/override", post(overriding::by_form)),

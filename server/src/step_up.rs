@@ -244,6 +244,10 @@ async fn do_it(
             let id = control.passkey_begin(who, name, Some(&proof)).await?;
             Ok(format!("/access/passkeys/new/{}", segment(&id)))
         }
+        Deed::Erase { .. } => {
+            let erased = control.audit_erase_proved(who, proof, deed).await?;
+            Ok(crate::erasing::done(erased))
+        }
         Deed::Approve { .. } => {
             let change = control.approve_proved(who, proof, deed).await?;
             Ok(format!("/changes/{}", segment(&change.id.0)))
@@ -278,7 +282,7 @@ fn moment(timestamp: Timestamp) -> OffsetDateTime {
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-fn code(error: &ControlError) -> String {
+pub fn code(error: &ControlError) -> String {
     let problem = error.problem();
     if problem.status >= 500 {
         tracing::error!("a proof could not be judged: {error}");
@@ -291,11 +295,11 @@ fn bytes(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap_or_default()
 }
 
-fn signed_out(console: &Console) -> Response {
+pub fn signed_out(console: &Console) -> Response {
     back(console, "/sign-in", "not-signed-in", "")
 }
 
-fn frame(console: &Console, headers: &HeaderMap) -> Frame {
+pub fn frame(console: &Console, headers: &HeaderMap) -> Frame {
     let mut nonce = [0_u8; 16];
     rand::rng().fill_bytes(&mut nonce);
     let cookies = headers.get(header::COOKIE);
@@ -308,7 +312,7 @@ fn frame(console: &Console, headers: &HeaderMap) -> Frame {
     }
 }
 
-fn html(status: StatusCode, frame: &Frame, text: String) -> Response {
+pub fn html(status: StatusCode, frame: &Frame, text: String) -> Response {
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
     let mut response = (status, [(header::CONTENT_TYPE, kind)], Body::from(text)).into_response();
     if let Ok(policy) = HeaderValue::from_str(&page_policy(&frame.nonce)) {

@@ -63,6 +63,22 @@ fn asked(question: &Question<'_>) -> AnyView {
 
 /// Reason and ticket, which the proof covers as well.
 fn why(deed: &Deed) -> AnyView {
+    if let Deed::Erase {
+        subject,
+        name,
+        reason,
+        ..
+    } = deed
+    {
+        let whom = name.as_ref().or(subject.as_ref()).cloned();
+        return view! {
+            <dl class="facts">
+                <div><dt>{words::PERSON}</dt><dd>{whom}</dd></div>
+                <div><dt>{words::REASON}</dt><dd>{reason.clone()}</dd></div>
+            </dl>
+        }
+        .into_any();
+    }
     let Deed::Change { request, .. } = deed else {
         return ().into_any();
     };
@@ -154,6 +170,7 @@ fn back(deed: &Deed) -> String {
         },
         Deed::Approve { change, .. } => crate::base::change_path(&change.0),
         Deed::Passkey { .. } => path("/access/passkeys"),
+        Deed::Erase { .. } => path("/access/erase"),
     }
 }
 

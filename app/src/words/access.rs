@@ -185,6 +185,7 @@ pub const fn duty(duty: Duty) -> &'static str {
 }
 
 pub const PASSKEYS: &str = "Your passkeys";
+pub const ERASE: &str = "Erase a person from the audit log";
 pub const SESSIONS: &str = "Sessions";
 pub const SESSIONS_TABLE: &str = "Sessions; times are UTC";
 pub const THIS_SESSION: &str = "this session";

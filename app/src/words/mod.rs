@@ -17,6 +17,8 @@ pub mod actions;
 pub mod approval;
 pub mod audit;
 pub mod cluster;
+#[cfg(feature = "ssr")]
+pub mod erasure;
 pub mod figures;
 pub mod fleet;
 pub mod groups;

@@ -24,6 +24,7 @@ pub const NOT_DONE: &str = "It was proved, and yet not done";
 pub const BACK_TO_CLUSTER: &str = "Back to the cluster";
 pub const REASON: &str = "Reason";
 pub const TICKET: &str = "Ticket";
+pub const PERSON: &str = "Person";
 
 /// What became of the last answer, by the code in the URL: (what happened, what to do).
 #[must_use]

@@ -57,6 +57,7 @@ mod wrongs;
 
 pub use copied::hold_entries;
 pub use copies::{Content, Outside, OutsideFile, Parcel, Terms, What};
+pub use erasure::ErasurePreview;
 pub use export::{Export, Format};
 pub use reports::{Every, Keeping, Recipient, ReportFile, ReportPlan};
 pub use retention::{Hold, Retention};

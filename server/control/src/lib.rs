@@ -51,8 +51,8 @@ mod wording;
 pub use approvals::{ApprovalPolicy, Decision};
 pub use asserted::{Departure, SIGNED_ON, key};
 pub use audit::{
-    Content, Erasure, Every, Export, Format, Hold, Keeping, Outside, OutsideFile, Parcel,
-    Recipient, ReportFile, ReportPlan, Retention, Terms, What, audit_people, hold_entries,
+    Content, Erasure, ErasurePreview, Every, Export, Format, Hold, Keeping, Outside, OutsideFile,
+    Parcel, Recipient, ReportFile, ReportPlan, Retention, Terms, What, audit_people, hold_entries,
     verify_log,
 };
 pub use break_glass::{BREAK_GLASS, BREAK_GLASS_LIFE, ENTERED, Emergency, Entered};

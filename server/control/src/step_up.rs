@@ -89,8 +89,9 @@ impl Rules {
         match deed {
             Deed::Change { action, .. } => self.verbs.contains(&action.verb()),
             Deed::Approve { .. } => self.approvals,
-            // Whoever could add a passkey without a proof had one for all that follows.
-            Deed::Passkey { .. } => true,
+            // Whoever could add a passkey without a proof had one for all that follows; and nobody
+            // brings back what was erased.
+            Deed::Passkey { .. } | Deed::Erase { .. } => true,
         }
     }
 }
@@ -527,6 +528,7 @@ fn verb_of(deed: &Deed) -> &'static str {
         Deed::Change { action, .. } => action.verb().as_str(),
         Deed::Approve { .. } => "approve",
         Deed::Passkey { .. } => "passkey_added",
+        Deed::Erase { .. } => "audit_person_erased",
     }
 }
 
@@ -546,6 +548,7 @@ fn about(draft: &mut Draft, deed: &Deed) {
         }
         Deed::Approve { change, .. } => draft.change = Some(change.clone()),
         Deed::Passkey { .. } => {}
+        Deed::Erase { reason, .. } => draft.reason = Some(reason.clone()),
     }
 }
 

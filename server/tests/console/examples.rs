@@ -117,6 +117,10 @@ pub async fn of(
             return form(path, "member=n2&hours=1&reason=an+example");
         }
         ("POST", "/step-up/{id}") => return form(path, "method=password&password=x"),
+        // Shows what it would do.
+        ("POST", "/access/erase") => {
+            return form(path, "by=name&whom=admin&reason=an+example");
+        }
         ("POST", "/access/passkeys") => return form(path, "name=laptop"),
         ("POST", "/access/passkeys/new/{id}") => {
             return form(path, "client_data=x&authenticator_data=x");

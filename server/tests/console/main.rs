@@ -22,6 +22,7 @@ mod cross_site;
 mod demo;
 mod discovery;
 mod doors;
+mod erasing;
 mod examples;
 mod groups;
 mod headers;

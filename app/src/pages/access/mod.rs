@@ -3,6 +3,8 @@
 
 mod accounts;
 mod desk;
+#[cfg(feature = "ssr")]
+pub mod erasure;
 mod grants;
 #[cfg(feature = "ssr")]
 pub mod passkeys;
@@ -60,6 +62,7 @@ fn whole(access: &Access, desk: Desk) -> AnyView {
             view! {
                 {accounts(it, me, desk)}
                 {tokens(it, access.now, desk)}
+                <p><a href=path("/access/erase") rel="external">{words::ERASE}</a></p>
             }
             .into_any()
         },

@@ -31,6 +31,14 @@ pub enum Deed {
     },
     /// A new passkey for oneself.
     Passkey { name: String },
+    /// Somebody is erased from the audit log, by their stable id or by a name.
+    Erase {
+        subject: Option<String>,
+        name: Option<String>,
+        reason: String,
+        /// Random: the digest is recorded, and must not tell whose name is guessed rightly.
+        salt: String,
+    },
 }
 
 impl Deed {
@@ -61,6 +69,12 @@ impl Deed {
                 reason,
             } => json!([LABEL, "approve", change, basis, reason]),
             Self::Passkey { name } => json!([LABEL, "passkey", name]),
+            Self::Erase {
+                subject,
+                name,
+                reason,
+                salt,
+            } => json!([LABEL, "erase", subject, name, reason, salt]),
         };
         Sha256::digest(text.to_string().as_bytes()).into()
     }
@@ -88,6 +102,8 @@ impl Deed {
             }
             Self::Approve { change, .. } => format!("approve change {change}"),
             Self::Passkey { name } => format!("add the passkey {name}"),
+            // It stands in records, which would name them for ever.
+            Self::Erase { .. } => "erase a person from the audit log".to_owned(),
         }
     }
 }
@@ -108,6 +124,7 @@ const fn verb(verb: Verb) -> &'static str {
         Verb::Transfer => "transfer leadership to",
         Verb::Snapshot => "take a snapshot",
         Verb::Defragment => "defragment",
+        Verb::CheckIntegrity => "check the integrity",
     }
 }
 

@@ -119,6 +119,64 @@ pub(crate) async fn ids(read: impl SqliteExecutor<'_>, whom: &Whom) -> sqlx::Res
         .await
 }
 
+/// Whose keys these are, in the order in which they were made.
+pub(crate) async fn named(
+    read: impl SqliteExecutor<'_>,
+    ids: &[String],
+) -> sqlx::Result<Vec<Person>> {
+    let mut query =
+        QueryBuilder::<Sqlite>::new("SELECT issuer, subject, name FROM people WHERE id IN (");
+    let mut separated = query.separated(", ");
+    for id in ids {
+        separated.push_bind(id);
+    }
+    query.push(") ORDER BY rowid");
+    let rows: Vec<(String, String, String)> = query.build_query_as().fetch_all(read).await?;
+    let person = |(issuer, subject, name)| Person {
+        issuer,
+        subject,
+        name,
+    };
+    Ok(rows.into_iter().map(person).collect())
+}
+
+/// How many entries have something that is sealed under one of these keys. Reads all of the log.
+pub(crate) async fn entries_under(
+    read: impl SqliteExecutor<'_>,
+    ids: &[String],
+) -> sqlx::Result<u64> {
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM entries WHERE ");
+    under(&mut query, ids);
+    let count: i64 = query.build_query_scalar().fetch_one(read).await?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// The first of them that somebody holds, if there is one. Reads what is held.
+pub(crate) async fn held_under(
+    read: impl SqliteExecutor<'_>,
+    ids: &[String],
+) -> sqlx::Result<Option<u64>> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT MIN(seq) FROM entries WHERE EXISTS
+             (SELECT 1 FROM holds WHERE (\"from\" IS NULL OR time >= \"from\")
+                  AND (\"to\" IS NULL OR time < \"to\")) AND ",
+    );
+    under(&mut query, ids);
+    let first: Option<i64> = query.build_query_scalar().fetch_one(read).await?;
+    Ok(first.and_then(|seq| u64::try_from(seq).ok()))
+}
+
+/// An id stands in an entry where something is sealed under it, and nowhere else.
+fn under(query: &mut QueryBuilder<Sqlite>, ids: &[String]) {
+    query.push("(FALSE");
+    for id in ids {
+        query.push(" OR instr(bytes, ");
+        query.push_bind(id.clone().into_bytes());
+        query.push(") > 0");
+    }
+    query.push(")");
+}
+
 /// Destroys keys.
 pub(crate) async fn forget(connection: &mut SqliteConnection, ids: &[String]) -> sqlx::Result<()> {
     for id in ids {

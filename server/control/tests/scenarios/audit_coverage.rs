@@ -46,6 +46,7 @@ const MAKES_NONE: &[&str] = &[
     "audit_retention",
     "audit_maps_by",
     "audit_holds",
+    "audit_erase_preview",
     "snapshots",
     "keep_snapshots",
     "accounts",
@@ -118,6 +119,7 @@ const COVERED: &[&str] = &[
     "audit_erase",
     "audit_remove_old",
     "audit_hold_add",
+    "audit_erase_proved",
     "audit_hold_release",
     // Each of these is told in the stories of step-up.
     "submit_proved",
@@ -310,7 +312,9 @@ async fn every_change_makes_exactly_its_entries() {
 async fn keeping(ledger: &mut Ledger<'_>) {
     let (control, ada) = (&ledger.stage.control, &ledger.stage.ada);
     let vera = (None, Some("vera"));
-    control.audit_erase(ada, vera, "on request").await.unwrap();
+    let machine = control.command_line_operator();
+    let erased = control.audit_erase(&machine, vera, "on request").await;
+    erased.unwrap();
     ledger
         .made(&[("audit_person_erased", EntryKind::Access)])
         .await;

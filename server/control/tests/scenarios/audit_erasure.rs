@@ -13,6 +13,7 @@ use quorate_drivers::Secret;
 use crate::{
     audit_signed::{bundle, export, keys, verified},
     stage::{Stage, person, promote, source, until},
+    step_up::{ask_of, by_password, hired, moved_to},
 };
 
 const NAME: &str = "adelheid.quitzow";
@@ -212,4 +213,56 @@ async fn an_account_is_erased_by_its_name_where_others_tell_of_it() {
         created.text
     );
     assert!(created.sent["account"].is_null());
+}
+
+#[tokio::test]
+async fn who_erases_by_the_page_sees_what_it_does_and_proves_who_it_is_and_a_hold_stands_against_it()
+ {
+    let stage = Stage::small().await;
+    let control = &stage.control;
+    let ada = hired(control, "ada", "s-1").await;
+    let machine = control.command_line_operator();
+    let made = control.account_create(&machine, "carlotta", Vec::new());
+    made.await.unwrap();
+    let whom = (None, Some("carlotta"));
+    let found = control.audit_erase_preview(&ada, whom).await.unwrap();
+    assert_eq!(
+        (found.people.len(), found.entries, found.held),
+        (1, 1, None)
+    );
+    assert_eq!(found.people[0].2, "carlotta");
+
+    let hold = control.audit_hold_add(&machine, (None, None), "case 12");
+    let hold = hold.await.unwrap();
+    let held = control.audit_erase_preview(&ada, whom).await.unwrap().held;
+    let first = of(&stage.entries().await, "account_created").seq;
+    assert!(held.is_some_and(|seq| seq >= first), "{held:?}");
+    for who in [&ada, &machine] {
+        let refused = control.audit_erase(who, whom, REASON).await;
+        assert!(matches!(refused, Err(ControlError::Invalid { .. })));
+    }
+    let released = control.audit_hold_release(&machine, &hold.id, "closed");
+    released.await.unwrap();
+
+    let ask = ask_of(control.audit_erase(&ada, whom, REASON).await);
+    let asked = control.step_up_asked(&ada, &ask).await.unwrap();
+    assert!(!asked.deed.words().contains("carlotta"));
+    let again = control.audit_erase_preview(&ada, whom).await.unwrap();
+    assert_eq!(again.people, found.people, "nothing is erased yet");
+    let verified = by_password(&stage, &ada, &ask).await;
+    let after = moved_to(&ada, "s-2");
+    let (proof, deed) = control.step_up_proved(&after, verified).await.unwrap();
+    let erased = control
+        .audit_erase_proved(&after, proof.clone(), &deed)
+        .await;
+    assert_eq!(erased.unwrap().keys, 1);
+    let gone = control.audit_erase_proved(&after, proof, &deed).await;
+    assert!(matches!(gone, Err(ControlError::NotFound { .. })));
+
+    let entries = stage.entries().await;
+    let told = of(&entries, "audit_person_erased");
+    assert_eq!(told.actor.name, "ada");
+    assert_eq!(told.seen["step_up"]["method"], "password");
+    let all = serde_json::to_string(&entries).unwrap();
+    assert!(!all.contains("carlotta"), "{all}");
 }
