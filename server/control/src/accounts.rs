@@ -122,7 +122,8 @@ impl Control {
         Ok(secret)
     }
 
-    /// Disabling ends the account's sessions and links; its tokens are revoked one by one.
+    /// Disabling ends the account's sessions and links; the tokens it made are refused for as long as
+    /// it lasts.
     ///
     /// # Errors
     /// `NotAllowed`, `NotFound`, `Invalid` (the last administrator), `AuditUnavailable`.

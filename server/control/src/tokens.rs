@@ -13,7 +13,9 @@ use crate::{
     Control, ControlError, Operator, Token,
     accounts::{check_grants, check_name},
     audit::Draft,
-    secrets, wording,
+    secrets,
+    store::tokens::StoredToken,
+    wording,
 };
 
 const PREFIX: &str = "qt_";
@@ -47,7 +49,10 @@ impl Control {
         grants: Vec<Grant>,
         life: Duration,
     ) -> Result<(Token, Secret), ControlError> {
-        if !may_create(who, &grants) {
+        let may = grants.iter().all(|wanted| may_hand_on(&who.grants, wanted));
+        // Who administers nothing makes no token, not even one that may do nothing.
+        let administers = who.grants.iter().any(|grant| grant.role == Duty::Admin);
+        if !(administers && may) {
             let permission = Permission::Administer;
             return Err(self
                 .not_allowed(who, permission, "token_created", None)
@@ -119,10 +124,11 @@ impl Control {
         .await
     }
 
-    /// The operator behind a bearer token, or `NotSignedIn`.
+    /// The operator behind a bearer token, or `NotSignedIn`. Its roles are those that whoever made it
+    /// could still hand on.
     ///
     /// # Errors
-    /// `NotSignedIn` (unknown, expired, revoked), `Store`.
+    /// `NotSignedIn` (unknown, expired, revoked, its maker's account disabled), `Store`.
     pub async fn operator_by_token(
         &self,
         secret: &Secret,
@@ -139,7 +145,10 @@ impl Control {
             .token_by_hash(&secrets::digest(secret.reveal()))
             .await?;
         let live = found.filter(|stored| !stored.token.revoked && stored.token.expires_at > now);
-        let token = live.ok_or(ControlError::NotSignedIn)?.token;
+        let live = live.ok_or(ControlError::NotSignedIn)?;
+        let grants = self.handed_on(&live).await?;
+        let grants = grants.ok_or(ControlError::NotSignedIn)?;
+        let token = live.token;
         if token
             .last_used
             .is_none_or(|last| now.since(last) > USE_NOTED_EVERY_MS)
@@ -156,21 +165,52 @@ impl Control {
                 name: token.name,
                 means: Means::Token,
             },
-            grants: token.grants,
+            grants,
             source,
             session: None,
+        })
+    }
+
+    /// What a token holds now: of its roles those that whoever made it could still hand on; `None`
+    /// once that account is disabled. Of who is no account of this console (whoever made it at the
+    /// console's own machine, and people behind a sign-on) nobody can tell: its roles are its own.
+    pub(crate) async fn handed_on(
+        &self,
+        stored: &StoredToken,
+    ) -> Result<Option<Vec<Grant>>, ControlError> {
+        let grants = stored.token.grants.clone();
+        Ok(match self.inner.store.account(&stored.creator).await? {
+            None => Some(grants),
+            Some(maker) if maker.account.disabled => None,
+            Some(maker) => Some(still_held(&maker.account.grants, grants)),
         })
     }
 }
 
 /// Administrators of everything may hand on anything; administrators of some clusters what
 /// they hold themselves.
-fn may_create(who: &Operator, grants: &[Grant]) -> bool {
-    if allows(&who.grants, Permission::Administer, None) {
+fn may_hand_on(held: &[Grant], wanted: &Grant) -> bool {
+    if allows(held, Permission::Administer, None) {
         return true;
     }
-    who.grants.iter().any(|grant| grant.role == Duty::Admin)
-        && grants.iter().all(|wanted| covered(&who.grants, wanted))
+    held.iter().any(|grant| grant.role == Duty::Admin) && covered(held, wanted)
+}
+
+/// Of these roles what `maker` may still hand on, cluster by cluster.
+fn still_held(maker: &[Grant], mut grants: Vec<Grant>) -> Vec<Grant> {
+    for grant in &mut grants {
+        let (role, tags) = (grant.role, grant.tags.clone());
+        grant.clusters.retain(|cluster| {
+            let there = Grant {
+                role,
+                clusters: vec![cluster.clone()],
+                tags: tags.clone(),
+            };
+            may_hand_on(maker, &there)
+        });
+    }
+    grants.retain(|grant| !grant.clusters.is_empty());
+    grants
 }
 
 fn covered(held: &[Grant], wanted: &Grant) -> bool {
@@ -233,5 +273,30 @@ mod tests {
         ] {
             assert_eq!(covered(&held, &wanted), expected, "{wanted:?}");
         }
+    }
+
+    #[test]
+    fn a_token_keeps_of_its_roles_what_its_maker_could_still_hand_on() {
+        let both = Grant {
+            role: Duty::Operator,
+            clusters: vec!["blue".to_owned(), "green".to_owned()],
+            tags: Vec::new(),
+        };
+        let approver = grant(Duty::Approver, "*", &[]);
+        let grants = || vec![both.clone(), approver.clone()];
+        let root = [grant(Duty::Admin, "*", &[])];
+        assert_eq!(still_held(&root, grants()), grants());
+        let of_blue = [grant(Duty::Admin, "blue", &[])];
+        let left = still_held(&of_blue, grants());
+        assert_eq!(left, [grant(Duty::Operator, "blue", &[])]);
+        for nothing in [
+            vec![],
+            vec![grant(Duty::Operator, "*", &[])],
+            vec![grant(Duty::Approver, "*", &[])],
+        ] {
+            assert_eq!(still_held(&nothing, grants()), [], "{nothing:?}");
+        }
+        let may_approve = [grant(Duty::Admin, "blue", &[]), approver.clone()];
+        assert!(still_held(&may_approve, grants()).contains(&approver));
     }
 }

@@ -52,12 +52,7 @@ impl Control {
                 let Some(live) = live else {
                     return Ok(Some(Vec::new()));
                 };
-                // A token outlives its maker's account; what it may decide does not.
-                let by_account = live.creator != MACHINE && !live.creator.contains('\n');
-                if by_account && !self.is_enabled(&live.creator).await? {
-                    return Ok(Some(Vec::new()));
-                }
-                Ok(Some(live.token.grants))
+                Ok(Some(self.handed_on(&live).await?.unwrap_or_default()))
             }
             _ => Ok(None),
         }
@@ -73,11 +68,6 @@ impl Control {
             true => Vec::new(),
             false => account.grants,
         }))
-    }
-
-    async fn is_enabled(&self, account: &str) -> Result<bool, ControlError> {
-        let stored = self.inner.store.account(account).await?;
-        Ok(stored.is_none_or(|stored| !stored.account.disabled))
     }
 
     /// Whether `actor` may approve on this cluster now, as far as this console can tell.
@@ -111,7 +101,11 @@ impl Control {
             let token = &stored.token;
             let live = !token.revoked && token.expires_at > now && may(&token.grants);
             let mine = me.ends_with(&stored.creator) || token.id == who.actor.subject;
-            if live && !mine {
+            if !live || mine {
+                continue;
+            }
+            let held = self.handed_on(&stored).await?;
+            if held.is_some_and(|grants| may(&grants)) {
                 tokens.push(format!("the token {}", token.name));
             }
         }
