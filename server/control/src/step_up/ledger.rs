@@ -64,6 +64,8 @@ pub(super) enum Doubt {
     OtherSession,
     #[error("the proof was given for another action")]
     OtherDeed,
+    #[error("what it was proved by was removed or changed since")]
+    Gone,
 }
 
 #[derive(Default)]

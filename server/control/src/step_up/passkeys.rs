@@ -354,6 +354,7 @@ impl Control {
             "authenticator_data": encoded(&assertion.authenticator_data),
             "signature": encoded(&assertion.signature),
         });
+        evidence.ground = Some(key.id);
         evidence.key = Some(key.name);
         self.verified(who, ask, found, evidence)
     }

@@ -18,7 +18,7 @@ use crate::stage::{
 
 const HOUR_MS: u64 = 3_600_000;
 
-fn rule(approvals: u32) -> Rule {
+pub fn rule(approvals: u32) -> Rule {
     Rule {
         clusters: vec!["*".to_owned()],
         tags: vec!["test".to_owned()],
@@ -29,7 +29,7 @@ fn rule(approvals: u32) -> Rule {
     }
 }
 
-async fn stage(rule: Rule) -> Stage {
+pub async fn stage(rule: Rule) -> Stage {
     let directory = tempfile::tempdir().unwrap();
     start(directory, Cluster::healthy(3, 1), rule).await
 }

@@ -1,0 +1,70 @@
+//! Sessions: how they end by themselves, who sees them and who ends them.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use quorate_control::{Control, ControlError, SessionRecord, Settings};
+use quorate_domain::permission::Duty;
+
+use crate::people::Office;
+
+#[tokio::test]
+async fn sessions_end_when_idle_and_after_their_absolute_life() {
+    for (idle, absolute) in [(400, 60_000), (60_000, 400)] {
+        let directory = tempfile::tempdir().unwrap();
+        let control = console(directory.path().to_owned(), idle, absolute).await;
+        let record = SessionRecord {
+            account: Some("account-ada".to_owned()),
+            data: BTreeMap::from([("seen".to_owned(), serde_json::json!(1))]),
+            expires_at: control.now().plus_ms(3_600_000),
+            peer: None,
+            user_agent: None,
+        };
+        let began = std::time::Instant::now();
+        control.session_insert("s1", record.clone()).await.unwrap();
+        let again = control.session_insert("s1", record.clone()).await;
+        let loaded = control.session_load("s1").await.unwrap();
+        // On a machine that is too slow for that, it is over already.
+        if began.elapsed() < Duration::from_millis(400) {
+            assert!(again.is_err(), "never taken over");
+            assert_eq!(loaded.unwrap().data, record.data);
+        }
+        crate::stage::until("it is over", || async {
+            (!control.session_alive("s1").await.unwrap()).then_some(())
+        })
+        .await;
+        assert!(control.session_load("s1").await.unwrap().is_none());
+        assert!(!control.session_update("s1", record).await.unwrap());
+        control.stop().await;
+    }
+}
+
+async fn console(data_dir: PathBuf, idle_ms: u64, absolute_ms: u64) -> Control {
+    Control::start(Settings {
+        data_dir,
+        read_only: false,
+        clusters: Vec::new(),
+        version: "0.0.0-test".to_owned(),
+        session_idle: Duration::from_millis(idle_ms),
+        session_absolute: Duration::from_millis(absolute_ms),
+        approvals: quorate_control::ApprovalPolicy::default(),
+        configuration: None,
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn one_sees_and_ends_ones_own_sessions_and_administrators_all() {
+    let office = Office::open().await;
+    let ada = office.hires("ada", Duty::Admin).await;
+    let bob = office.hires("bob", Duty::Viewer).await;
+    let bobs = office.control.sessions(&bob).await.unwrap();
+    assert_eq!(bobs.len(), 1);
+    assert!(bobs[0].current && bobs[0].account == "bob");
+    assert_eq!(office.control.sessions(&ada).await.unwrap().len(), 2);
+    assert!(office.control.session_end(&bob, "ada-1").await.is_err());
+    office.control.session_end(&bob, "bob-1").await.unwrap();
+    assert_eq!(office.control.sessions(&ada).await.unwrap().len(), 1);
+    let unknown = office.control.session_end(&ada, "no such").await;
+    assert!(matches!(unknown, Err(ControlError::NotFound { .. })));
+}

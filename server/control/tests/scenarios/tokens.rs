@@ -1,0 +1,111 @@
+//! API tokens: what they carry, until when, and what nobody may hand on.
+
+use std::time::Duration;
+
+use quorate_control::ControlError;
+use quorate_domain::{
+    audit::Means,
+    permission::{Duty, Grant},
+};
+use quorate_drivers::Secret;
+
+use crate::{
+    people::Office,
+    stage::{granted, source},
+};
+
+#[tokio::test]
+async fn tokens_carry_their_grants_until_they_are_revoked() {
+    let office = Office::open().await;
+    let grants = vec![Grant {
+        role: Duty::Operator,
+        clusters: vec!["blue".to_owned()],
+        tags: Vec::new(),
+    }];
+    let life = Duration::from_secs(3_600);
+    let (token, secret) = office
+        .control
+        .token_create(&office.machine(), "ci", grants.clone(), life)
+        .await
+        .unwrap();
+    assert!(secret.reveal().starts_with("qt_"));
+    let who = office
+        .control
+        .operator_by_token(&secret, source("10.0.0.7"))
+        .await
+        .unwrap();
+    assert_eq!(
+        (who.grants, who.actor.means),
+        (grants.clone(), Means::Token)
+    );
+    assert!(
+        office.control.tokens(&office.machine()).await.unwrap()[0]
+            .last_used
+            .is_some()
+    );
+    let again = office
+        .control
+        .token_create(&office.machine(), "ci", grants.clone(), life)
+        .await;
+    assert!(matches!(again, Err(ControlError::Invalid { .. })));
+
+    for other in [
+        "qt_",
+        "qt_wrong",
+        "",
+        secret.reveal().trim_start_matches("qt_"),
+    ] {
+        let answer = office
+            .control
+            .operator_by_token(&Secret::new(other), source(""))
+            .await;
+        assert!(matches!(answer, Err(ControlError::NotSignedIn)), "{other}");
+    }
+    office
+        .control
+        .token_revoke(&office.machine(), "ci")
+        .await
+        .unwrap();
+    let revoked = office.control.operator_by_token(&secret, source("")).await;
+    assert!(matches!(revoked, Err(ControlError::NotSignedIn)));
+    assert!(office.control.tokens(&office.machine()).await.unwrap()[0].revoked);
+    assert_eq!(
+        office.control.tokens(&office.machine()).await.unwrap()[0].id,
+        token.id
+    );
+    office
+        .control
+        .token_create(&office.machine(), "ci", grants, life)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_administrator_of_one_cluster_hands_on_no_more_than_that() {
+    let office = Office::open().await;
+    let on = |role, cluster: &str| {
+        vec![Grant {
+            role,
+            clusters: vec![cluster.to_owned()],
+            tags: Vec::new(),
+        }]
+    };
+    let bob = granted("bob", on(Duty::Admin, "blue"));
+    let life = Duration::from_secs(3_600);
+    let control = &office.control;
+    assert!(
+        control
+            .token_create(&bob, "own", on(Duty::Operator, "blue"), life)
+            .await
+            .is_ok()
+    );
+    for wanted in [
+        on(Duty::Viewer, "*"),
+        on(Duty::Viewer, "green"),
+        on(Duty::Approver, "blue"),
+    ] {
+        let created = control.token_create(&bob, "more", wanted, life).await;
+        assert!(matches!(created, Err(ControlError::NotAllowed { .. })));
+    }
+    assert_eq!(control.tokens(&bob).await.unwrap().len(), 1);
+}
