@@ -376,13 +376,15 @@ fn the_fonts_hold_every_label() {
             labels.push(words.action(action));
         }
         for text in [
-            words.left_out(9, 1),
+            words.left_out(1, 9, 1),
             words.after_it(9),
             words.outside(2),
             words.counted_only(2),
             words.capped("x", 1, 2),
             words.cut(1),
-            words.all_are_here(9),
+            words.all_are_here(1, 9),
+            words.removed(512),
+            words.sentence_of_rest(1, 9),
             words.began_before(2),
             words.more_members(3),
             words.without_cluster().to_owned(),

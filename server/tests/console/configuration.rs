@@ -527,3 +527,22 @@ fn a_rule_of_approval_names_its_actions_and_has_a_default_for_all_else() {
     assert_eq!(figures(strict), (2, 60_000, 1_000));
     assert_eq!(strict.actions, quorate_domain::action::Verb::ALL);
 }
+
+/// What the record of a start tells of a configuration is the same for the same keys and values.
+#[test]
+fn the_version_is_of_what_is_said_and_not_of_how_it_is_written() {
+    let version =
+        |text: &str, pairs: &[(&str, &str)]| from_environment(text, pairs).unwrap().version;
+    let one = version(
+        "read_only = true\n[server]\nlisten = \"127.0.0.1:7878\"",
+        &[],
+    );
+    assert_eq!(one.len(), 16);
+    assert!(version("[server]\nlisten = \"127.0.0.1:7878\"", &[]) != one);
+    let moved = "[server]\n\nlisten = \"127.0.0.1:7878\"\n";
+    assert_eq!(version(moved, &[("QUORATE_READ_ONLY", "true")]), one);
+    assert_eq!(
+        version("read_only = true\n[server]\nlisten = '127.0.0.1:7878'", &[]),
+        one
+    );
+}

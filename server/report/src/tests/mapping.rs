@@ -121,7 +121,7 @@ fn an_event_has_what_newer_entries_tell_and_nothing_of_it_for_older_ones() {
         "schema": 3, "writer": "0.1.0", "severity": "info", "category": "change", "id": "0193-b",
         "took_ms": 95, "running_ms": 1200, "clock_synced": true, "mapping_version": "ab12",
         "origin": "console", "seen": {"step_up": {"means": "passkey"}},
-        "approvals": [{"at": "2026-11-21T14:02:50.000Z", "reason": "agreed",
+        "approvals": [{"at": "2026-11-21T14:02:50.000Z", "reason": "agreed", "seq": 2,
             "by": {"issuer": "local", "subject": "0194", "name": "bob", "means": "password"}}],
     });
     for (name, value) in newer.as_object().unwrap() {
