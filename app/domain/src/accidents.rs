@@ -51,6 +51,31 @@ fn finding(view: &ClusterView, code: FindingCode) -> &crate::health::Finding {
 }
 
 #[test]
+fn accident_07_what_a_fourth_voter_costs_is_shown_and_it_must_answer_and_be_level() {
+    let stage = || Stage::voters(3).learner("n4");
+    let shown = preview(&stage().view(), &promote("n4"));
+    let of = |picture: &crate::plan::Picture| {
+        let quorum = &picture.quorum;
+        (quorum.voters, quorum.majority, quorum.tolerates)
+    };
+    assert_eq!(of(&shown.before), (3, 2, Some(1)));
+    assert_eq!(of(&shown.after), (4, 3, Some(1)));
+    let warned = shown
+        .checks
+        .iter()
+        .any(|check| check.level == Level::Warn && check.code == ReasonCode::EvenVoters);
+    assert!(warned, "{:?}", shown.checks);
+    // Silent, it would use up the only failure that may be.
+    let silent = stage().silent("n4").view();
+    assert!(refusals(&silent, &promote("n4")).contains(&ReasonCode::MemberNotSeen));
+    let mut behind = stage();
+    for id in ["n1", "n2", "n3"] {
+        behind = behind.indexes(id, 1_000_000, 1_000_000);
+    }
+    assert!(!refusals(&behind.view(), &promote("n4")).is_empty());
+}
+
+#[test]
 fn accident_14_demoting_three_of_four_voters_one_by_one_stops_before_the_last_two() {
     let role = |stage: Stage, id: &str| stage.member(id, |member| member.role = Role::Learner);
     let mut stage = Stage::voters(4).openbao();

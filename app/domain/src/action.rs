@@ -35,6 +35,8 @@ pub enum Action {
     Defragment {
         member: MemberId,
     },
+    /// Has the leader look through its data for what is inconsistent, and repair none of it.
+    CheckIntegrity,
 }
 
 /// An action as it is read: the verb beside all an action may hold, which is much less code in the
@@ -63,6 +65,7 @@ impl TryFrom<Asked> for Action {
             Verb::Transfer => Self::Transfer { member },
             Verb::Snapshot => Self::Snapshot,
             Verb::Defragment => Self::Defragment { member: named? },
+            Verb::CheckIntegrity => Self::CheckIntegrity,
         })
     }
 }
@@ -78,10 +81,11 @@ pub enum Verb {
     Transfer,
     Snapshot,
     Defragment,
+    CheckIntegrity,
 }
 
 impl Verb {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AddLearner,
         Self::Promote,
         Self::Demote,
@@ -89,6 +93,7 @@ impl Verb {
         Self::Transfer,
         Self::Snapshot,
         Self::Defragment,
+        Self::CheckIntegrity,
     ];
 
     /// What every driver speaks of, if only to say why it cannot; the others are offered only
@@ -113,6 +118,7 @@ impl Verb {
             Self::Transfer => "transfer",
             Self::Snapshot => "snapshot",
             Self::Defragment => "defragment",
+            Self::CheckIntegrity => "check_integrity",
         }
     }
 }
@@ -128,6 +134,7 @@ impl Action {
             Self::Transfer { .. } => Verb::Transfer,
             Self::Snapshot => Verb::Snapshot,
             Self::Defragment { .. } => Verb::Defragment,
+            Self::CheckIntegrity => Verb::CheckIntegrity,
         }
     }
 
@@ -140,7 +147,7 @@ impl Action {
             | Self::Demote { member }
             | Self::Remove { member }
             | Self::Defragment { member } => Some(member),
-            Self::Snapshot => None,
+            Self::Snapshot | Self::CheckIntegrity => None,
         }
     }
 

@@ -43,7 +43,8 @@ fn configs(view: &ClusterView, action: &Action) -> Vec<Vec<MemberId>> {
         Action::AddLearner { .. }
         | Action::Transfer { .. }
         | Action::Snapshot
-        | Action::Defragment { .. } => now.clone(),
+        | Action::Defragment { .. }
+        | Action::CheckIntegrity => now.clone(),
     }
 }
 

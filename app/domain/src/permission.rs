@@ -103,7 +103,12 @@ pub const fn carried_by(permission: Permission) -> &'static [Duty] {
     match permission {
         Permission::View => &Duty::ALL,
         Permission::Act(
-            Verb::AddLearner | Verb::Promote | Verb::Transfer | Verb::Snapshot | Verb::Defragment,
+            Verb::AddLearner
+            | Verb::Promote
+            | Verb::Transfer
+            | Verb::Snapshot
+            | Verb::Defragment
+            | Verb::CheckIntegrity,
         ) => &[Duty::Operator, Duty::Admin],
         Permission::Act(Verb::Demote | Verb::Remove)
         | Permission::OverrideState
@@ -193,6 +198,7 @@ mod tests {
             (Act(Verb::Transfer), [false, true, true, false, false]),
             (Act(Verb::Snapshot), [false, true, true, false, false]),
             (Act(Verb::Defragment), [false, true, true, false, false]),
+            (Act(Verb::CheckIntegrity), [false, true, true, false, false]),
             (Act(Verb::Demote), [false, false, true, false, false]),
             (Act(Verb::Remove), [false, false, true, false, false]),
             (OverrideState, [false, false, true, false, false]),

@@ -337,7 +337,7 @@ const fn patience_ms(action: &Action) -> u64 {
         Action::AddLearner { .. } | Action::Promote { .. } | Action::Demote { .. } => 60_000,
         Action::Remove { .. } => 30_000,
         Action::Transfer { .. } => 15_000,
-        Action::Snapshot | Action::Defragment { .. } => 600_000,
+        Action::Snapshot | Action::Defragment { .. } | Action::CheckIntegrity => 600_000,
     }
 }
 

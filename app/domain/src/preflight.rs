@@ -122,7 +122,7 @@ pub fn check(view: &ClusterView, action: &Action) -> Vec<Check> {
             Action::Demote { member } => checks.demote(member),
             Action::Remove { member } => checks.remove(member),
             Action::Transfer { member } => checks.transfer(member.as_ref()),
-            Action::Snapshot => {}
+            Action::Snapshot | Action::CheckIntegrity => {}
             Action::Defragment { member } => checks.defragment(member),
         }
         checks.holds();

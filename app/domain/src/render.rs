@@ -304,6 +304,10 @@ fn decide(view: &mut ClusterView) {
         verdict_of(view, &Action::Snapshot),
         transfer_away(view),
     ];
+    if capability::of(&view.capabilities, Verb::CheckIntegrity).is_some() {
+        let check = verdict_of(view, &Action::CheckIntegrity);
+        view.actions.push(check);
+    }
     for (member, actions) in view.members.iter_mut().zip(rows) {
         member.actions = actions;
     }

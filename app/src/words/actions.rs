@@ -42,6 +42,7 @@ pub fn title(verb: Verb, member: Option<&str>, cluster: &str) -> String {
         Verb::Transfer => format!("Transfer leadership in {cluster}"),
         Verb::Snapshot => format!("Take a snapshot of {cluster}"),
         Verb::Defragment => format!("Defragment {member} of {cluster}"),
+        Verb::CheckIntegrity => format!("Check the integrity of {cluster}"),
     }
 }
 

@@ -254,7 +254,7 @@ pub fn happening(what: &Happening, view: Option<&ClusterView>) -> (String, Strin
 /// What somebody asked for, as it follows their name: "promoted node-5 to voter", or, where it is
 /// not done, "asked to promote node-5 to voter".
 fn asked(title: &str, state: ChangeState) -> String {
-    const VERBS: [(&str, &str); 7] = [
+    const VERBS: [(&str, &str); 8] = [
         ("Add", "added"),
         ("Promote", "promoted"),
         ("Demote", "demoted"),
@@ -262,6 +262,7 @@ fn asked(title: &str, state: ChangeState) -> String {
         ("Transfer", "transferred"),
         ("Take", "took"),
         ("Defragment", "defragmented"),
+        ("Check", "checked"),
     ];
     let (first, rest) = title.split_once(' ').unwrap_or((title, ""));
     match VERBS.iter().find(|(verb, _)| *verb == first) {

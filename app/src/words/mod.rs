@@ -154,6 +154,7 @@ pub const fn verb(verb: Verb) -> &'static str {
         Verb::Transfer => "Transfer leadership",
         Verb::Snapshot => "Take snapshot",
         Verb::Defragment => "Defragment",
+        Verb::CheckIntegrity => "Check integrity",
     }
 }
 

@@ -15,6 +15,7 @@ use url::Url;
 
 pub mod agent;
 pub mod clock;
+mod diagnosis;
 pub mod discovery;
 pub mod etcd;
 pub mod http;

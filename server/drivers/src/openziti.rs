@@ -13,6 +13,7 @@ mod directory;
 mod events;
 mod frame;
 mod identity;
+mod integrity;
 mod notes;
 mod oidc;
 mod outcome;

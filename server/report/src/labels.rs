@@ -74,6 +74,7 @@ impl Words {
             "transfer" => "移交领导权",
             "snapshot" => "创建快照",
             "defragment" => "整理碎片",
+            "check_integrity" => "检查完整性",
             "sign_in" => "登录",
             "sign_out" => "退出登录",
             "break_glass_link" => "创建紧急访问链接",

@@ -96,6 +96,12 @@ enum What {
         #[command(flatten)]
         how: change::How,
     },
+    /// Have the leader look through its data for what is inconsistent (OpenZiti)
+    CheckIntegrity {
+        cluster: String,
+        #[command(flatten)]
+        how: change::How,
+    },
     /// Move leadership, to a member where the backend lets it be chosen
     Transfer {
         cluster: String,
@@ -237,6 +243,9 @@ async fn answer(client: &Client, what: What) -> Exit {
         } => {
             let fields = vec![("member", member)];
             change::ask(client, &cluster, "defragment", fields, &how).await
+        }
+        What::CheckIntegrity { cluster, how } => {
+            change::ask(client, &cluster, "check_integrity", Vec::new(), &how).await
         }
         What::Transfer {
             cluster,

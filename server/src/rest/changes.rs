@@ -121,7 +121,7 @@ fn action(fields: &mut Fields) -> Result<Action, Fault> {
         )
     })?;
     let member = match verb {
-        Verb::Snapshot => None,
+        Verb::Snapshot | Verb::CheckIntegrity => None,
         _ => fields.text("member")?.map(MemberId),
     };
     let needed = |member: Option<MemberId>| {
@@ -150,6 +150,7 @@ fn action(fields: &mut Fields) -> Result<Action, Fault> {
         Verb::Defragment => Action::Defragment {
             member: needed(member)?,
         },
+        Verb::CheckIntegrity => Action::CheckIntegrity,
     })
 }
 

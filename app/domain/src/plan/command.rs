@@ -30,6 +30,7 @@ pub(super) fn line(view: &ClusterView, action: &Action) -> String {
         Action::Transfer { member: None } => vec!["transfer", cluster],
         Action::Snapshot => vec!["snapshot", cluster],
         Action::Defragment { member } => vec!["defragment", cluster, member.as_str()],
+        Action::CheckIntegrity => vec!["check-integrity", cluster],
     };
     let quoted: Vec<String> = words.into_iter().map(quoted).collect();
     format!("quorate ctl {}{NO_REASON_YET}", quoted.join(" "))

@@ -36,6 +36,13 @@ pub(super) fn of(view: &ClusterView, action: &Action) -> Expectation {
         Action::Defragment { member } => Expectation::MemberAnswers {
             member: member.clone(),
         },
+        // Refused without an agreed leader.
+        Action::CheckIntegrity => match &view.leader.member {
+            Some(leader) => Expectation::MemberAnswers {
+                member: leader.clone(),
+            },
+            None => Expectation::Receipt,
+        },
     }
 }
 

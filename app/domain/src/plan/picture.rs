@@ -27,7 +27,7 @@ pub(super) fn after(view: &ClusterView, action: &Action) -> Picture {
         Action::Demote { member } => after.set_role(member, Role::Learner),
         Action::Remove { member } => after.members.retain(|other| other.id != *member),
         Action::Transfer { member } => after.leader.clone_from(member),
-        Action::Snapshot | Action::Defragment { .. } => {}
+        Action::Snapshot | Action::Defragment { .. } | Action::CheckIntegrity => {}
     }
     after
 }

@@ -489,6 +489,32 @@ fn what_holds_is_said_last() {
 }
 
 #[test]
+fn integrity_is_checked_where_that_is_offered_by_the_rules_of_every_action_alone() {
+    use crate::{action::Verb, capability::Capability};
+
+    let offered = |stage: Stage| {
+        let mut view = stage.view();
+        view.capabilities.push(Capability {
+            action: Verb::CheckIntegrity,
+            supported: true,
+            note: None,
+            target: true,
+        });
+        view
+    };
+    let three = || Stage::voters(3);
+    allowed(&offered(three()), &Action::CheckIntegrity);
+    for (view, code) in [
+        (three().view(), ReasonCode::NotSupported),
+        (offered(three().running()), ReasonCode::ChangeRunning),
+        (offered(three().silent("n1")), ReasonCode::NoAgreedLeader),
+        (offered(three().read_only()), ReasonCode::ReadOnly),
+    ] {
+        refused(&view, &Action::CheckIntegrity, code);
+    }
+}
+
+#[test]
 fn a_member_is_defragmented_while_the_majority_holds_without_it_and_the_leader_last() {
     use crate::{action::Verb, capability::Capability};
     let defragment = |id: &str| Action::Defragment { member: id.into() };

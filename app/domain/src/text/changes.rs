@@ -20,6 +20,7 @@ pub const fn verb(verb: Verb) -> &'static str {
         Verb::Transfer => "Transfer leadership",
         Verb::Snapshot => "Take snapshot",
         Verb::Defragment => "Defragment",
+        Verb::CheckIntegrity => "Check integrity",
     }
 }
 
@@ -68,6 +69,7 @@ pub fn change_title(view: &ClusterView, action: &Action) -> String {
         Action::Defragment { member } => {
             format!("Defragment {} of {cluster}", view.name_of(member))
         }
+        Action::CheckIntegrity => format!("Check the integrity of {cluster}"),
     }
 }
 
@@ -90,8 +92,7 @@ pub fn request(view: &ClusterView, action: &Action) -> String {
             )
         }
         Action::Snapshot if openziti => {
-            "for a copy of the model database on the leader's own disk, and to check the model"
-                .to_owned()
+            "for a copy of the model database on the leader's own disk".to_owned()
         }
         Action::AddLearner { address, .. } if openbao => {
             format!("at {address} itself to join the cluster as a non-voter")
@@ -127,6 +128,9 @@ pub fn request(view: &ClusterView, action: &Action) -> String {
                 view.name_of(member)
             )
         }
+        Action::CheckIntegrity => {
+            "at the leader to look through its model for what is inconsistent".to_owned()
+        }
     }
 }
 
@@ -157,6 +161,7 @@ pub fn waiting(view: &ClusterView, action: &Action, patience_ms: u64) -> String 
                 view.name_of(member)
             )
         }
+        Action::CheckIntegrity => "until the leader says that it is over".to_owned(),
     };
     format!("{until}, at most {}", duration_in_seconds(patience_ms))
 }
@@ -182,6 +187,7 @@ pub fn final_check(view: &ClusterView, action: &Action) -> String {
             "that the leader names it and the index it reaches; its contents stay there".to_owned()
         }
         Action::Snapshot => "its contents to the end against its own checksums".to_owned(),
+        Action::CheckIntegrity => "what it found; nothing is repaired".to_owned(),
         _ => "that majority and leader are as foreseen".to_owned(),
     }
 }
@@ -238,6 +244,10 @@ pub fn notes(view: &ClusterView, action: &Action, may_choose: bool) -> Vec<Strin
                 view.name_of(member)
             ),
             "Defragment one member after the other, the leader last. It gives back only what compaction has freed."
+                .to_owned(),
+        ],
+        Action::CheckIntegrity => vec![
+            "It reads the whole model, which a large network feels. What it finds is a finding until another check finds nothing."
                 .to_owned(),
         ],
     }

@@ -50,6 +50,7 @@ impl Aim {
             Verb::Transfer => Action::Transfer { member },
             Verb::Snapshot => Action::Snapshot,
             Verb::Defragment => Action::Defragment { member: member? },
+            Verb::CheckIntegrity => Action::CheckIntegrity,
         })
     }
 }

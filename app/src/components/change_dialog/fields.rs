@@ -18,9 +18,7 @@ pub fn AimFields(sheet: Sheet) -> impl IntoView {
     match sheet.verb {
         Verb::AddLearner => address(sheet),
         Verb::Transfer => target(sheet),
-        Verb::Promote | Verb::Demote | Verb::Remove | Verb::Snapshot | Verb::Defragment => {
-            ().into_any()
-        }
+        _ => ().into_any(),
     }
 }
 

@@ -74,6 +74,7 @@ pub fn action(verb: Verb, member: Option<&MemberId>, leads: bool) -> Action {
         },
         Verb::Snapshot => Action::Snapshot,
         Verb::Defragment => Action::Defragment { member: target() },
+        Verb::CheckIntegrity => Action::CheckIntegrity,
     }
 }
 

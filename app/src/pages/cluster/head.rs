@@ -31,6 +31,7 @@ pub fn Head(seen: Seen) -> impl IntoView {
     });
     let offers = move |verb| memo(move || seen.read(|v| verdict(v, verb, None).is_some()));
     let (snapshot, add) = (offers(Verb::Snapshot), offers(Verb::AddLearner));
+    let integrity = offers(Verb::CheckIntegrity);
     view! {
         <header class="head cluster-head">
             {anew(move || (!many.get()).then(|| view! {
@@ -61,6 +62,9 @@ pub fn Head(seen: Seen) -> impl IntoView {
                 </p>
             </div>
             <div class="head-actions">
+                {anew(move || integrity.get().then(|| view! {
+                    <ActButton seen verb=Verb::CheckIntegrity look=Look::Plain beside=Verb::Snapshot id="act-check-integrity"/>
+                }))}
                 {anew(move || snapshot.get().then(|| view! {
                     <ActButton seen verb=Verb::Snapshot look=Look::Plain id="act-snapshot"/>
                 }))}

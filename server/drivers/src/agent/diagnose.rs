@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Diagnosis,
+    diagnosis::{fine, problem},
     http::{Wire, address_of, plain_http},
 };
 
@@ -25,7 +26,7 @@ pub(super) async fn diagnose(agent: &Agent) -> Vec<Diagnosis> {
         .collect();
     lines.extend(two_clusters(&seeds, &asked));
     if seeds.is_empty() {
-        lines.push(bad(
+        lines.push(problem(
             "no-seeds",
             "No address is configured.".to_owned(),
             "Give `seeds`.",
@@ -67,25 +68,24 @@ fn lines(seed: &Url, found: &Found) -> Vec<Diagnosis> {
                 .as_deref()
                 .unwrap_or(&identity.implementation);
             let text = format!("{address} is {} of {program}.", identity.member);
-            lines.push(Diagnosis {
-                ok: true,
-                code: "reached".to_owned(),
-                text,
-                hint: None,
-            });
+            lines.push(fine("reached", text));
             lines.extend(missing_right(&address, identity));
             lines.extend(view.as_ref().and_then(|view| state(&address, view)));
         }
-        Err(Wire::Status { status: 404, .. }) => lines.push(bad(
+        Err(Wire::Status { status: 404, .. }) => lines.push(problem(
             "not-an-agent",
             format!("{address} answers, and is no agent."),
             "Check the port: the agent may listen on another one than the program.",
         )),
-        Err(why) => lines.push(bad(why.code(), format!("{address}: {why}."), why.hint())),
+        Err(why) => lines.push(problem(
+            why.code(),
+            format!("{address}: {why}."),
+            why.hint(),
+        )),
     }
     if plain_http(seed).is_some() {
         let text = format!("{address} is reached by plain HTTP beyond this machine.");
-        lines.push(bad(
+        lines.push(problem(
             "plain-http",
             text,
             "Use https://; the token travels in the clear.",
@@ -98,7 +98,7 @@ fn missing_right(address: &str, identity: &Identity) -> Option<Diagnosis> {
     let may = identity.rights.iter().any(|right| right == "change");
     let text = format!("{address} lets us look, not change.");
     (!may).then(|| {
-        bad(
+        problem(
             "missing-right",
             text,
             "Configure a token that the agent lets change.",
@@ -109,7 +109,7 @@ fn missing_right(address: &str, identity: &Identity) -> Option<Diagnosis> {
 fn state(address: &str, view: &View) -> Option<Diagnosis> {
     if let Some(fault) = &view.fault {
         let text = format!("{address} answers, and cannot go on: {fault}.");
-        return Some(bad(
+        return Some(problem(
             "member-fault",
             text,
             "See the log of the node; restart its process.",
@@ -117,7 +117,7 @@ fn state(address: &str, view: &View) -> Option<Diagnosis> {
     }
     let text = format!("{address} runs and belongs to no cluster.");
     view.outside()
-        .then(|| bad("outside", text, "Give the address of a member."))
+        .then(|| problem("outside", text, "Give the address of a member."))
 }
 
 fn two_clusters(seeds: &[Url], found: &[Found]) -> Option<Diagnosis> {
@@ -132,18 +132,9 @@ fn two_clusters(seeds: &[Url], found: &[Found]) -> Option<Diagnosis> {
         address_of(first),
         address_of(other)
     );
-    Some(bad(
+    Some(problem(
         "two-clusters",
         text,
         "Register each cluster under a name of its own.",
     ))
-}
-
-fn bad(code: &str, text: String, hint: &str) -> Diagnosis {
-    Diagnosis {
-        ok: false,
-        code: code.to_owned(),
-        text,
-        hint: Some(hint.to_owned()),
-    }
 }

@@ -57,6 +57,12 @@ impl Etcd {
             let text = "It is not known where the leader answers; nothing was sent.";
             return refused(Exchange::default(), "leader-unknown", text);
         };
+        if let Action::Promote { member } = &step.action
+            && self.hears(&leader, member).await == Some(false)
+        {
+            let text = "For some seconds the leader has not heard this learner: it may be cut off, however level it is. Nothing was sent.";
+            return refused(Exchange::default(), "learner-not-heard", text);
+        }
         self.send(&leader, request).await
     }
 
@@ -182,7 +188,7 @@ fn request(action: &Action) -> Result<Request, (&'static str, &'static str)> {
             "not-supported",
             "etcd cannot turn a voter into a learner: remove it, empty its data directory, and add it again as a learner.",
         )),
-        Action::Snapshot | Action::Defragment { .. } => {
+        Action::Snapshot | Action::Defragment { .. } | Action::CheckIntegrity => {
             Err(("not-supported", "That is no change of the membership."))
         }
     }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Diagnosis,
+    diagnosis::{fine, notes, problem},
     http::{Wire, address_of, plain_http},
 };
 
@@ -230,44 +231,12 @@ fn node_line(node: &NodeReport) -> Diagnosis {
 }
 
 fn note_lines(seen: &Observation) -> Vec<Diagnosis> {
-    let line = |note: &Note| match note {
-        Note::TwoClusters { addresses } => Some(problem(
-            "two-clusters",
-            format!(
-                "The addresses lead to different clusters: {}.",
-                addresses.join(", ")
-            ),
-            "Name only members of one cluster as seeds.",
-        )),
+    notes(seen, |note| match note {
         Note::Alarm { member, alarm } => Some(problem(
             "alarm",
             format!("etcd has raised the alarm {alarm} about {member}."),
             "See `etcdctl alarm list`; until it is disarmed nothing can be written.",
         )),
-        Note::RemovedStillRunning { member, address } => Some(problem(
-            "removed-still-running",
-            format!("{member} at {address} is no member any more and still runs."),
-            "Stop it and delete its data.",
-        )),
         _ => None,
-    };
-    seen.notes.iter().filter_map(line).collect()
-}
-
-fn fine(code: &str, text: String) -> Diagnosis {
-    Diagnosis {
-        ok: true,
-        code: code.to_owned(),
-        text,
-        hint: None,
-    }
-}
-
-fn problem(code: &str, text: String, hint: &str) -> Diagnosis {
-    Diagnosis {
-        ok: false,
-        code: code.to_owned(),
-        text,
-        hint: Some(hint.to_owned()),
-    }
+    })
 }

@@ -138,8 +138,9 @@ impl Session {
     /// What can be done at all, and by this user.
     pub fn capabilities(&self) -> Vec<Capability> {
         let lacks = self.lacks();
-        Verb::ALL
+        Verb::USUAL
             .into_iter()
+            .chain([Verb::Defragment])
             .map(|verb| {
                 let exists = verb != Verb::Demote;
                 let note = match (exists, &lacks, verb) {

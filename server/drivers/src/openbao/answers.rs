@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use quorate_domain::cluster::{Member, MemberId, Membership, Role};
+use quorate_domain::{
+    cluster::{Member, MemberId, Membership, Role},
+    moment::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -128,6 +131,14 @@ pub(super) struct TokenWords {
     pub ttl: u64,
     #[serde(default)]
     pub creation_ttl: u64,
+}
+
+impl TokenWords {
+    /// When it ends by the console's own clock; the program's may be another.
+    pub fn ends(&self, now: Timestamp) -> Option<Timestamp> {
+        self.expire_time.as_ref()?;
+        Some(now.plus_ms(self.ttl.saturating_mul(1_000)))
+    }
 }
 
 /// `…?help=1`
@@ -302,6 +313,21 @@ mod tests {
             errors(body).as_deref(),
             Some("server zz not found in raft configuration")
         );
+    }
+
+    #[test]
+    fn when_a_token_ends_is_told_by_our_clock_whatever_the_programs_says() {
+        let now = Timestamp::from_unix_ms(1_000_000);
+        let ends = |told: &str| {
+            let life = serde_json::from_str::<TokenWords>(told);
+            life.map(|life| life.ends(now))
+                .map_err(|why| why.to_string())
+        };
+        let hours_off = r#"{"expire_time":"2031-01-01T00:00:00Z","ttl":60}"#;
+        assert_eq!(ends(hours_off), Ok(Some(now.plus_ms(60_000))));
+        assert_eq!(ends(r#"{"expire_time":null,"ttl":0}"#), Ok(None));
+        let far = format!(r#"{{"expire_time":"x","ttl":{}}}"#, u64::MAX);
+        assert!(ends(&far) > Ok(Some(now)));
     }
 
     #[test]

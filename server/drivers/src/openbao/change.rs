@@ -50,6 +50,10 @@ impl Openbao {
                 let text = "OpenBao compacts its store by itself.";
                 refused(Exchange::default(), "not-supported", text)
             }
+            Action::CheckIntegrity => {
+                let text = "OpenBao has no call that checks its store.";
+                refused(Exchange::default(), "not-supported", text)
+            }
         }
     }
 

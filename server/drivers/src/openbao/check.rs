@@ -11,6 +11,7 @@ use url::Url;
 use super::{Openbao, ask::at};
 use crate::{
     Diagnosis,
+    diagnosis::{fine, notes, problem},
     http::{Wire, address_of, plain_http},
 };
 
@@ -108,7 +109,7 @@ impl Openbao {
         if let Some(at) = rights.expires {
             lines.push(fine(
                 "token-expires",
-                &format!("The token is valid until {at}."),
+                format!("The token is valid until {at}."),
             ));
         }
         lines
@@ -118,7 +119,7 @@ impl Openbao {
 fn seed_line(seed: &Url, why: Option<&Wire>) -> Diagnosis {
     let address = address_of(seed);
     match why {
-        None => fine("seed-reached", &format!("{address} answers.")),
+        None => fine("seed-reached", format!("{address} answers.")),
         // Whatever answers there, it knows of no seal.
         Some(why @ Wire::Status { status: 404, .. }) => problem(
             "not-openbao",
@@ -145,10 +146,7 @@ fn node_line(node: &NodeReport) -> Diagnosis {
     let place = node.asked.as_deref().unwrap_or("unknown address");
     let (code, why, hint) = match &node.answer {
         Answer::Answered => {
-            return fine(
-                "member-reached",
-                &format!("{} answers at {place}.", node.id),
-            );
+            return fine("member-reached", format!("{} answers at {place}.", node.id));
         }
         Answer::Sealed => ("sealed", "it is sealed", "Unseal it."),
         Answer::NotStarted => (
@@ -181,44 +179,12 @@ fn node_line(node: &NodeReport) -> Diagnosis {
 }
 
 fn note_lines(seen: &Observation) -> Vec<Diagnosis> {
-    let line = |note: &Note| match note {
-        Note::TwoClusters { addresses } => Some(problem(
-            "two-clusters",
-            format!(
-                "The seeds lead to different clusters: {}.",
-                addresses.join(", ")
-            ),
-            "Name only members of one cluster as seeds.",
-        )),
+    notes(seen, |note| match note {
         Note::CredentialExpires { at } => Some(problem(
             "token-ends-soon",
             format!("The token ends at {at} and cannot be renewed."),
             "Make a new one, best a periodic one, which can be renewed for ever.",
         )),
-        Note::RemovedStillRunning { member, address } => Some(problem(
-            "removed-still-running",
-            format!("{member} at {address} is no member any more and still runs."),
-            "Stop it and delete its data.",
-        )),
         _ => None,
-    };
-    seen.notes.iter().filter_map(line).collect()
-}
-
-fn fine(code: &str, text: &str) -> Diagnosis {
-    Diagnosis {
-        ok: true,
-        code: code.to_owned(),
-        text: text.to_owned(),
-        hint: None,
-    }
-}
-
-fn problem(code: &str, text: String, hint: &str) -> Diagnosis {
-    Diagnosis {
-        ok: false,
-        code: code.to_owned(),
-        text,
-        hint: Some(hint.to_owned()),
-    }
+    })
 }

@@ -99,7 +99,7 @@ pub(super) async fn find(
         }
     });
     if let Ok(life) = life {
-        rights.expires = life.expire_time.as_deref().and_then(Timestamp::parse);
+        rights.expires = life.ends(clock::now());
         rights.notes.extend(ending(&life, rights.expires));
     }
     Ok(rights)

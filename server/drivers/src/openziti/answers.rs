@@ -189,6 +189,9 @@ pub(super) struct SnapshotMade {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Integrity {
     pub in_progress: bool,
+    /// Of this check, or of the last one.
+    #[serde(default, deserialize_with = "maybe_word")]
+    pub start_time: Option<String>,
     #[serde(default)]
     pub too_many_errors: bool,
     #[serde(default, deserialize_with = "maybe_word")]

@@ -26,9 +26,9 @@ use crate::{Applied, Exchange, Receipt, SnapshotReceipt, http::Reply};
 const SNAPSHOT: &str = "__DB_DIR__/__DB_FILE__-quorate-__DATE__-__TIME__-index-__RAFT_INDEX__";
 
 /// What is sent, and how its answer is to be read.
-struct Request {
-    path: &'static str,
-    body: Option<Value>,
+pub(super) struct Request {
+    pub path: &'static str,
+    pub body: Option<Value>,
 }
 
 impl Openziti {
@@ -55,6 +55,7 @@ impl Openziti {
                 let text = "A controller's store is not defragmented from outside.";
                 refused(Exchange::default(), "not-supported", text)
             }
+            Action::CheckIntegrity => self.check_integrity(&leader).await,
         }
     }
 
@@ -282,8 +283,6 @@ impl Openziti {
         if let Some(applied) = judged(&exchange, &reply) {
             return applied;
         }
-        let mut exchange = exchange;
-        exchange.received["integrity"] = self.check_integrity(leader).await;
         let made: Option<Wrapped<SnapshotMade>> = reply.json().ok();
         let index = made.and_then(|made| index_in(&made.data.path));
         let member = step.leader.clone().or_else(|| self.memory().leader.clone());
@@ -303,20 +302,7 @@ impl Openziti {
         })
     }
 
-    /// Has the controller look for what is inconsistent in its model, without repairing any of
-    /// it: a copy is worth what was copied. What it finds is a finding of later looks.
-    async fn check_integrity(&self, leader: &Url) -> Value {
-        let url = fabric(leader, "database/check-data-integrity");
-        let call = || self.asker.client.ask_nothing(&url);
-        let begun = self.asker.read(leader, self.status_timeout * 2, call).await;
-        self.memory().integrity_at = None;
-        match begun {
-            Ok(reply) => json!({ "begun": reply.status == 202, "status": reply.status }),
-            Err(why) => json!({ "begun": false, "problem": format!("{:?}", why.answer()) }),
-        }
-    }
-
-    async fn send(&self, leader: &Url, request: &Request) -> Sent {
+    pub(super) async fn send(&self, leader: &Url, request: &Request) -> Sent {
         let url = fabric(leader, request.path);
         let sent = json!({ "method": "POST", "url": url.as_str(), "body": request.body });
         // The list was read with it a moment ago.
@@ -342,7 +328,7 @@ impl Openziti {
 }
 
 /// What became of a request.
-enum Sent {
+pub(super) enum Sent {
     Answered(Exchange, Box<Reply>),
     /// No complete answer, or never sent.
     Not(Applied),

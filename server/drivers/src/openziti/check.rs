@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Diagnosis,
+    diagnosis::{fine, notes, problem},
     http::{Wire, address_of},
 };
 
@@ -62,7 +63,7 @@ impl Openziti {
         match self.asker.list(seed, PATIENCE).await {
             Ok(_) => fine(
                 "seed-reached",
-                &format!("{address} answers and lists its members."),
+                format!("{address} answers and lists its members."),
             ),
             Err(Why::SignIn(why)) => self.sign_in_line(&address, &why),
             Err(Why::Wire(why)) => wire_line(&address, &why),
@@ -149,10 +150,7 @@ fn node_line(node: &NodeReport) -> Diagnosis {
             );
         }
         Answer::Answered => {
-            return fine(
-                "member-reached",
-                &format!("{} answers at {place}.", node.id),
-            );
+            return fine("member-reached", format!("{} answers at {place}.", node.id));
         }
         Answer::NotAsked => (
             "address-unknown",
@@ -180,39 +178,12 @@ fn node_line(node: &NodeReport) -> Diagnosis {
 }
 
 fn note_lines(seen: &Observation) -> Vec<Diagnosis> {
-    let line = |note: &Note| match note {
-        Note::TwoClusters { addresses } => Some(problem(
-            "two-clusters",
-            format!(
-                "The seeds lead to different networks: {}.",
-                addresses.join(", ")
-            ),
-            "Name only members of one cluster as seeds.",
-        )),
+    notes(seen, |note| match note {
         Note::BackendUnhealthy { text } => Some(problem(
             "backend-unhealthy",
             text.clone(),
-            "Bring all members to the same build.",
+            "Bring all members to the same build, or mend what a check of integrity found.",
         )),
         _ => None,
-    };
-    seen.notes.iter().filter_map(line).collect()
-}
-
-fn fine(code: &str, text: &str) -> Diagnosis {
-    Diagnosis {
-        ok: true,
-        code: code.to_owned(),
-        text: text.to_owned(),
-        hint: None,
-    }
-}
-
-fn problem(code: &str, text: String, hint: &str) -> Diagnosis {
-    Diagnosis {
-        ok: false,
-        code: code.to_owned(),
-        text,
-        hint: Some(hint.to_owned()),
-    }
+    })
 }

@@ -42,6 +42,7 @@ fn every_field_that_is_read_is_described_upstream() {
     let integrity: Integrity = read(&description, "dataIntegrityCheckDetails");
     let told = Integrity {
         in_progress: true,
+        start_time: Some(text()),
         too_many_errors: true,
         error: Some(text()),
         results: Some(vec![IntegrityResult {

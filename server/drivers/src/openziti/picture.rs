@@ -310,6 +310,7 @@ fn progress(own: &[Asked]) -> BTreeMap<MemberId, Progress> {
 fn capabilities(own: &[Asked]) -> Vec<Capability> {
     Verb::USUAL
         .into_iter()
+        .chain([Verb::CheckIntegrity])
         .map(|action| Capability {
             action,
             supported: is_offered(action),
@@ -328,6 +329,7 @@ const fn is_offered(verb: Verb) -> bool {
             | Verb::Remove
             | Verb::Transfer
             | Verb::Snapshot
+            | Verb::CheckIntegrity
     )
 }
 
@@ -358,9 +360,7 @@ fn particular(verb: Verb, own: &[Asked]) -> Option<String> {
             (!words.is_empty()).then(|| words.join(" "))
         }
         Verb::Snapshot => Some(
-            "It stays on the leader's own disk, beside its database; once a minute at most. \
-             Then the model is checked for inconsistencies, without repairing any; what is found \
-             becomes a finding."
+            "It stays on the leader's own disk, beside its database; once a minute at most."
                 .to_owned(),
         ),
         _ => (!is_offered(verb)).then(|| "OpenZiti has no call for it".to_owned()),

@@ -15,8 +15,8 @@ use url::Url;
 
 use super::{
     Memory, Openziti,
-    answers::{Announced, Integrity, Wrapped},
-    ask::{Asked, at, checked, fabric},
+    answers::{Announced, Wrapped},
+    ask::{Asked, at, checked},
     notes::differing_members,
     picture::{Gathered, counting, domain, leading, own, picture},
 };
@@ -27,8 +27,6 @@ use crate::{clock, http::Wire};
 const PROMPT: Duration = Duration::from_millis(250);
 /// How long the announced addresses are believed.
 const ADDRESSES_LAST: Duration = Duration::from_secs(10);
-/// How long the result of an integrity check is believed.
-const INTEGRITY_LASTS: Duration = Duration::from_secs(30);
 /// A change of the membership is everywhere within this; after it, it is a difference.
 const SPREADING: Duration = Duration::from_millis(40);
 /// The most controllers one answer may announce.
@@ -185,26 +183,6 @@ impl Openziti {
         }
     }
 
-    /// What the last integrity check found at the leader; nobody is told of it otherwise.
-    async fn refresh_integrity(&self, url: &Url, until: Instant) {
-        let due = self
-            .memory()
-            .integrity_at
-            .is_none_or(|at| at.elapsed() > INTEGRITY_LASTS);
-        if !due {
-            return;
-        }
-        let place = fabric(url, "database/data-integrity-results");
-        let call = || self.asker.client.get(&place);
-        let Ok(reply) = self.asker.read(url, self.wait(until), call).await else {
-            return;
-        };
-        let told: Result<Wrapped<Integrity>, _> = checked(&reply);
-        let mut memory = self.memory();
-        memory.integrity_at = Some(Instant::now());
-        memory.integrity = told.ok().and_then(|told| told.data.finding());
-    }
-
     async fn ask_again_where_views_differ(&self, asked: &mut [Asked], until: Instant) {
         let ours = self.ours(asked);
         let Some(found) = counting(&ours, &self.memory().known) else {
@@ -250,28 +228,9 @@ impl Openziti {
     }
 
     /// How long one call may wait now.
-    fn wait(&self, until: Instant) -> Duration {
+    pub(super) fn wait(&self, until: Instant) -> Duration {
         let left = until.saturating_duration_since(Instant::now());
         self.status_timeout.min(left).max(Duration::from_millis(10))
-    }
-}
-
-impl Integrity {
-    /// What a check found, if there is anything to say.
-    fn finding(&self) -> Option<String> {
-        let results = self.results.as_deref().unwrap_or_default();
-        let open = results.iter().filter(|result| !result.fixed).count();
-        if let Some(error) = self.error.as_ref().filter(|error| !error.is_empty()) {
-            return Some(format!(
-                "The last integrity check of the model failed: {error}."
-            ));
-        }
-        let first = results.iter().find(|result| !result.fixed)?;
-        let more = if self.too_many_errors { " or more" } else { "" };
-        let words: String = first.description.chars().take(160).collect();
-        Some(format!(
-            "The last integrity check of the model found {open}{more} problems, the first: {words}."
-        ))
     }
 }
 

@@ -313,7 +313,7 @@ fn planned(step: &Step, members: &Membership, leader: &MemberId) -> Result<Call,
         }
         Action::Transfer { member: None } => Ok(alone(Method::LeadershipTransfer)),
         Action::Snapshot => Ok(alone(Method::Snapshot)),
-        Action::Defragment { .. } => {
+        Action::Defragment { .. } | Action::CheckIntegrity => {
             Err(refusal("not-supported", "raftadmin has no such operation."))
         }
     }

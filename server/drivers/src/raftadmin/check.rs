@@ -2,7 +2,7 @@
 //! a hint. Changes nothing.
 
 use futures::future::join_all;
-use quorate_domain::observation::{Answer, NodeReport, Note, Observation};
+use quorate_domain::observation::{Answer, NodeReport};
 use url::Url;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Diagnosis,
+    diagnosis::{fine, notes, problem},
     http::{Wire, address_of, plain_http},
 };
 
@@ -31,7 +32,7 @@ impl Raftadmin {
             lines.push(open_door());
             let seen = self.look(self.status_timeout * 3).await;
             lines.extend(seen.nodes.iter().map(node_line));
-            lines.extend(note_lines(&seen));
+            lines.extend(notes(&seen, |_| None));
         }
         lines
     }
@@ -150,12 +151,7 @@ fn node_line(node: &NodeReport) -> Diagnosis {
     let elsewhere = "Where raftadmin is not at the member's Raft address, set `api_address_pattern` (\"http://{host}:9000\").";
     let (code, why, hint) = match &node.answer {
         Answer::Answered => {
-            return Diagnosis {
-                ok: true,
-                code: "member-reached".to_owned(),
-                text: format!("{} answers at {place}.", node.id),
-                hint: None,
-            };
+            return fine("member-reached", format!("{} answers at {place}.", node.id));
         }
         Answer::NotStarted | Answer::Sealed => (
             "not-started",
@@ -176,28 +172,4 @@ fn node_line(node: &NodeReport) -> Diagnosis {
         ),
     };
     problem(code, format!("{} at {place}: {why}.", node.id), hint)
-}
-
-fn note_lines(seen: &Observation) -> Vec<Diagnosis> {
-    let line = |note: &Note| match note {
-        Note::TwoClusters { addresses } => Some(problem(
-            "two-clusters",
-            format!(
-                "The addresses lead to different clusters: {}.",
-                addresses.join(", ")
-            ),
-            "Name only members of one cluster as seeds.",
-        )),
-        _ => None,
-    };
-    seen.notes.iter().filter_map(line).collect()
-}
-
-fn problem(code: &str, text: String, hint: &str) -> Diagnosis {
-    Diagnosis {
-        ok: false,
-        code: code.to_owned(),
-        text,
-        hint: Some(hint.to_owned()),
-    }
 }

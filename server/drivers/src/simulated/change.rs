@@ -131,7 +131,8 @@ fn possible(world: &World, action: &Action) -> Result<(), No> {
         Action::Remove { .. }
         | Action::Transfer { .. }
         | Action::Snapshot
-        | Action::Defragment { .. } => Ok(()),
+        | Action::Defragment { .. }
+        | Action::CheckIntegrity => Ok(()),
     }
 }
 

@@ -46,7 +46,7 @@ impl World {
                 }
             }
             Action::Transfer { member } => self.transfer(&leader, member.as_ref()),
-            Action::Snapshot | Action::Defragment { .. } => {}
+            Action::Snapshot | Action::Defragment { .. } | Action::CheckIntegrity => {}
         }
         self.replicate();
     }

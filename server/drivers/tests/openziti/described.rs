@@ -72,6 +72,7 @@ async fn everything(stage: &mut Stage) {
     stage.apply(Action::Snapshot).await;
     stage.cluster.world.state().node_mut("n1").older_snapshots = true;
     stage.apply(Action::Snapshot).await;
+    stage.apply(Action::CheckIntegrity).await;
     stage.apply(add(newcomer)).await;
     stage.apply(add("tls:127.0.0.1:1".to_owned())).await;
     stage

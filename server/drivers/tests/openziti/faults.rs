@@ -321,17 +321,65 @@ async fn a_controller_that_knows_the_older_snapshot_only_is_asked_for_that() {
 }
 
 #[tokio::test]
-async fn a_snapshot_has_the_model_checked_and_what_that_finds_is_a_finding() {
+async fn a_check_of_integrity_is_waited_for_and_what_it_finds_is_told_until_another_finds_nothing()
+{
     let stage = Stage::set(Shape::default()).await;
     assert_eq!(stage.look().await.notes, []);
-    let flaws = vec!["service s1 has no such config".to_owned()];
-    stage.cluster.world.state().node_mut("n1").flaws = flaws;
-    let taken = stage.apply(Action::Snapshot).await;
-    let Applied::Accepted(receipt) = taken else {
-        panic!("{taken:?}")
+    assert!(allowed(&stage.checks(&Action::CheckIntegrity).await));
+    let flaw = |flaws: &[&str]| {
+        let flaws = flaws.iter().map(ToString::to_string).collect();
+        stage.cluster.world.state().node_mut("n1").flaws = flaws;
     };
-    assert_eq!(receipt.exchange.received["integrity"]["begun"], true);
-    let seen = stage.look().await;
+    let checked = async || match stage.apply(Action::CheckIntegrity).await {
+        Applied::Accepted(receipt) => receipt,
+        other => panic!("{other:?}"),
+    };
+    // A copy of the database is that and no more.
+    stage.apply(Action::Snapshot).await;
+    let begun = "/fabric/v1/database/check-data-integrity";
+    assert_eq!(stage.cluster.calls("n1", begun), 0);
+
+    flaw(&["service s1 has no such config", "link l7 leads nowhere"]);
+    let receipt = checked().await;
+    let note = receipt.note.unwrap();
+    assert!(
+        note.contains("found 2 problems, the first: service s1"),
+        "{note}"
+    );
+    assert_eq!(receipt.exchange.received["found"], 2);
     let told = |note: &Note| matches!(note, Note::BackendUnhealthy { text } if text.contains("service s1"));
+    let seen = stage.look().await;
     assert!(seen.notes.iter().any(told), "{:?}", seen.notes);
+
+    flaw(&[]);
+    let note = checked().await.note.unwrap();
+    assert_eq!(note, "The integrity check of the model found nothing.");
+    assert_eq!(stage.look().await.notes, []);
+    assert_eq!(stage.cluster.calls("n1", begun), 2);
+    for other in ["n2", "n3"] {
+        assert_eq!(stage.cluster.calls(other, begun), 0, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_of_integrity_that_runs_already_is_not_begun_again() {
+    let stage = Stage::set(Shape::default()).await;
+    stage.look().await;
+    // Somebody else's, which takes its time.
+    stage.cluster.world.state().node_mut("n1").integrity_runs = 1_000;
+    let Applied::Refused { code, text, .. } = stage.apply(Action::CheckIntegrity).await else {
+        panic!("it was begun")
+    };
+    assert_eq!(code, "too-soon");
+    assert!(text.contains("running already"), "{text}");
+}
+
+#[tokio::test]
+async fn a_check_of_integrity_whose_answer_is_lost_is_not_known_to_have_begun() {
+    let stage = Stage::set(Shape::default()).await;
+    stage.look().await;
+    stage.cluster.set_trap("n1", Trap::TimesOutAfterwards);
+    let Applied::Unknown { .. } = stage.apply(Action::CheckIntegrity).await else {
+        panic!("nobody can know")
+    };
 }

@@ -248,12 +248,7 @@ async fn snapshot(
     let pause = state.pace.snapshots;
     let node = state.node_mut(&controller.id);
     if node.snapshot_at.is_some_and(|at| at.elapsed() < pause) {
-        return problem(
-            429,
-            "RATE_LIMITED",
-            "The resource is rate limited and the rate limit has been exceeded. Please try again later",
-            None,
-        );
+        return busy();
     }
     node.snapshot_at = Some(Instant::now());
     let path = body["path"]
@@ -275,6 +270,18 @@ async fn older_snapshot(State(controller): State<Controller>, headers: HeaderMap
     empty(200)
 }
 
+fn busy() -> Response {
+    problem(
+        429,
+        "RATE_LIMITED",
+        "The resource is rate limited and the rate limit has been exceeded. Please try again later",
+        None,
+    )
+}
+
+/// How often a check of integrity is told as not over.
+const RUNS: u32 = 2;
+
 fn idle() -> Value {
     json!({
         "inProgress": false, "fixingErrors": false, "tooManyErrors": false, "startTime": null,
@@ -288,12 +295,26 @@ async fn check_integrity(State(controller): State<Controller>, headers: HeaderMa
     }
     let mut state = controller.world.state();
     let node = state.node_mut(&controller.id);
+    if node.integrity_runs > 0 {
+        return busy();
+    }
     let found = |flaw: &String| json!({ "description": flaw, "fixed": false });
+    node.integrity_checks += 1;
+    node.integrity_runs = RUNS;
     let mut results = idle();
     results["results"] = node.flaws.iter().map(found).collect();
-    results["startTime"] = json!("2026-08-20T10:00:00.000Z");
-    results["endTime"] = json!("2026-08-20T10:00:01.000Z");
+    results["startTime"] = json!(format!(
+        "2026-08-20T10:{:02}:00.000Z",
+        node.integrity_checks
+    ));
+    results["endTime"] = json!(format!(
+        "2026-08-20T10:{:02}:01.000Z",
+        node.integrity_checks
+    ));
     node.integrity = Some(results);
+    if node.springs(Trap::TimesOutAfterwards) {
+        return problem(503, "TIMEOUT", "the request timed out", None);
+    }
     empty(202)
 }
 
@@ -301,12 +322,16 @@ async fn integrity(State(controller): State<Controller>, headers: HeaderMap) -> 
     if !may(&controller, &headers) {
         return unauthorized();
     }
-    let state = controller.world.state();
-    let results = state.node(&controller.id).integrity.clone();
-    answer(
-        200,
-        json!({ "data": results.unwrap_or_else(idle), "meta": {} }),
-    )
+    let mut state = controller.world.state();
+    let node = state.node_mut(&controller.id);
+    let mut results = node.integrity.clone().unwrap_or_else(idle);
+    if node.integrity_runs > 0 {
+        node.integrity_runs -= 1;
+        results["inProgress"] = json!(true);
+        results["endTime"] = json!(null);
+        results["results"] = json!([]);
+    }
+    answer(200, json!({ "data": results, "meta": {} }))
 }
 
 /// Since the second preview of 2.1 the applied index; before that the last write routers are

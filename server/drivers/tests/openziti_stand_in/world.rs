@@ -107,6 +107,9 @@ pub struct Node {
     pub older_snapshots: bool,
     /// What the last integrity check found, and what one would find now.
     pub integrity: Option<Value>,
+    /// How often one has begun, and how many times more it tells that it is not over.
+    pub integrity_checks: u32,
+    pub integrity_runs: u32,
     pub flaws: Vec<String>,
     contact: Instant,
 }
@@ -246,6 +249,8 @@ impl Node {
             snapshot_at: None,
             older_snapshots: false,
             integrity: None,
+            integrity_checks: 0,
+            integrity_runs: 0,
             flaws: Vec::new(),
             contact: Instant::now(),
         }
