@@ -24,12 +24,13 @@ const SECRET: &str = "rehearsed";
 pub type Reader = fn(&[u8]) -> bool;
 
 /// All of them, by the names of their folders.
-pub const READERS: [(&str, Reader); 6] = [
+pub const READERS: [(&str, Reader); 7] = [
     ("agent_answer", agent_answer),
     ("assertion", assertion),
     ("bundle", bundle),
     ("configuration", configuration),
     ("forwarded", forwarded),
+    ("passkey", passkey),
     ("trusted_header", trusted_header),
 ];
 
@@ -119,6 +120,11 @@ pub fn bundle(bytes: &[u8]) -> bool {
     assert_eq!(report.holds(), report.faults().is_empty());
     assert!(!report.to_string().is_empty());
     report.holds()
+}
+
+/// What a browser and a passkey's device bring, made or used.
+pub fn passkey(bytes: &[u8]) -> bool {
+    quorate_control::step_up::rehearsal::judged(bytes)
 }
 
 /// Who an agent says it is, on the first line, and how it sees its group, on the others.
