@@ -150,3 +150,75 @@ async fn every_role_may_ask_for_exactly_its_actions() {
     }
     assert!(console.cluster.sent().is_empty());
 }
+
+/// Every place where a route may be added; each of them is read by `router::listed`, against which
+/// the table is held. A route that is added anywhere else would be in no table.
+const ADDED: [(&str, usize); 2] = [
+    // Of a table; the server functions; the pages.
+    ("router.rs", 3),
+    // The description of REST, which is listed by name.
+    ("rest/mod.rs", 1),
+];
+/// Where routers are put together, and from what.
+const PUT_TOGETHER: [(&str, &[&str]); 2] = [
+    (
+        "router.rs",
+        &[
+            ".merge(functions)",
+            ".merge(with_session(console, life))",
+            ".nest(\"/api/v1\", rest::routes(console))",
+        ],
+    ),
+    ("rest/mod.rs", &[".merge(guarded)"]),
+];
+
+/// What each source of the program says, by its path.
+fn sources(folder: &std::path::Path, found: &mut Vec<(String, String)>) {
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            // Tests have routers of their own.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            found.push((path.display().to_string(), text.to_owned()));
+        }
+    }
+}
+
+#[test]
+fn no_route_is_added_where_no_table_sees_it() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    sources(&root, &mut all);
+    assert!(all.len() > 50, "{} sources", all.len());
+    let mut wrong = Vec::new();
+    for (path, text) in &all {
+        let here = path.strip_prefix(&format!("{}/", root.display()));
+        let here = here.unwrap_or(path);
+        let may = ADDED.iter().find(|(file, _)| *file == here);
+        let count = text.matches(".route(").count();
+        if count != may.map_or(0, |(_, count)| *count) {
+            wrong.push(format!("{here}: {count} routes"));
+        }
+        let may = PUT_TOGETHER.iter().find(|(file, _)| *file == here);
+        let mut rest = text.clone();
+        for known in may.map_or(&[][..], |(_, known)| *known) {
+            assert!(rest.contains(known), "{here}: {known} is gone");
+            rest = rest.replacen(known, "", 1);
+        }
+        for other in [
+            ".merge(",
+            ".nest(",
+            "route_service(",
+            "nest_service(",
+            "fallback_service(",
+        ] {
+            if rest.contains(other) && rest.contains("Router") {
+                wrong.push(format!("{here}: {other}…)"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

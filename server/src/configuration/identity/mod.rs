@@ -1,8 +1,11 @@
 //! `[identity]`: who may come in, and by what. Exactly one mode; keys of another signed-on mode
 //! beside it are refused, since somebody would believe that they hold.
 
+mod assertion;
 mod grants;
+mod headers;
 mod oidc;
+mod sessions;
 mod step_up;
 
 use std::path::PathBuf;
@@ -11,18 +14,18 @@ use axum::http::HeaderName;
 use quorate_domain::permission::Grant;
 use quorate_drivers::Secret;
 use toml::{Table, Value};
-use url::Url;
 
 use super::Section;
 use crate::{
     identity::{
-        Assertions, Expected, Identity, Names, Patience, Peers, Place, Preset, Proxied, Rule,
-        Rules, Source, TrustedHeaders, Word, numbers, own, protected,
+        Assertions, Expected, Identity, Names, Patience, Peers, Place, Proxied, Rule, Rules,
+        Source, TrustedHeaders, Word, numbers, own,
     },
     listening::emergency::Door,
 };
 
 pub use oidc::{Client, check_address};
+pub use sessions::{Lives, read as sessions};
 pub use step_up::read as step_up;
 
 const HEADER_KEYS: [&str; 10] = [
@@ -48,8 +51,6 @@ const JWT_KEYS: [&str; 9] = [
     "groups_claim",
     "leeway_ms",
 ];
-const LEEWAY_MS: u64 = 30_000;
-const LEEWAY_MOST_MS: u64 = 120_000;
 const SECRET_SHORTEST: usize = 16;
 
 /// The mode as configured. Secrets and keys are still in their files.
@@ -296,195 +297,6 @@ impl<'a> Reader<'a, '_> {
             self.wrong(key, &format!("missing; {mode} needs it"));
         }
         text
-    }
-
-    fn headers(&mut self) -> Option<By> {
-        self.needed("user_header", "the mode \"trusted-header\"");
-        let names = Names {
-            user: self.header("user_header").unwrap_or_default(),
-            name: self.header("name_header"),
-            email: self.header("email_header"),
-            groups: self.header("groups_header"),
-            groups_separator: self
-                .section
-                .text("groups_separator")
-                .unwrap_or(super::keys::GROUPS_SEPARATOR)
-                .to_owned(),
-        };
-        if names.groups_separator.is_empty() {
-            self.wrong("groups_separator", "is empty");
-        }
-        let secret_header = self.header("proxy_secret_header");
-        self.no_name_twice(&names, secret_header.as_deref());
-        let secret_file = self.section.text("proxy_secret_file").map(PathBuf::from);
-        if secret_header.is_some() != secret_file.is_some() {
-            self.wrong(
-                "proxy_secret_header",
-                "belongs together with proxy_secret_file",
-            );
-        }
-        let certificate_names = self.certificate_names();
-        let listed = self.texts("trusted_proxies");
-        // The certificate says who it is: then any address will do.
-        let peers = if listed.is_empty() && !certificate_names.is_empty() {
-            None
-        } else {
-            let peers = Peers::parse(&listed);
-            Some(
-                peers
-                    .map_err(|wrong| self.wrong("trusted_proxies", &wrong))
-                    .ok()?,
-            )
-        };
-        Some(By::Headers {
-            names,
-            peers,
-            certificate_names,
-            users: self.texts("proxy_users"),
-            secret: secret_header.zip(secret_file),
-        })
-    }
-
-    fn certificate_names(&mut self) -> Vec<String> {
-        let names = self.texts("proxy_certificate_names");
-        let whole = |name: &String| {
-            !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && byte != b'*')
-        };
-        if !names.iter().all(whole) {
-            self.wrong(
-                "proxy_certificate_names",
-                "expected whole names like \"proxy.example\", without *",
-            );
-        }
-        names
-    }
-
-    /// Two of our headers that a gateway could turn into one another.
-    fn no_name_twice(&mut self, names: &Names, secret: Option<&str>) {
-        let optional = [&names.name, &names.email, &names.groups];
-        let mut folded: Vec<String> = optional
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .chain([names.user.as_str()])
-            .chain(secret)
-            .map(|name| name.replace('_', "-"))
-            .collect();
-        folded.sort();
-        let count = folded.len();
-        folded.dedup();
-        if folded.len() != count {
-            self.wrong("user_header", "two of the headers have the same name");
-        }
-        if folded
-            .iter()
-            .any(|name| name == "authorization" || name == "cookie")
-        {
-            self.wrong("user_header", "cannot be read from Authorization or Cookie");
-        }
-    }
-
-    fn assertion(&mut self) -> Option<By> {
-        let text = self.needed("preset", "the mode \"jwt-header\"")?;
-        let Some(preset) = Preset::parse(text) else {
-            let known: Vec<&str> = Preset::ALL.into_iter().map(Preset::as_str).collect();
-            self.wrong("preset", &format!("expected one of {}", known.join(", ")));
-            return None;
-        };
-        let facts = preset.facts();
-        let header = match facts.header {
-            Some(_) if self.section.text("header").is_some() => {
-                self.wrong(
-                    "header",
-                    "is fixed by the preset; only \"generic\" takes it",
-                );
-                None
-            }
-            Some(header) => Some(header.to_owned()),
-            None => {
-                self.needed("header", "the preset \"generic\"");
-                self.header("header")
-            }
-        };
-        let issuer = match facts.issuer {
-            Some(issuer) => Some(self.section.text("issuer").unwrap_or(issuer)),
-            None => self.needed("issuer", "the mode \"jwt-header\""),
-        };
-        let audience = self.needed("audience", "the mode \"jwt-header\"");
-        let signer = match preset {
-            Preset::AwsAlb => self.needed("signer", "the preset \"aws-alb\""),
-            _ => self.section.text("signer"),
-        };
-        if signer.is_some() && preset != Preset::AwsAlb {
-            self.wrong("signer", "belongs to the preset \"aws-alb\"");
-        }
-        let leeway = self.leeway();
-        let keys = self.keys(preset);
-        Some(By::Assertion {
-            expected: Expected {
-                preset,
-                header: header?,
-                issuer: issuer?.to_owned(),
-                audience: audience?.to_owned(),
-                signer: signer.map(str::to_owned),
-                groups_claim: self
-                    .section
-                    .text("groups_claim")
-                    .unwrap_or(facts.groups_claim)
-                    .to_owned(),
-                leeway: leeway / 1_000,
-            },
-            keys: keys?,
-        })
-    }
-
-    fn leeway(&mut self) -> u64 {
-        let given = self.section.0.and_then(|table| table.get("leeway_ms"));
-        let given = given
-            .and_then(Value::as_integer)
-            .and_then(|number| u64::try_from(number).ok())
-            .unwrap_or(LEEWAY_MS);
-        if given > LEEWAY_MOST_MS {
-            self.wrong(
-                "leeway_ms",
-                &format!("expected at most {LEEWAY_MOST_MS}; found {given}"),
-            );
-        }
-        given
-    }
-
-    fn keys(&mut self, preset: Preset) -> Option<Place> {
-        let file = self.section.text("jwks_file");
-        let url = self.section.text("jwks_url");
-        let url = match (file, url) {
-            (Some(_), Some(_)) => {
-                self.wrong("jwks_url", "give either jwks_url or jwks_file, not both");
-                return None;
-            }
-            (Some(file), None) => return Some(Place::File(PathBuf::from(file))),
-            (None, url) => url.or(preset.facts().jwks_url),
-        };
-        let Some(url) = url else {
-            self.wrong(
-                "jwks_url",
-                "missing; the mode \"jwt-header\" needs jwks_url or jwks_file",
-            );
-            return None;
-        };
-        let Some(url) = Url::parse(url).ok().filter(protected) else {
-            self.wrong(
-                "jwks_url",
-                "expected an https address (or http on this machine) without a password",
-            );
-            return None;
-        };
-        Some(match preset {
-            Preset::AwsAlb => Place::UrlByKey(url),
-            _ => Place::Url(url),
-        })
     }
 
     /// Only a path: a form may lead nowhere else, and nobody is sent to another site.

@@ -6,10 +6,10 @@ use quorate_drivers::Secret;
 use toml::Value;
 use url::Url;
 
-use super::{Reader, protected};
+use super::Reader;
 use crate::{
     configuration::Listen,
-    identity::{Oidc, Registration, Rules},
+    identity::{Oidc, Registration, Rules, protected},
 };
 
 /// The keys that this mode alone knows.

@@ -1,6 +1,7 @@
 //! Behind a sign-on proxy: who is let in by plain headers, what a session is still good for, and
 //! every way to come in that was seen elsewhere. Each attack names where.
 
+mod elsewhere;
 mod forwarded;
 mod passkey;
 mod trust;
@@ -234,6 +235,29 @@ async fn a_session_belongs_to_one_identity_and_is_nothing_without_it() {
         .by_proxy("anna", "ops")
         .header("cookie", &annas);
     assert_ne!(cookie(&again.send().await.unwrap()), annas);
+}
+
+/// ASVS 7.2.4: what the proxy says may be something else with each request.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_groups_that_may_do_something_else_the_session_gets_another_id() {
+    let console = by_headers(HERE).await;
+    let page = async |groups: &str, cookie: &str| {
+        let page = console.get("/").by_proxy("anna", groups);
+        page.header("cookie", cookie).send().await.unwrap()
+    };
+    let first = cookie(&page("watchers", "").await);
+    // In another order, and with a group that gives nothing, it is the same.
+    let same = page("everybody,watchers", &first).await;
+    assert!(same.headers().get("set-cookie").is_none());
+    let second = cookie(&page("watchers,ops", &first).await);
+    assert_ne!(first, second);
+    let same = page("ops,watchers", &second).await;
+    assert!(same.headers().get("set-cookie").is_none());
+    assert_eq!(recorded(&console, "session_renewed").await.len(), 1);
+    // It is one session all the time.
+    assert_eq!(recorded(&console, "sign_in").await.len(), 1);
+    let who = console.control.command_line_operator();
+    assert_eq!(console.control.sessions(&who).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
