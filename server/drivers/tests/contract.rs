@@ -19,3 +19,5 @@ mod openziti_stand_in;
 mod replay;
 #[path = "contract/simulated.rs"]
 mod simulated;
+#[path = "contract/vault.rs"]
+mod vault;

@@ -276,10 +276,9 @@ async fn accident_18_and_20_what_changes_nothing_is_not_called_a_change() {
 #[tokio::test]
 async fn accident_19_a_newcomer_under_a_shamir_seal_stays_without_a_vote() {
     let shape = Shape {
-        voters: 3,
         learners: 0,
         seal: Seal::Shamir,
-        fast: true,
+        ..Shape::default()
     };
     let Some(mut cluster) = Cluster::start(shape).await else {
         return;

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use quorate_domain::{cluster::MemberId, moment::Timestamp, observation::Answer};
-use reqwest::header::HeaderName;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answers::{Configuration, Health, LeaderWords, Server, Wrapped};
+use super::answers::{Configuration, Health, LeaderWords, Server, Wrapped, errors};
 use crate::{
     Secret, clock,
     http::{Call, Client, Reply, Wire, address_of},
@@ -19,6 +19,10 @@ pub(super) const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 
 /// The header by which a node proves who it is, where its configuration lets it.
 const NODE_ID: &str = "x-vault-raft-node-id";
+
+/// Has a standby of Vault answer by itself, which has no list of its own to show: it would ask the
+/// leader, and be as silent as that.
+const ALONE: HeaderName = HeaderName::from_static("x-vault-no-request-forwarding");
 
 /// What one node answered.
 #[derive(Clone, Debug)]
@@ -32,8 +36,10 @@ pub(super) struct Asked {
     pub at: Timestamp,
     pub words: Option<LeaderWords>,
     pub health: Option<Health>,
-    /// Its own copy of the Raft configuration.
+    /// The Raft configuration it told: its own copy, unless that is `relayed`.
     pub servers: Option<Vec<Server>>,
+    /// Another node, the leader, answered for it.
+    pub relayed: bool,
 }
 
 impl Asked {
@@ -42,11 +48,15 @@ impl Asked {
         self.proven.as_ref().or(self.expected.as_ref())
     }
 
+    /// Its own copy of the configuration.
+    pub fn own_servers(&self) -> Option<&[Server]> {
+        self.servers.as_deref().filter(|_| !self.relayed)
+    }
+
     /// Its entry in its own configuration.
     pub fn own_entry(&self) -> Option<&Server> {
         let id = self.id()?;
-        self.servers
-            .as_ref()?
+        self.own_servers()?
             .iter()
             .find(|server| server.node_id == id.as_str())
     }
@@ -83,6 +93,7 @@ impl Asked {
             words: None,
             health: None,
             servers: None,
+            relayed: false,
         }
     }
 }
@@ -106,13 +117,15 @@ pub(super) fn with_token(call: Call, token: Option<&Secret>) -> Call {
     }
 }
 
-/// Asks the node at `url` for its health, its leader and its configuration.
+/// Asks the node at `url` for its health, its leader and its configuration; `alone`: for nothing
+/// that it would have to ask the leader for.
 pub(super) async fn ask(
     client: &Client,
     token: Option<&Secret>,
     url: Url,
     expected: Option<MemberId>,
     wait: Duration,
+    alone: bool,
 ) -> Asked {
     let open = |path: &str| client.get(&at(&url, path)).within(wait).send();
     let configuration = with_token(
@@ -120,6 +133,10 @@ pub(super) async fn ask(
         token,
     )
     .within(wait);
+    let configuration = match alone {
+        true => configuration.header(ALONE, HeaderValue::from_static("true")),
+        false => configuration,
+    };
     let (health, words, configuration) =
         tokio::join!(open("sys/health"), open("sys/leader"), configuration.send());
     let health = match health {
@@ -129,7 +146,7 @@ pub(super) async fn ask(
     let mut asked = Asked::silent(url, expected, &Wire::Broken);
     asked.proven = health.header(NODE_ID).map(MemberId::from);
     asked.at = clock::now();
-    asked.answer = match fill(&mut asked, &health, words, configuration) {
+    asked.answer = match fill(&mut asked, &health, words, configuration, alone) {
         Ok(answer) => answer,
         Err(why) => why.answer(),
     };
@@ -142,6 +159,7 @@ fn fill(
     health: &Reply,
     words: Result<Reply, Wire>,
     configuration: Result<Reply, Wire>,
+    alone: bool,
 ) -> Result<Answer, Wire> {
     let health = health_of(health)?;
     asked.health = Some(health.clone());
@@ -152,9 +170,22 @@ fn fill(
         return Ok(Answer::Sealed);
     }
     asked.words = Some(words?.success()?.json()?);
-    let servers: Configuration = logical(&configuration?)?;
-    asked.servers = Some(servers.config.servers);
+    let configuration = configuration?;
+    if alone && is_the_leaders(&configuration) {
+        return Ok(Answer::Answered);
+    }
+    let told: Configuration = logical(&configuration)?;
+    asked.servers = Some(told.config.servers);
+    let by = configuration.header(NODE_ID).map(MemberId::from);
+    asked.relayed = by.is_some() && asked.proven.is_some() && by != asked.proven;
     Ok(Answer::Answered)
+}
+
+/// What a standby of Vault says that was not to ask the leader: where that is, or that there is none.
+fn is_the_leaders(reply: &Reply) -> bool {
+    let none = |text: String| text.contains("node not active");
+    matches!(reply.problem(), Some(Wire::Redirected(_)))
+        || (reply.status == 500 && errors(&reply.body).is_some_and(none))
 }
 
 /// Health's status is a code for load balancers; its body is what counts.

@@ -80,7 +80,7 @@ fn differing(own: &[Asked], membership: &Membership) -> Option<Note> {
 pub(super) fn differing_members(own: &[Asked], counting: &Membership) -> BTreeSet<MemberId> {
     let nodes = own.iter().filter(|node| node.answer == Answer::Answered);
     nodes
-        .filter_map(|node| Some((node.id()?, node.servers.as_deref()?)))
+        .filter_map(|node| Some((node.id()?, node.own_servers()?)))
         .filter(|(id, _)| counting.member(id).is_some())
         .filter(|(_, servers)| membership(servers).revision != counting.revision)
         .map(|(id, _)| id.clone())

@@ -293,7 +293,7 @@ fn says(
     leader: Option<&MemberId>,
 ) -> SelfReport {
     let words = node.words.clone().unwrap_or_default();
-    let own = node.servers.as_deref().map(|servers| {
+    let own = node.own_servers().map(|servers| {
         let entry = servers.iter().find(|server| server.node_id == id.as_str());
         (
             entry.is_some_and(|entry| entry.voter),
@@ -322,8 +322,7 @@ fn says(
         applied_index: words.raft_applied_index,
         voter_by_own_account: own.map(|(votes, _)| votes),
         revision: node
-            .servers
-            .as_deref()
+            .own_servers()
             .map(|servers| membership(servers).revision),
         version: node
             .health

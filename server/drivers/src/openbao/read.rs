@@ -8,7 +8,7 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use quorate_domain::{
-    cluster::MemberId,
+    cluster::{Kind, MemberId},
     observation::{Answer, Observation},
 };
 use url::Url;
@@ -220,6 +220,7 @@ impl Openbao {
             url.clone(),
             expected.clone(),
             wait,
+            self.standbys_ask_the_leader(),
         );
         let asked = match tokio::time::timeout(wait, question).await {
             Ok(asked) => asked,
@@ -229,6 +230,14 @@ impl Openbao {
         self.patience
             .learn(&asked.url, silent && began.elapsed() >= wait, began);
         asked
+    }
+
+    /// A standby of Vault has the leader tell who the members are. Until they are known somebody
+    /// has to tell, whoever it is; after that a leader that is silent silences itself alone.
+    fn standbys_ask_the_leader(&self) -> bool {
+        let memory = self.memory();
+        let found = memory.rights.as_ref().and_then(|rights| rights.kind);
+        found.unwrap_or(self.kind) == Kind::Vault && memory.membership.is_some()
     }
 
     /// Without the answers of other clusters.

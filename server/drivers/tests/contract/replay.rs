@@ -203,9 +203,11 @@ async fn answer(State(stand): State<Stand>, request: Request) -> Response {
         Value::Null => answer["body_text"].as_str().unwrap_or_default().to_owned(),
         body => body.to_string(),
     };
+    // Who is asked, unless it was recorded that somebody else answered.
+    let by = answer["headers"]["x-vault-raft-node-id"].as_str();
     let mut response = Response::builder()
         .status(u16::try_from(answer["status"].as_u64().unwrap()).unwrap())
-        .header("x-vault-raft-node-id", &stand.id);
+        .header("x-vault-raft-node-id", by.unwrap_or(&stand.id));
     let places = stand.places.lock().unwrap().clone();
     for (recorded, here) in &places {
         text = text.replace(recorded, here);

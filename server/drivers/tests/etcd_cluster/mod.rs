@@ -4,7 +4,7 @@
 
 mod asked;
 #[path = "../built/mod.rs"]
-mod built;
+pub mod built;
 mod process;
 mod program;
 mod wall;

