@@ -44,14 +44,19 @@ pub async fn page(
     };
     let ticks = console.control.ticks(&who, cluster)?;
     let watched = console.clone();
-    let source = who.source;
+    let (source, grants) = (who.source, who.grants);
     // An asserted stream's reader comes back through the proxy, which may say otherwise by then.
     let ends = Instant::now() + console.streams_renewed;
     let render = Box::new(move || {
         let (console, carried) = (watched.clone(), carried.clone());
         let (source, topic) = (source.clone(), topic.clone());
+        let grants = grants.clone();
         let future: futures::future::BoxFuture<'static, _> = Box::pin(async move {
             let who = standing(&console, &carried, source, ends).await?;
+            // Whoever may do something else now comes back for a new session id.
+            if who.grants != grants {
+                return Err(End::Broken);
+            }
             let mut state = page_state(&console.control, &who, &topic)
                 .await
                 .map_err(|error| end(&error))?;
@@ -83,23 +88,27 @@ async fn standing(
             return signed_on(console, person, hash, source).await;
         }
         Carried::Entered { entered, hash } => {
-            let alive = console.control.session_alive(hash).await;
-            return match alive.map_err(|error| end(&error))? {
-                true => console.control.break_glass_operator(entered, hash, source),
-                false => None,
-            }
-            .ok_or(End::SignedOut);
+            goes_on(console, hash).await?;
+            let who = console.control.break_glass_operator(entered, hash, source);
+            return who.ok_or(End::SignedOut);
         }
     };
-    // Looking on is not using: an idle session ends under an open page as well.
-    match console.control.session_alive(hash).await {
-        Ok(true) => {}
-        Ok(false) => return Err(End::SignedOut),
-        Err(error) => return Err(end(&error)),
-    }
+    goes_on(console, hash).await?;
     match console.control.operator(account, means, hash, source).await {
         Ok(Some(who)) => Ok(who),
         Ok(None) => Err(End::SignedOut),
+        Err(error) => Err(end(&error)),
+    }
+}
+
+/// Looking on is not using: an idle session ends under an open page as well. Of one that went on under
+/// another id the reader comes back, with the new one.
+async fn goes_on(console: &Console, hash: &str) -> Result<(), End> {
+    let control = &console.control;
+    match control.session_alive(hash).await {
+        Ok(true) => Ok(()),
+        Ok(false) if control.session_has_moved(hash) => Err(End::Broken),
+        Ok(false) => Err(End::SignedOut),
         Err(error) => Err(end(&error)),
     }
 }
@@ -111,10 +120,7 @@ async fn signed_on(
     hash: &str,
     source: Source,
 ) -> Result<Operator, End> {
-    let alive = console.control.session_alive(hash).await;
-    if !alive.map_err(|error| end(&error))? {
-        return Err(End::SignedOut);
-    }
+    goes_on(console, hash).await?;
     let oidc = console.identity.oidc().ok_or(End::SignedOut)?;
     visitor::standing(&console.control, oidc, person, hash, source).ok_or(End::SignedOut)
 }

@@ -14,6 +14,7 @@ use quorate_app::{base::segment, opening::Opening, session::Visitor};
 use crate::{
     break_glass,
     guards::{headers::page_policy, problems::Fault},
+    sign_in::{inside, see_other},
     state::Console,
 };
 
@@ -47,13 +48,17 @@ pub async fn page(
     // Behind a proxy this page says how signing in and out is done, so it is there for everybody.
     let local = console.identity.proxied().is_none();
     if visitor.0.is_some() && path == "/sign-in" && local {
-        return (
-            StatusCode::SEE_OTHER,
-            [(header::LOCATION, console.path("/"))],
-        )
-            .into_response();
+        return see_other(&console, &wanted(&request));
     }
     render(&console, &visitor, request).await
+}
+
+/// Where somebody wanted to who came to sign in and is signed in, in another window perhaps.
+fn wanted(request: &Request) -> String {
+    let query = request.uri().query().unwrap_or_default();
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    let next = pairs.find(|(name, _)| name == "next");
+    inside(&next.map_or_else(String::new, |(_, next)| next.into_owned()))
 }
 
 /// The page of an address that leads nowhere.
@@ -124,13 +129,9 @@ fn to_sign_in(console: &Console, request: &Request) -> Response {
         .uri()
         .path_and_query()
         .map_or("/", |asked| asked.as_str());
-    let to = match crate::sign_in::inside(asked).as_str() {
+    let to = match inside(asked).as_str() {
         "/" => "/sign-in".to_owned(),
         next => format!("/sign-in?next={}", segment(next)),
     };
-    (
-        StatusCode::SEE_OTHER,
-        [(header::LOCATION, console.path(&to))],
-    )
-        .into_response()
+    see_other(console, &to)
 }

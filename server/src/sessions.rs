@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use quorate_control::{Control, SessionRecord};
-use quorate_domain::moment::Timestamp;
+use quorate_domain::{moment::Timestamp, permission::Grant};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use tower_sessions::{
-    Expiry, SessionManagerLayer, SessionStore,
+    Expiry, Session, SessionManagerLayer, SessionStore,
     cookie::SameSite,
     session::{Id, Record},
     session_store::{self, Error},
 };
+
+use crate::{guards::problems::Fault, sign_in::unusable, state::Console};
 
 /// Keys of a session's data that the store keeps in columns of their own.
 pub const ACCOUNT: &str = "account";
@@ -22,19 +24,57 @@ pub const ACCOUNT: &str = "account";
 pub const MEANS: &str = "means";
 /// What an OpenID provider said at sign-in.
 pub const SIGNED_ON: &str = quorate_control::SIGNED_ON;
+/// The mark of what its person might do when it got its id; see [`roles`].
+pub const ROLES: &str = "roles";
 pub const PEER: &str = "peer";
 pub const USER_AGENT: &str = "user_agent";
 
-/// No session outlives this, whatever happens in it.
+/// No session outlives this, whatever happens in it, unless configured.
 pub const ABSOLUTE: std::time::Duration = std::time::Duration::from_secs(8 * 60 * 60);
-/// Nor this long a silence.
-pub const IDLE: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+/// Nor this long a silence, unless configured.
+pub const IDLE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
 /// SHA-256 of a session's id: enough to end it, useless to use it.
 #[must_use]
 pub fn hash(id: Id) -> String {
     let digest = Sha256::digest(id.0.to_be_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A mark of what somebody may do: another one where that is something else.
+#[must_use]
+pub fn roles(grants: &[Grant]) -> String {
+    let mut all: Vec<String> = grants.iter().map(|grant| format!("{grant:?}")).collect();
+    all.sort();
+    let digest = Sha256::digest(all.join("\n"));
+    let short = digest.iter().take(8);
+    short.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The same session under a new id, ending when it would have ended, with `more` in it; SHA-256 of
+/// the new id. Whoever had the old one has nothing. `None` if the session has ended, or another
+/// request was first.
+///
+/// # Errors
+/// If the store cannot be used.
+pub async fn renew(
+    console: &Console,
+    session: &Session,
+    before: &str,
+    more: Vec<(&str, Value)>,
+) -> Result<Option<String>, Fault> {
+    let Some(record) = console.control.session_move(before).await? else {
+        return Ok(None);
+    };
+    session.cycle_id().await.map_err(unusable)?;
+    for (key, value) in more {
+        session.insert_value(key, value).await.map_err(unusable)?;
+    }
+    let end = to_moment(record.expires_at);
+    session.set_expiry(Some(Expiry::AtDateTime(end)));
+    // The new id is given when it is saved.
+    session.save().await.map_err(unusable)?;
+    Ok(session.id().map(hash))
 }
 
 /// The layer that reads and writes the session cookie.

@@ -10,7 +10,10 @@ use axum::{
 };
 use quorate_app::{base::segment, session::Visitor, words::access as words};
 use quorate_control::ControlError;
-use quorate_domain::audit::{Means, Source};
+use quorate_domain::{
+    audit::{Means, Source},
+    permission::Grant,
+};
 use quorate_drivers::Secret;
 use serde::Deserialize;
 use tower_sessions::Session;
@@ -40,6 +43,7 @@ pub async fn by_password(
     match console.control.sign_in(&form.name, password, &source).await {
         Ok(account) => {
             open(&session, &account.id, &source, Means::Password).await?;
+            may(&session, &account.grants).await?;
             Ok(see_other(&console, &inside(&form.next)))
         }
         Err(error) => Ok(failed(&console, "/sign-in", &error, &form.next)),
@@ -60,6 +64,7 @@ pub async fn by_link(
     {
         Ok(account) => {
             open(&session, &account.id, &source, Means::SignInLink).await?;
+            may(&session, &account.grants).await?;
             Ok(see_other(&console, "/"))
         }
         // The form's answer names a wrong password; a link has none.
@@ -187,6 +192,13 @@ pub async fn open(
         }
     }
     Ok(())
+}
+
+/// Notes what its person may do as this session gets its id: with other rights it gets another.
+pub async fn may(session: &Session, grants: &[Grant]) -> Result<(), Fault> {
+    let roles = sessions::roles(grants);
+    let noted = session.insert(sessions::ROLES, roles).await;
+    noted.map_err(unusable)
 }
 
 pub fn unusable(error: tower_sessions::session::Error) -> Fault {

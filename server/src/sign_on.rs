@@ -4,6 +4,8 @@
 //! Every answer to a browser is a redirect; what went wrong stands in it as a code, never as a
 //! text. Codes, tokens and states are in no log.
 
+use std::time::Instant;
+
 use axum::{
     Form,
     extract::{
@@ -27,9 +29,9 @@ use crate::{
     guards::problems::Fault,
     identity::{Answer, Attempt, Begun, Completed, Oidc, Refusal, SignedOn, cookie_suffix},
     sessions,
-    sign_in::{back, inside, open, see_other, unusable},
+    sign_in::{back, inside, may, open, see_other, unusable},
     state::Console,
-    step_up,
+    step_up::{self, Fresh},
 };
 
 /// Where the provider sends browsers back to; registered there.
@@ -89,6 +91,7 @@ pub async fn callback(
                         session: &session,
                         source: &source,
                         headers: &headers,
+                        began: attempt.began,
                     };
                     proved(&console, visitor.as_ref(), ask, completed, &back).await?
                 }
@@ -103,7 +106,7 @@ pub async fn callback(
                     )
                     .await?
                 }
-                (Err(refusal), None) => refused(&console, &refusal, "", &source).await,
+                (Err(refusal), None) => refused(&console, &refusal, &attempt.next, &source).await,
             }
         }
     };
@@ -117,6 +120,7 @@ pub async fn callback(
 struct Back<'a> {
     /// When it was sent away, in seconds since 1970.
     asked_at: u64,
+    began: Instant,
     session: &'a Session,
     source: &'a Source,
     headers: &'a HeaderMap,
@@ -142,8 +146,12 @@ async fn proved(
                 asked_at: back.asked_at,
                 leeway: completed.leeway,
             };
-            let (session, person) = (back.session, &completed.person);
-            step_up::signed_in(console, session, who, ask, person, said, back.headers).await
+            let fresh = Fresh {
+                person: completed.person,
+                said,
+                began: back.began,
+            };
+            step_up::signed_in(console, back.session, who, ask, fresh, back.headers).await
         }
         Err(refusal) => {
             let why = refusal.to_string();
@@ -248,6 +256,7 @@ async fn enter(
     open(session, &key, source, Means::Oidc).await?;
     let end = i64::try_from(person.until).ok();
     let end = end.and_then(|end| OffsetDateTime::from_unix_timestamp(end).ok());
+    may(session, &who.grants).await?;
     session
         .insert(sessions::SIGNED_ON, &person)
         .await
@@ -262,7 +271,13 @@ async fn enter(
     Ok(see_other(console, &inside(next)))
 }
 
-async fn refused(console: &Console, refusal: &Refusal, next: &str, source: &Source) -> Response {
+/// Nobody is signed in: recorded, and told on the sign-in page, which leads on to `next`.
+pub async fn refused(
+    console: &Console,
+    refusal: &Refusal,
+    next: &str,
+    source: &Source,
+) -> Response {
     let why = refusal.to_string();
     tracing::warn!(
         request_id = source.request_id,

@@ -6,6 +6,8 @@
 
 pub mod passkeys;
 
+use std::time::Instant;
+
 use axum::{
     Form,
     body::Body,
@@ -25,18 +27,19 @@ use quorate_control::{
     ControlError, Operator,
     step_up::{Assertion, Deed, FreshSignIn, Method, ProofId, Verified},
 };
-use quorate_domain::{audit::Source, moment::Timestamp};
+use quorate_domain::audit::Source;
 use quorate_drivers::Secret;
 use rand::RngCore as _;
 use serde::Deserialize;
-use time::OffsetDateTime;
-use tower_sessions::{Expiry, Session};
+use serde_json::Value;
+use tower_sessions::Session;
 
 use crate::{
     guards::{headers::page_policy, problems::Fault},
-    identity::SignedOn,
+    identity::{Refusal, SignedOn},
     sessions,
     sign_in::{back, see_other, unusable},
+    sign_on,
     state::Console,
 };
 
@@ -115,7 +118,10 @@ pub async fn answer(
         Err(_) => Err("malformed".to_owned()),
     };
     match verified {
-        Ok(verified) => carry_on(&console, &session, &who, verified, &headers).await,
+        Ok(verified) => {
+            let who = renewed(&console, &session, &who, Vec::new()).await?;
+            carry_on(&console, &who, verified, &headers).await
+        }
         Err(code) => Ok(again(&console, &id, &code)),
     }
 }
@@ -159,9 +165,9 @@ pub async fn sign_in(
     if console.control.step_up_asked(&who, &id).await.is_err() {
         return Ok(again(&console, &id, "over"));
     }
-    let oidc = crate::sign_on::only_oidc(&console)?;
+    let oidc = sign_on::only_oidc(&console)?;
     let acr_values = console.control.step_up_acr_values();
-    match crate::sign_on::begin_fresh(&console, oidc, &id, &acr_values).await {
+    match sign_on::begin_fresh(&console, oidc, &id, &acr_values).await {
         Ok(away) => Ok(away),
         Err(refusal) => {
             let why = refusal.to_string();
@@ -174,26 +180,72 @@ pub async fn sign_in(
     }
 }
 
+/// A sign-in of somebody who was signed in already.
+pub struct Fresh {
+    pub person: SignedOn,
+    pub said: FreshSignIn,
+    /// When the browser was sent to the provider.
+    pub began: Instant,
+}
+
 /// Back from the provider, with what it said; the answer to the question `id`.
 pub async fn signed_in(
     console: &Console,
     session: &Session,
     who: &Operator,
     id: &str,
-    person: &SignedOn,
-    said: FreshSignIn,
+    fresh: Fresh,
     headers: &HeaderMap,
 ) -> Result<Response, Fault> {
     let control = &console.control;
-    if quorate_control::key(&person.actor()) != who.key() {
+    if quorate_control::key(&fresh.person.actor()) != who.key() {
         let why = "the sign-in was another person's";
         control.step_up_failed(who, id, Method::SignIn, why).await;
         return Ok(again(console, id, "sign-in-failed"));
     }
-    match control.step_up_by_sign_in(who, id, said).await {
-        Ok(verified) => carry_on(console, session, who, verified, headers).await,
-        Err(error) => Ok(again(console, id, &code(&error))),
+    let verified = match control.step_up_by_sign_in(who, id, fresh.said).await {
+        Ok(verified) => verified,
+        Err(error) => return Ok(again(console, id, &code(&error))),
+    };
+    match anew(console, session, who, fresh.person, fresh.began).await? {
+        Some(who) => carry_on(console, &who, verified, headers).await,
+        None => Ok(sign_on::refused(console, &Refusal::Left, "", &who.source).await),
     }
+}
+
+/// The session goes on as the provider has it now: with its name there, by which a sign-out is told,
+/// and with the groups of now. `None` if they have left there meanwhile: then it has ended.
+async fn anew(
+    console: &Console,
+    session: &Session,
+    who: &Operator,
+    person: SignedOn,
+    began: Instant,
+) -> Result<Option<Operator>, Fault> {
+    let oidc = sign_on::only_oidc(console)?;
+    let before = session.get::<SignedOn>(sessions::SIGNED_ON).await;
+    let before = before.map_err(unusable)?.ok_or_else(Fault::not_signed_in)?;
+    let person = SignedOn {
+        // A fresh sign-in proves one thing; it does not make the session longer.
+        until: person.until.min(before.until),
+        sid: person.sid.or(before.sid),
+        ..person
+    };
+    let grants = oidc.grants(&person);
+    let said = serde_json::to_value(&person).map_err(|_| Fault::internal())?;
+    let roles = Value::String(sessions::roles(&grants));
+    let more = vec![(sessions::SIGNED_ON, said), (sessions::ROLES, roles)];
+    let renewed = renewed(console, session, who, more).await?;
+    // Stored before it is asked: of a sign-out at the same moment, one of the two knows.
+    if oidc.has_left(&person, began) {
+        session.flush().await.map_err(unusable)?;
+        return Ok(None);
+    }
+    Ok(Some(Operator {
+        actor: person.actor(),
+        grants,
+        ..renewed
+    }))
 }
 
 /// To the page of the question, which says what went wrong.
@@ -205,14 +257,12 @@ pub fn again(console: &Console, id: &str, code: &str) -> Response {
 /// With a new session id, what was asked for is done.
 async fn carry_on(
     console: &Console,
-    session: &Session,
     who: &Operator,
     verified: Verified,
     headers: &HeaderMap,
 ) -> Result<Response, Fault> {
-    let who = renewed(console, session, who).await?;
-    let (proof, deed) = console.control.step_up_proved(&who, verified).await?;
-    match do_it(console, &who, proof, &deed).await {
+    let (proof, deed) = console.control.step_up_proved(who, verified).await?;
+    match do_it(console, who, proof, &deed).await {
         Ok(place) => Ok(see_other(console, &place)),
         Err(error) => {
             let problem = error.problem();
@@ -255,17 +305,16 @@ async fn do_it(
     }
 }
 
-/// The same session under a new id, ending when it would have ended.
-async fn renewed(console: &Console, session: &Session, who: &Operator) -> Result<Operator, Fault> {
+/// The same session under a new id, to which the proof is bound.
+async fn renewed(
+    console: &Console,
+    session: &Session,
+    who: &Operator,
+    more: Vec<(&str, Value)>,
+) -> Result<Operator, Fault> {
     let before = who.session.as_deref().ok_or_else(Fault::not_signed_in)?;
-    let record = console.control.session_load(before).await?;
-    let record = record.ok_or_else(Fault::not_signed_in)?;
-    session.cycle_id().await.map_err(unusable)?;
-    session.set_expiry(Some(Expiry::AtDateTime(moment(record.expires_at))));
-    // The new id is given when it is saved; the proof is bound to it.
-    session.save().await.map_err(unusable)?;
-    let hash = session.id().map(sessions::hash);
-    let hash = hash.ok_or_else(Fault::internal)?;
+    let hash = sessions::renew(console, session, before, more).await?;
+    let hash = hash.ok_or_else(Fault::not_signed_in)?;
     let source = Source {
         session: hash.get(..SHOWN).map(str::to_owned),
         ..who.source.clone()
@@ -275,11 +324,6 @@ async fn renewed(console: &Console, session: &Session, who: &Operator) -> Result
         source,
         ..who.clone()
     })
-}
-
-fn moment(timestamp: Timestamp) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(timestamp.unix_ms()) * 1_000_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 pub fn code(error: &ControlError) -> String {

@@ -10,6 +10,7 @@ use axum::{
 use quorate_app::session::Visitor;
 use quorate_control::{Control, Entered, Operator};
 use quorate_domain::audit::{Means, Source};
+use serde_json::Value;
 use tower_sessions::Session;
 
 use crate::{
@@ -42,6 +43,18 @@ pub enum Carried {
     Entered { entered: Entered, hash: String },
 }
 
+impl Carried {
+    /// The session has another id, whose SHA-256 this is.
+    fn goes_on_as(&mut self, now: &str) {
+        match self {
+            Self::Account { hash, .. }
+            | Self::SignedOn { hash, .. }
+            | Self::Entered { hash, .. } => now.clone_into(hash),
+            Self::Asserted { hash, .. } => *hash = Some(now.to_owned()),
+        }
+    }
+}
+
 /// Puts [`Visitor`] into the request, and [`Carried`] when somebody is signed in.
 pub async fn identify(
     State(console): State<Console>,
@@ -49,7 +62,7 @@ pub async fn identify(
     next: Next,
 ) -> Response {
     let session = request.extensions().get::<Session>().cloned();
-    let found = match (&console.identity, session) {
+    let found = match (&console.identity, session.clone()) {
         (Identity::Proxied(proxied), session) => {
             asserted(&console, proxied, session, &mut request).await
         }
@@ -64,8 +77,56 @@ pub async fn identify(
         Ok(visitor) => visitor,
         Err(fault) => return fault.into_response(),
     };
+    let visitor = match (visitor, session) {
+        (Some(who), Some(session)) => match renewed(&console, &session, who, &mut request).await {
+            Ok(who) => Some(who),
+            Err(fault) => return fault.into_response(),
+        },
+        (visitor, _) => visitor,
+    };
     request.extensions_mut().insert(Visitor(visitor));
     next.run(request).await
+}
+
+/// Who may do something else than when their session got its id goes on under a new one. Only where a
+/// browser surely takes it and asks for nothing else at the same time: at a page, and at its stream.
+async fn renewed(
+    console: &Console,
+    session: &Session,
+    who: Operator,
+    request: &mut Request,
+) -> Result<Operator, Fault> {
+    let here = !break_glass::is_here(console) && (is_page(request) || is_stream(request));
+    let (Some(before), true) = (who.session.as_deref(), here) else {
+        return Ok(who);
+    };
+    let roles = sessions::roles(&who.grants);
+    let known = session.get::<String>(sessions::ROLES).await;
+    if known.map_err(unreadable)?.as_ref() == Some(&roles) {
+        return Ok(who);
+    }
+    let more = vec![(sessions::ROLES, Value::String(roles))];
+    let Some(hash) = sessions::renew(console, session, before, more).await? else {
+        return Ok(who);
+    };
+    if let Some(carried) = request.extensions_mut().get_mut::<Carried>() {
+        carried.goes_on_as(&hash);
+    }
+    let source = Source {
+        assurance: who.source.assurance,
+        ..marked(request, Some(&hash))
+    };
+    request.extensions_mut().insert(source.clone());
+    let now = Operator {
+        session: Some(hash),
+        source,
+        ..who.clone()
+    };
+    if let Err(error) = console.control.session_renewed(&now, before).await {
+        // Looking goes on; what changes something is refused elsewhere.
+        tracing::error!("a session's new id could not be recorded: {error}");
+    }
+    Ok(now)
 }
 
 async fn signed_in(
@@ -244,7 +305,8 @@ async fn bind(
             Some(_) => Err(error.into()),
         };
     }
-    sign_in::open(session, &key, &who.source, who.actor.means).await
+    sign_in::open(session, &key, &who.source, who.actor.means).await?;
+    sign_in::may(session, &who.grants).await
 }
 
 async fn account_of(session: &Session) -> Result<Option<String>, Fault> {
@@ -281,6 +343,10 @@ fn is_page(request: &Request) -> bool {
     let accepts = request.headers().get(header::ACCEPT);
     let accepts = accepts.and_then(|accepts| accepts.to_str().ok());
     *request.method() == Method::GET && accepts.is_some_and(|text| text.contains("text/html"))
+}
+
+fn is_stream(request: &Request) -> bool {
+    *request.method() == Method::GET && request.uri().path() == "/events"
 }
 
 /// Floods are cut by whoever keeps the log.

@@ -120,6 +120,7 @@ struct Inner {
     passwords: passwords::Passwords,
     throttle: throttle::SignInThrottle,
     flood: throttle::Flood,
+    moved: sessions::Moved,
     /// Which snapshots stay on this machine.
     shelf: snapshots::Shelf,
     /// What is to be proved before something dangerous, and what was.
@@ -295,6 +296,7 @@ impl Control {
             passwords: passwords::Passwords::new(),
             throttle: throttle::SignInThrottle::default(),
             flood: throttle::Flood::default(),
+            moved: sessions::Moved::default(),
             shelf: snapshots::Shelf::default(),
             step_up: step_up::Ledger::default(),
             step_up_rules: std::sync::RwLock::default(),

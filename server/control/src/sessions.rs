@@ -1,4 +1,10 @@
-//! Sessions: rows by the SHA-256 of their ids; idle and absolute ends; list and end.
+//! Sessions: rows by the SHA-256 of their ids; idle and absolute ends; list, end, and go on under
+//! another id.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
 
 use quorate_domain::{
     moment::Timestamp,
@@ -12,6 +18,27 @@ use crate::{
 
 /// How coarse "last seen" is, in milliseconds: reads must not write each time.
 const USE_NOTED_EVERY_MS: u64 = 30_000;
+/// So many sessions that went on under another id are remembered: their pages look within a second.
+const MOVED_MOST: usize = 1_024;
+
+/// Sessions that went on under another id a moment ago, oldest first.
+#[derive(Default)]
+pub(crate) struct Moved(Mutex<VecDeque<String>>);
+
+impl Moved {
+    fn note(&self, hash: &str) {
+        let mut moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if moved.len() >= MOVED_MOST {
+            moved.pop_front();
+        }
+        moved.push_back(hash.to_owned());
+    }
+
+    fn holds(&self, hash: &str) -> bool {
+        let moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.iter().any(|gone| gone == hash)
+    }
+}
 
 impl Control {
     /// Inserts a session record; `hash` is SHA-256 of the id.
@@ -84,6 +111,45 @@ impl Control {
         let now = self.now();
         let found = self.inner.store.session(hash).await?;
         Ok(found.is_some_and(|stored| self.ends_at(&stored) > now))
+    }
+
+    /// Ends this id so that its session can go on under another: what it holds, for one caller only.
+    /// `None` if it has ended, or another was first.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn session_move(&self, hash: &str) -> Result<Option<SessionRecord>, ControlError> {
+        let Some(record) = self.session_load(hash).await? else {
+            return Ok(None);
+        };
+        // Before it ends: a stream that finds it ended asks whether it has moved.
+        self.inner.moved.note(hash);
+        let ours = self.inner.store.session_delete(hash).await?;
+        self.inner.tick();
+        Ok(ours.then_some(record))
+    }
+
+    /// Whether a session that is no more went on under another id, a moment ago.
+    #[must_use]
+    pub fn session_has_moved(&self, hash: &str) -> bool {
+        self.inner.moved.holds(hash)
+    }
+
+    /// Records that the session of `who` goes on under another id, since they may do something else
+    /// than when it got the one `before`.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`.
+    pub async fn session_renewed(&self, who: &Operator, before: &str) -> Result<(), ControlError> {
+        let short = |hash: &str| hash.chars().take(16).collect::<String>();
+        let (name, now) = (&who.actor.name, who.session.as_deref().unwrap_or_default());
+        let text = format!(
+            "The roles of {name} are others than before: their session {} goes on as {}.",
+            short(before),
+            short(now)
+        );
+        let draft = Draft::access(who, "session_renewed", text);
+        self.inner.audit.append(draft).await.map(|_| ())
     }
 
     /// # Errors

@@ -129,6 +129,8 @@ async fn with_console(
 ) -> anyhow::Result<()> {
     let mut settings = Settings::new(data.to_owned(), listen);
     settings.clusters = vec![setup(cluster)?];
+    // Its link is good once: whoever looks on for an hour is not to be left without a way in.
+    settings.session_idle = settings.session_absolute;
     let application = Application::build(settings).await?;
     let address = application.address();
     let secret = first_link(application.control()).await?;

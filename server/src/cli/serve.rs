@@ -56,6 +56,8 @@ async fn serve(configuration: Configuration) -> anyhow::Result<Exit> {
     settings.external_url = configuration.external_url;
     settings.read_only = configuration.read_only;
     settings.identity = identity;
+    settings.session_idle = configuration.sessions.idle;
+    settings.session_absolute = configuration.sessions.absolute;
     settings.step_up = configuration.step_up;
     settings.trusted_proxies = configuration.trusted_proxies;
     settings.streams_renewed = configuration.streams_renewed;

@@ -30,7 +30,7 @@ use crate::{
 };
 pub use audit::{Certificates, Copies, Place, Reports, To, Wanted};
 pub use clusters::Cluster;
-pub use identity::{By, Client, Mode};
+pub use identity::{By, Client, Lives, Mode};
 pub use print::printed;
 
 /// What is wrong with a configuration, one line each.
@@ -80,6 +80,7 @@ pub struct Configuration {
     /// How long a page stays live on one word of a sign-on proxy.
     pub streams_renewed: Duration,
     pub identity: Mode,
+    pub sessions: Lives,
     /// What people prove to be there for; the address passkeys hold for is not known yet.
     pub step_up: Rules,
     pub copies: Copies,
@@ -148,6 +149,7 @@ impl Configuration {
             identity::check_address(external_url.as_ref(), listen.as_ref(), &mut problems);
         }
         let step_up = identity::step_up(table, &mut problems);
+        let sessions = identity::sessions(table, &mut problems);
         let copies = audit::read(table, &mut problems);
         let (outside, own) = (external_url.as_ref(), listen.as_ref());
         audit::check_targets(&copies, outside, own, &mut problems);
@@ -170,6 +172,7 @@ impl Configuration {
                 trusted_proxies,
                 streams_renewed,
                 identity,
+                sessions,
                 step_up,
                 copies,
                 reports,

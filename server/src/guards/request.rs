@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -28,6 +28,7 @@ const USER_AGENT_LIMIT: usize = 256;
 /// Gives the request its [`Source`], takes what claims an identity out of it, and answers for
 /// panics.
 pub async fn receive(State(console): State<Console>, mut request: Request, next: Next) -> Response {
+    join_cookies(request.headers_mut());
     let source = source(&console, &request);
     let by = request.extensions().get::<ConnectInfo<Peer>>();
     let by = by.map(|ConnectInfo(peer)| peer.shown.clone());
@@ -97,6 +98,20 @@ fn timed_out() -> Response {
     .into_response()
 }
 
+/// HTTP/2 may send each cookie by itself (RFC 9113, 8.2.3); whoever reads them reads one line.
+fn join_cookies(headers: &mut HeaderMap) {
+    let pieces: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if pieces.len() > 1
+        && let Ok(line) = HeaderValue::from_bytes(&pieces.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, line);
+    }
+}
+
 fn source(console: &Console, request: &Request) -> Source {
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let peer = peer.map(|ConnectInfo(peer)| peer.address.clone());
@@ -136,6 +151,19 @@ pub fn shown(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cookies_that_come_one_by_one_are_one_line() {
+        let mut headers = HeaderMap::new();
+        join_cookies(&mut headers);
+        assert!(headers.is_empty());
+        for pair in ["quorate=a", "theme=dark", "quorate=b"] {
+            headers.append(header::COOKIE, HeaderValue::from_static(pair));
+        }
+        join_cookies(&mut headers);
+        let lines: Vec<_> = headers.get_all(header::COOKIE).iter().collect();
+        assert_eq!(lines, ["quorate=a; theme=dark; quorate=b"]);
+    }
 
     #[test]
     fn a_one_time_link_is_never_shown_whole() {

@@ -159,7 +159,7 @@ fn configured(content: &Content) -> Result<Arc<ServerConfig>, String> {
     let mut config = builder
         .with_single_cert(chain, key)
         .map_err(|error| format!("cert_file and key_file: {error}"))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use quorate_domain::permission::Duty;
+use quorate_domain::{
+    audit::Filter,
+    moment::Timestamp,
+    permission::{Duty, Grant},
+};
 
 use crate::support::{Events, Form as _, Running, cookie, until};
 
@@ -199,4 +203,66 @@ async fn a_disabled_account_is_out_at_once() {
         last = event.name;
     }
     assert_eq!(last, "signed-out");
+}
+
+/// When the console's one session ends.
+async fn end(console: &Running) -> Timestamp {
+    let who = console.control.command_line_operator();
+    let mut open = console.control.sessions(&who).await.unwrap();
+    assert_eq!(open.len(), 1);
+    open.remove(0).expires_at
+}
+
+/// ASVS 7.2.4. The page that is open is told by the end of its stream and comes back by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_other_roles_a_session_goes_on_under_a_new_id_and_ends_when_it_would_have() {
+    // No silence is as long as a session's life.
+    let console = Running::with(|settings| settings.session_idle = settings.session_absolute).await;
+    let before = console.session(Duty::Viewer).await;
+    let page = |cookie: &str| {
+        console
+            .get("/access")
+            .header("accept", "text/html")
+            .header("cookie", cookie)
+    };
+    let same = page(&before).send().await.unwrap();
+    assert!(same.headers().get("set-cookie").is_none());
+    let stream = |cookie: &str| console.get("/events?page=fleet").header("cookie", cookie);
+    let open = stream(&before).timeout(Duration::from_secs(60));
+    let mut events = Events::of(open.send().await.unwrap());
+    assert_eq!(events.next().await.unwrap().name, "snapshot");
+    let ends = end(&console).await;
+    let who = console.control.command_line_operator();
+    let grants = vec![Grant::everywhere(Duty::Operator)];
+    let changed = console.control.account_grants(&who, "viewer", grants).await;
+    changed.unwrap();
+    let mut last = String::new();
+    while let Some(event) = events.next().await {
+        last = event.name;
+    }
+    assert_ne!(last, "signed-out");
+    // As the stream of the page comes back.
+    let again = stream(&before).send().await.unwrap();
+    let after = cookie(&again);
+    assert_ne!(after, before);
+    assert_eq!(Events::of(again).next().await.unwrap().name, "snapshot");
+    assert!(!is_signed_in(&console, &before).await && is_signed_in(&console, &after).await);
+    assert_eq!(end(&console).await, ends);
+    let same = page(&after).send().await.unwrap();
+    assert!(same.headers().get("set-cookie").is_none());
+    let log = console
+        .control
+        .audit(&who, &Filter::default(), 0, 1_000)
+        .await;
+    let entries = log.unwrap().items.into_iter();
+    let renewed: Vec<_> = entries
+        .filter(|entry| entry.action == "session_renewed")
+        .collect();
+    assert_eq!(renewed.len(), 1);
+    let mark = renewed[0].source.session.as_deref().unwrap();
+    assert!(
+        renewed[0].text.contains(&format!("goes on as {mark}")),
+        "{}",
+        renewed[0].text
+    );
 }

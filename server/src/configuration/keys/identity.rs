@@ -13,6 +13,20 @@ pub const IDENTITY: &[Key] = &[
         "\"local\": accounts of this console, made by `quorate user add`; \"trusted-header\" or \"jwt-header\": a sign-on proxy in front says who it is; \"oidc\": sign-in at an OpenID provider.",
     ),
     key(
+        "session_idle_ms",
+        Holds::Number,
+        Some("900000"),
+        "",
+        "In every mode: a session ends after such a silence, 60000 to 86400000 milliseconds. A page that is only looked at is silent.",
+    ),
+    key(
+        "session_absolute_ms",
+        Holds::Number,
+        Some("28800000"),
+        "",
+        "In every mode: a session ends after this in any case, 300000 to 86400000 milliseconds.",
+    ),
+    key(
         "user_header",
         Holds::Text,
         None,

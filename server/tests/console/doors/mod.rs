@@ -2,6 +2,7 @@
 //! emergencies. What each lets in, and what it does not.
 
 mod emergency;
+mod http2;
 mod mutual_tls;
 mod socket;
 

@@ -17,14 +17,19 @@ use crate::support::{Running, client_builder, json as body_of, until};
 
 const NAME: &str = "proxy.example";
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut root = CertificateParams::new(Vec::<String>::new()).unwrap();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         Self(CertifiedIssuer::self_signed(root, key).unwrap())
+    }
+
+    /// What those trust who trust it.
+    pub(super) fn root(&self) -> Certificate {
+        Certificate::from_pem(self.0.pem().as_bytes()).unwrap()
     }
 
     /// Certificate and key, as PEM.
@@ -53,7 +58,7 @@ struct Stage {
     _folder: TempDir,
 }
 
-fn files(folder: &Path) -> TlsFiles {
+pub(super) fn files(folder: &Path) -> TlsFiles {
     TlsFiles {
         cert_file: folder.join("tls.pem"),
         key_file: folder.join("tls.key"),
@@ -61,7 +66,7 @@ fn files(folder: &Path) -> TlsFiles {
     }
 }
 
-fn write_own(outside: &Authority, files: &TlsFiles) {
+pub(super) fn write_own(outside: &Authority, files: &TlsFiles) {
     let (certificate, key) = outside.signs(vec![SanType::IpAddress([127, 0, 0, 1].into())]);
     std::fs::write(&files.cert_file, certificate).unwrap();
     std::fs::write(&files.key_file, key).unwrap();
@@ -100,8 +105,7 @@ impl Stage {
 
     /// A new connection each time: what was agreed before is not what is asked about.
     fn client(&self, identity: Option<Identity>) -> Client {
-        let root = Certificate::from_pem(self.outside.0.pem().as_bytes()).unwrap();
-        let mut client = client_builder().tls_certs_only([root]);
+        let mut client = client_builder().tls_certs_only([self.outside.root()]);
         if let Some(identity) = identity {
             client = client.identity(identity);
         }

@@ -19,6 +19,8 @@ use crate::{assertions::Signer, support::until};
 /// Where somebody is sent who is refused, and what is recorded.
 const FAILED: &str = "/sign-in?problem=sign-on-failed";
 const OVER: &str = "/sign-in?problem=sign-on-over";
+/// The same once it is known whose sign-in it is: it still leads on to where they wanted to.
+const FAILED_ON_THE_WAY: &str = "/sign-in?problem=sign-on-failed&next=%2Faccess";
 
 impl Stage {
     async fn count(&self, reason: &str) -> usize {
@@ -41,7 +43,8 @@ impl Stage {
         *self.provider.lies() = lies;
         let (away, browser) = self.begin("/access").await;
         let back = self.answered(&away).await;
-        self.refuses(&back, &browser, FAILED, reason).await;
+        self.refuses(&back, &browser, FAILED_ON_THE_WAY, reason)
+            .await;
     }
 }
 
@@ -230,7 +233,7 @@ async fn a_stolen_code_is_of_no_use_to_the_thief() {
     };
     let code = parameter(&victims, "code");
     stage
-        .refuses(&to(&code), &browser, FAILED, "invalid_grant")
+        .refuses(&to(&code), &browser, FAILED_ON_THE_WAY, "invalid_grant")
         .await;
     let redirect = parameter(&away, "redirect_uri");
     let nonce = parameter(&away, "nonce");
@@ -241,7 +244,9 @@ async fn a_stolen_code_is_of_no_use_to_the_thief() {
         "{}/sign-in/callback?code={code}&state={state}&iss={issuer}",
         stage.console.origin
     );
-    stage.refuses(&to, &browser, FAILED, "invalid_grant").await;
+    stage
+        .refuses(&to, &browser, FAILED_ON_THE_WAY, "invalid_grant")
+        .await;
     for failure in stage.failures("sign_in").await {
         assert!(!failure.contains("a detail"), "{failure}");
     }
@@ -261,7 +266,7 @@ async fn what_the_provider_says_instead_of_a_code_is_recorded_and_not_repeated_b
             "{}/sign-in/callback?error={error}&error_description=x&state={state}&iss={issuer}",
             stage.console.origin
         );
-        let page = "/sign-in?problem=sign-on-denied";
+        let page = "/sign-in?problem=sign-on-denied&next=%2Faccess";
         stage.refuses(&to, &browser, page, reason).await;
     }
 }

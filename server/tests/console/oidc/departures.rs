@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Stage {
-    async fn tells(&self, token: &str) -> u16 {
+    pub(super) async fn tells(&self, token: &str) -> u16 {
         let request = self.console.call("POST", "/back-channel-logout");
         let response = request
             .form(&[("logout_token", token)])
@@ -24,6 +24,14 @@ impl Stage {
             .unwrap();
         assert!(response.headers().get("set-cookie").is_none());
         response.status().as_u16()
+    }
+
+    /// What the provider tells when its session of this name ends.
+    pub(super) fn left(&self, sid: &str) -> String {
+        let mut claims = self.provider.logout(&format!("of {sid}"));
+        claims["sid"] = sid.into();
+        claims.as_object_mut().unwrap().remove("sub");
+        self.provider.logout_token(&claims)
     }
 
     async fn session_with_sid(&self, sid: &str) -> String {
@@ -104,13 +112,7 @@ async fn a_sign_out_of_one_session_ends_that_one_alone() {
         stage.session_with_sid("s-1").await,
         stage.session_with_sid("s-2").await,
     );
-    let mut claims = stage.provider.logout("j-1");
-    claims["sid"] = "s-1".into();
-    claims.as_object_mut().unwrap().remove("sub");
-    assert_eq!(
-        stage.tells(&stage.provider.logout_token(&claims)).await,
-        200
-    );
+    assert_eq!(stage.tells(&stage.left("s-1")).await, 200);
     assert!(!stage.sees(&first).await && stage.sees(&second).await);
     // Somebody else's leaving is nothing to them.
     let mut claims = stage.provider.logout("j-2");

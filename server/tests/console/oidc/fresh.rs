@@ -5,10 +5,10 @@ use quorate_domain::{
     audit::Outcome,
 };
 
-use super::{Stage, parameter, place, provider::now, session_of};
+use super::{SOON, Stage, parameter, place, provider::now, session_of};
 use crate::{
     step_up::{question, rules, wish},
-    support::cookie,
+    support::{Events, cookie},
 };
 
 fn transfer() -> Action {
@@ -38,6 +38,15 @@ impl Stage {
         assert_eq!(parameter(&to, "prompt"), "login");
         assert_eq!(parameter(&to, "max_age"), "0");
         (self.answered(&to).await, format!("{session}; {browser}"))
+    }
+
+    /// A fresh sign-in is in another session of the provider's, with these groups.
+    fn signs_in_anew(&self, groups: &'static [&'static str]) {
+        self.provider.lies().claims = Some(Box::new(move |claims| {
+            claims["auth_time"] = now().into();
+            claims["sid"] = "s-2".into();
+            claims["groups"] = groups.into();
+        }));
     }
 
     fn says_when(&self, auth_time: Option<u64>) {
@@ -110,4 +119,64 @@ async fn an_earlier_sign_in_or_another_persons_proves_nothing() {
     let response = stage.comes_back(&back, browser).await;
     assert!(session_of(&response).is_none());
     assert!(stage.console.cluster.sent().is_empty());
+}
+
+/// OpenID Connect Back-Channel Logout 1.0, 2.7: a sign-out names the session that the provider has now.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_fresh_sign_in_the_session_has_the_providers_new_name() {
+    let stage = Stage::start().await;
+    let (session, question) = stage.asked().await;
+    let open = stage.console.get("/events?page=fleet");
+    let open = open.header("cookie", &session).timeout(SOON);
+    let mut events = Events::of(open.send().await.unwrap());
+    assert_eq!(events.next().await.unwrap().name, "snapshot");
+    stage.signs_in_anew(&["ops"]);
+    let (back, cookies) = stage.answers(&session, &question).await;
+    let after = session_of(&stage.comes_back(&back, &cookies).await).expect("a new session id");
+    // A page that was open beside it comes back with the new id; nobody was signed out.
+    let mut last = String::new();
+    while let Some(event) = events.next().await {
+        last = event.name;
+    }
+    assert_ne!(last, "signed-out");
+    // The provider's earlier session is none of this one's any more.
+    assert_eq!(stage.tells(&stage.left("s-1")).await, 200);
+    assert!(stage.sees(&after).await);
+    assert_eq!(stage.tells(&stage.left("s-2")).await, 200);
+    assert!(!stage.sees(&after).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_out_at_the_provider_during_a_fresh_sign_in_is_out_and_nothing_is_done() {
+    let stage = Stage::start().await;
+    let (session, question) = stage.asked().await;
+    stage.signs_in_anew(&["ops"]);
+    let (back, cookies) = stage.answers(&session, &question).await;
+    assert_eq!(stage.tells(&stage.left("s-2")).await, 200);
+    assert!(stage.sees(&session).await, "it has not the name yet");
+    let over = stage.comes_back(&back, &cookies).await;
+    assert_eq!(place(&over), "/sign-in?problem=sign-on-over");
+    assert!(session_of(&over).is_none() && !stage.sees(&session).await);
+    assert!(stage.console.cluster.sent().is_empty());
+    let failures = stage.failures("sign_in").await;
+    let told = failures
+        .iter()
+        .any(|text| text.contains("signed out at the provider"));
+    assert!(told, "{failures:?}");
+}
+
+/// Who has left the group since they signed in proves that they are there, and may not do it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_proved_by_a_fresh_sign_in_is_judged_by_its_groups() {
+    let stage = Stage::start().await;
+    let (session, question) = stage.asked().await;
+    stage.signs_in_anew(&["others"]);
+    let (back, cookies) = stage.answers(&session, &question).await;
+    let refused = stage.comes_back(&back, &cookies).await;
+    let status = refused.status().as_u16();
+    assert!(matches!(status, 403 | 404), "{status}");
+    assert!(stage.console.cluster.sent().is_empty());
+    let after = session_of(&refused).expect("a new session id");
+    let page = stage.console.get("/clusters/sim").header("cookie", &after);
+    assert_eq!(page.send().await.unwrap().status(), 404);
 }

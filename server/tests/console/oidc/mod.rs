@@ -252,13 +252,39 @@ async fn groups_may_stand_where_the_provider_keeps_them_and_must_be_the_same_per
     assert!(html.contains("anna@example.com") && html.contains("operator"));
     stage.provider.lies().userinfo = Some(said("4712"));
     let response = stage.signs_in().await;
-    assert_eq!(place(&response), "/sign-in?problem=sign-on-failed");
+    let failed = "/sign-in?problem=sign-on-failed&next=%2Faccess";
+    assert_eq!(place(&response), failed);
     assert!(session_of(&response).is_none());
     let failures = stage.failures("sign_in").await;
     assert!(
         failures.iter().any(|text| text.contains("somebody else")),
         "{failures:?}"
     );
+}
+
+/// Signed in meanwhile in another window, the sign-in page of this one leads on to where it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_signed_in_already_goes_on_to_where_they_were() {
+    let stage = Stage::start().await;
+    let session = stage.session().await;
+    for (asked, expected) in [
+        (
+            "?next=%2Fclusters%2Fsim%3Ffrom%3Dhere",
+            "/clusters/sim?from=here",
+        ),
+        ("?problem=sign-on-over&next=%2Faccess", "/access"),
+        ("", "/"),
+        ("?next=%2F%2Fevil.example", "/"),
+        ("?next=https%3A%2F%2Fevil.example", "/"),
+        ("?next=%2Fsign-in", "/"),
+    ] {
+        let page = stage.console.get(&format!("/sign-in{asked}"));
+        let page = page.header("cookie", &session).send().await.unwrap();
+        assert_eq!(
+            (page.status().as_u16(), place(&page).as_str()),
+            (303, expected)
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
