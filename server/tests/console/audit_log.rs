@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::support::Running;
 
 #[path = "../../report/src/tests/reading.rs"]
+#[allow(dead_code)]
 mod reading;
 
 fn quorate(arguments: &[&str]) -> (Output, String) {
