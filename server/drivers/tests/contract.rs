@@ -9,6 +9,8 @@ mod etcd;
 mod etcd_cluster;
 #[path = "contract/openbao.rs"]
 mod openbao;
+#[path = "contract/openbao_input.rs"]
+mod openbao_input;
 mod openbao_cluster;
 #[path = "contract/openziti.rs"]
 mod openziti;

@@ -64,7 +64,7 @@ impl Stage {
 
     /// The word of the one that leads with a following.
     async fn truth(&self) -> Value {
-        until("an agent that leads", 20, async || {
+        until("an agent that leads", 60, async || {
             for line in self.demo.lines() {
                 let word = self.word(&line).await;
                 let leads = |word: &Value| {
@@ -95,7 +95,7 @@ impl Stage {
 
     /// Somebody else changes the cluster, past the console.
     async fn past_the_console(&self, change: Value) {
-        until("somebody else's change", 20, async || {
+        until("somebody else's change", 60, async || {
             let truth = self.truth().await;
             let leader = self.line(truth["member"].as_str().unwrap());
             let mut change = change.clone();
@@ -122,7 +122,7 @@ async fn accident_30_a_dead_learner_is_not_promoted() {
     stage.signal("-KILL", "node-4");
     stage
         .console
-        .until_seen("node-4 is gone", 10, |view| {
+        .until_seen("node-4 is gone", 60, |view| {
             member(view, "node-4")["answering"] == false
         })
         .await;
@@ -141,7 +141,7 @@ async fn accident_32_leadership_is_given_to_no_one_who_cannot_take_it() {
     stage.signal("-STOP", &frozen);
     stage
         .console
-        .until_seen("a voter is frozen", 10, |view| {
+        .until_seen("a voter is frozen", 60, |view| {
             member(view, &frozen)["answering"] == false
         })
         .await;
@@ -221,7 +221,7 @@ async fn accident_40_of_two_people_one_wins_and_a_dialog_left_open_is_told_what_
 
     // Two people see the same cluster and promote one learner each, at the same moment.
     let view = console
-        .until_seen("both learners are level", 20, |view| {
+        .until_seen("both learners are level", 60, |view| {
             let led = view["leader"]["status"] == "agreed";
             led && ["node-4", "node-5"].iter().all(|id| {
                 let learner = member(view, id);

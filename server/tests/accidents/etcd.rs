@@ -72,7 +72,7 @@ async fn etcd_is_changed_by_the_console_and_by_the_hands_it_asks_for() {
 
     // Added, and not running: told as such, and not promoted.
     let view = console
-        .until_seen("it has not started", 10, |view| {
+        .until_seen("it has not started", 60, |view| {
             member(view, &n4)["state"] == "not_started"
         })
         .await;
@@ -131,7 +131,7 @@ async fn etcd_is_changed_by_the_console_and_by_the_hands_it_asks_for() {
         "{by_hand}"
     );
     // It ends by itself, as the note says.
-    until("its process ends", 20, async || {
+    until("its process ends", 60, async || {
         (!cluster.node_mut("n1").process.runs()).then_some(())
     })
     .await;
@@ -152,7 +152,7 @@ async fn accident_03_leadership_is_not_handed_to_a_dead_member_of_etcd() {
     let id = cluster.id(&dead);
     cluster.node_mut(&dead).process.kill();
     console
-        .until_seen("it is missed", 10, |view| {
+        .until_seen("it is missed", 60, |view| {
             finding(view, "member-unreachable", &id).is_some()
         })
         .await;

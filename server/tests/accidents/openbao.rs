@@ -117,7 +117,7 @@ async fn accident_15_the_leader_is_not_demoted_and_a_wish_from_elsewhere_is_show
     let (status, _) = cluster.put(&leader, "sys/storage/raft/demote", wish).await;
     assert_eq!(status, 204);
     let view = console
-        .until_seen("the wish is told", 20, |view| {
+        .until_seen("the wish is told", 60, |view| {
             finding(view, "wish-pending", &leader).is_some()
         })
         .await;
@@ -136,7 +136,7 @@ async fn accident_15_the_leader_is_not_demoted_and_a_wish_from_elsewhere_is_show
     // The console takes it back, and leadership moves without anybody losing a vote.
     console.done(&act("promote", &leader)).await;
     console
-        .until_seen("the wish is gone", 20, |view| {
+        .until_seen("the wish is gone", 60, |view| {
             finding(view, "wish-pending", &leader).is_none()
         })
         .await;
@@ -177,7 +177,7 @@ async fn accident_16_the_leader_is_removed_only_after_it_leads_no_more() {
     assert_eq!(voters(&cluster).await.len(), 2);
     // The process runs on; it is told as removed, and believed no more.
     let view = console
-        .until_seen("it still runs", 20, |view| {
+        .until_seen("it still runs", 60, |view| {
             finding(view, "removed-still-running", &old).is_some()
         })
         .await;
@@ -262,7 +262,7 @@ async fn accident_18_and_20_only_what_was_there_is_removed_and_only_what_is_fres
     cluster.node_mut("n4").stop().await;
     cluster.node_mut("n4").start();
     cluster
-        .until("n4 is up again", 20, async |it| {
+        .until("n4 is up again", 60, async |it| {
             it.health("n4").await.is_some()
         })
         .await;

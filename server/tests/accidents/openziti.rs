@@ -38,7 +38,7 @@ async fn accident_35_the_dialog_says_that_a_promotion_removes_first_and_a_gap_th
     assert_eq!(cluster.votes("n4"), Some(false));
     cluster.kill("n3").await;
     console
-        .until_seen("n3 is silent", 20, |view| {
+        .until_seen("n3 is silent", 60, |view| {
             member(view, "n3")["answering"] == false
         })
         .await;
@@ -56,7 +56,7 @@ async fn accident_35_who_is_left_outside_is_found_with_the_address_to_add_again(
     cluster.set_trap("n1", Trap::StopsHalfWay);
     console.accepted(&act("promote", "n4")).await;
     let view = console
-        .until_seen("n4 is outside", 20, |view| {
+        .until_seen("n4 is outside", 60, |view| {
             finding(view, "left-outside", "n4").is_some()
         })
         .await;

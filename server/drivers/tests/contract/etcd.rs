@@ -115,6 +115,8 @@ async fn recorded_answers_of_every_version_keep_the_contract_from_any_voter() {
             assert!(says.term.is_some_and(|term| term.0 > 1));
             assert_eq!(says.revision, None, "learners do not tell the members");
             assert_eq!(seen.progress.len(), 4);
+            let check = capability::of(&seen.capabilities, Verb::CheckIntegrity);
+            assert_eq!(check, None, "etcd has no such call");
             let demote = capability::of(&seen.capabilities, Verb::Demote).unwrap();
             assert!(!demote.supported && demote.note.is_some());
             assert_eq!(seen.notes, []);

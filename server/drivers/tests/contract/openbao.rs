@@ -57,7 +57,7 @@ fn standby_lines() -> Lines {
     ])
 }
 
-async fn four_nodes() -> Replay {
+pub async fn four_nodes() -> Replay {
     let mut learner = standby_lines();
     let line = "GET /v1/sys/storage/raft/configuration".to_owned();
     learner.insert(line, "configuration-nonvoter");
@@ -70,7 +70,7 @@ async fn four_nodes() -> Replay {
     .await
 }
 
-fn driver(replay: &Replay, seed: &str) -> Arc<dyn Driver> {
+pub fn driver(replay: &Replay, seed: &str) -> Arc<dyn Driver> {
     connect(connection(Kind::Openbao, vec![replay.address(seed)])).unwrap()
 }
 

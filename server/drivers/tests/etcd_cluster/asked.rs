@@ -31,7 +31,7 @@ impl Cluster {
 
     /// The same, once all that answer agree: on a busy machine elections happen by themselves.
     pub async fn settled_leader(&self) -> String {
-        self.until("all name one leader", 20, async |it| {
+        self.until("all name one leader", 60, async |it| {
             it.leader().await.is_some()
         })
         .await;
@@ -111,7 +111,7 @@ impl Cluster {
     /// Writes `count` values of `size` bytes.
     pub async fn fill(&self, count: usize, size: usize) {
         for number in 0..count {
-            self.until("a value is stored", 20, async |it| {
+            self.until("a value is stored", 60, async |it| {
                 let Some(leader) = it.leader().await else {
                     return false;
                 };
