@@ -11,6 +11,9 @@ export interface Done {
   outcome: number;
 }
 
+/** A change that the cluster refused; nothing of it holds. */
+class Failed extends Error {}
+
 export class ClusterPage {
   constructor(readonly page: Page) {}
 
@@ -79,13 +82,15 @@ export class ClusterPage {
     const confirm = this.dialog.getByRole("button", { name: verb, exact: true });
     const done = this.dialog.getByText("succeeded", { exact: true });
     const again = this.dialog.getByRole("button", { name: "Review again" });
+    const failed = this.dialog.getByText("failed", { exact: true });
     for (let attempt = 0; attempt < 4; attempt += 1) {
       await expect(confirm.or(again)).toBeVisible();
       if (!(await again.isVisible())) {
         await expect(confirm).not.toHaveAttribute("aria-disabled", "true", { timeout: 20_000 });
         await confirm.click();
-        await expect(done.or(again)).toBeVisible({ timeout: 45_000 });
+        await expect(done.or(again).or(failed)).toBeVisible({ timeout: 45_000 });
       }
+      if (await failed.isVisible()) throw new Failed(await this.dialog.getByRole("status").first().innerText());
       if (await done.isVisible()) return;
       await again.click();
     }
@@ -95,10 +100,18 @@ export class ClusterPage {
   /** The whole of it: opens the dialog, prepares what this verb asks for, and carries it out. */
   async change(verb: Verb, member?: string, prepare?: (dialog: Locator) => Promise<void>): Promise<Done> {
     const reason = `Journey: ${verb} ${member ?? ""}`.trim();
-    await this.ask(verb, member);
-    await prepare?.(this.dialog);
-    await this.carryOut(verb, reason);
-    return { reason, ...(await this.closeAndRead()) };
+    for (let attempt = 1; ; attempt += 1) {
+      await this.ask(verb, member);
+      await prepare?.(this.dialog);
+      try {
+        await this.carryOut(verb, reason);
+        return { reason, ...(await this.closeAndRead()) };
+      } catch (error) {
+        // A program that got no time to answer refuses: then nothing of it holds, and it is asked for again.
+        if (!(error instanceof Failed) || attempt === 4) throw error;
+        await this.closeAndRead();
+      }
+    }
   }
 
   /** Closes the dialog after a change and returns the numbers of its audit entries. */
