@@ -9,6 +9,7 @@ mod answers;
 mod ask;
 mod change;
 mod check;
+mod contact;
 mod directory;
 mod failure;
 mod gateway;
@@ -37,6 +38,7 @@ use crate::{
     http::{self, Client},
     patience::Patience,
 };
+use contact::Contact;
 use directory::Directory;
 use session::Session;
 
@@ -64,6 +66,8 @@ struct Memory {
     all_voters_answer: bool,
     /// Who answered the last look.
     answered: BTreeSet<Url>,
+    /// When the leader has heard learners.
+    contact: Contact,
 }
 
 impl Etcd {
@@ -96,6 +100,7 @@ impl Etcd {
                 level: Vec::new(),
                 all_voters_answer: false,
                 answered: BTreeSet::new(),
+                contact: Contact::default(),
             }),
             patience: Patience::default(),
         })

@@ -8,6 +8,10 @@ mod checks;
 mod cluster;
 #[path = "agent_cluster/liars.rs"]
 mod liars;
+#[path = "contract/partition.rs"]
+mod partition;
+#[path = "agent_cluster/partition.rs"]
+mod switches;
 
 use std::{sync::Arc, time::Duration};
 

@@ -10,6 +10,8 @@ mod accidents;
 #[path = "contract/checks.rs"]
 #[allow(dead_code)]
 mod checks;
+#[path = "etcd/contact.rs"]
+mod contact;
 #[path = "openbao_accidents/cut.rs"]
 #[allow(dead_code)]
 mod cut;
@@ -18,6 +20,8 @@ mod etcd_cluster;
 mod input;
 #[path = "etcd/life.rs"]
 mod life;
+#[path = "etcd/namespaces.rs"]
+mod namespaces;
 #[path = "contract/replay.rs"]
 #[allow(dead_code)]
 mod replay;

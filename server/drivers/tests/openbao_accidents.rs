@@ -8,6 +8,10 @@ mod checks;
 #[path = "openbao_accidents/cut.rs"]
 mod cut;
 mod openbao_cluster;
+#[path = "contract/partition.rs"]
+mod partition;
+#[path = "openbao_accidents/partition.rs"]
+mod wall;
 
 use std::{
     path::Path,
@@ -262,7 +266,7 @@ async fn accident_18_and_20_what_changes_nothing_is_not_called_a_change() {
     cluster.node_mut("n4").stop().await;
     cluster.node_mut("n4").start();
     cluster
-        .until("n4 is up again", 20, async |it| {
+        .until("n4 is up again", 60, async |it| {
             it.health("n4").await.is_some()
         })
         .await;

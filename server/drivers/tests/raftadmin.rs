@@ -14,10 +14,14 @@ mod life;
 mod nodes;
 #[path = "raftadmin/open.rs"]
 mod open;
+#[path = "contract/partition.rs"]
+mod partition;
 #[path = "raftadmin/recorded.rs"]
 mod recorded;
 #[path = "raftadmin/stand_in.rs"]
 mod stand_in;
+#[path = "raftadmin/partition.rs"]
+mod switches;
 
 use std::{sync::Arc, time::Duration};
 

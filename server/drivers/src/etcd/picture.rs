@@ -1,6 +1,6 @@
 //! From the members' answers to one observation. Pure: everything it knows is in its arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_domain::{
     capability::Capability,
@@ -23,6 +23,8 @@ pub(super) struct Gathered<'a> {
     pub asked: &'a [Asked],
     /// How far each member has acknowledged, in the leader's words.
     pub matched: &'a BTreeMap<MemberId, u64>,
+    /// How long ago the leader has heard a learner, in milliseconds.
+    pub contact: &'a BTreeMap<MemberId, u64>,
     pub directory: &'a Directory,
     pub remembered: Option<&'a Membership>,
     /// The cluster this console has been looking at so far.
@@ -229,10 +231,12 @@ fn progress(seen: &Gathered<'_>, list: Option<&[Listed]>) -> BTreeMap<MemberId, 
             rows.any(|listed| member_id(listed.id) == *id && listed.has_started())
         })
     };
-    let rows = seen.matched.iter().filter(|(id, _)| started(id));
-    rows.map(|(id, matched)| {
+    let told: BTreeSet<&MemberId> = seen.matched.keys().chain(seen.contact.keys()).collect();
+    let rows = told.into_iter().filter(|id| started(id));
+    rows.map(|id| {
         let progress = Progress {
-            last_index: Some(*matched),
+            last_index: seen.matched.get(id).copied(),
+            last_contact_ms: seen.contact.get(id).copied(),
             ..Progress::default()
         };
         (id.clone(), progress)

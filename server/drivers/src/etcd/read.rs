@@ -8,7 +8,7 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use quorate_domain::{
-    cluster::MemberId,
+    cluster::{MemberId, Role},
     observation::{Answer, Observation},
 };
 use serde_json::json;
@@ -18,6 +18,7 @@ use super::{
     Etcd, Memory,
     answers::{Status, Variables, member_id, membership},
     ask::{Asked, ask},
+    contact::Heard,
     gateway::{at, page, read},
     notes::differing_members,
     picture::{Gathered, cluster_id, leading, level, own, picture, witness},
@@ -35,12 +36,14 @@ const SPREADING: Duration = Duration::from_millis(40);
 struct FromLeader {
     status: Option<Status>,
     matched: BTreeMap<MemberId, u64>,
+    heard: Option<Heard>,
 }
 
 impl Etcd {
     pub(super) async fn look(&self, deadline: Duration) -> Observation {
         let until = Instant::now() + deadline;
-        let (mut asked, from_leader) = self.gather(until).await;
+        let (mut asked, mut from_leader) = self.gather(until).await;
+        let heard = from_leader.heard.take();
         self.ask_again_where_lists_differ(&mut asked, until).await;
         if let Some(status) = from_leader.status.filter(Status::leads) {
             // The newest index the leader told, so that nobody seems ahead of it.
@@ -53,9 +56,11 @@ impl Etcd {
         }
         let mut memory = self.memory();
         memory.digest(&asked);
+        let contact = memory.contacts(&asked, heard);
         picture(&Gathered {
             asked: &asked,
             matched: &from_leader.matched,
+            contact: &contact,
             directory: &memory.directory,
             remembered: memory.membership.as_ref(),
             cluster_id: memory.cluster_id,
@@ -166,15 +171,32 @@ impl Etcd {
         let token = self.session.token();
         let (status_url, body) = (at(url, "maintenance/status"), json!({}));
         let variables = self.client.get(&page(url, "debug/vars")).within(wait);
-        let (status, variables) = tokio::join!(
+        let (status, variables, heard) = tokio::join!(
             read::<Status>(&self.client, token.as_ref(), &status_url, &body, wait),
-            variables.json::<Variables>()
+            variables.json::<Variables>(),
+            self.heard_if_due(url, wait)
         );
         let status = status.ok();
         FromLeader {
+            heard,
             matched: variables
                 .map_or_else(|_| BTreeMap::new(), |told| matched(&told, status.as_ref())),
             status,
+        }
+    }
+
+    /// Voters are told apart by their own words; a learner that is cut off is not.
+    async fn heard_if_due(&self, url: &Url, wait: Duration) -> Option<Heard> {
+        let due = {
+            let mut memory = self.memory();
+            let mut members = memory.membership.iter().flat_map(|it| &it.members);
+            let any = members.any(|member| member.role == Role::Learner);
+            any && memory.contact.falls_due(Instant::now())
+        };
+        if due {
+            self.heard_at(url, wait).await
+        } else {
+            None
         }
     }
 
@@ -265,6 +287,24 @@ impl Memory {
         };
         let voters = self.membership.as_ref().map(|found| found.voters());
         voters.is_some_and(|mut voters| voters.all(|voter| answers(&voter.id)))
+    }
+
+    /// How long ago the leader heard each learner, in milliseconds.
+    fn contacts(&mut self, asked: &[Asked], heard: Option<Heard>) -> BTreeMap<MemberId, u64> {
+        let leader = leading(&own(asked, self.cluster_id)).and_then(Asked::proven);
+        let members = self.membership.iter().flat_map(|it| &it.members);
+        let learners: BTreeSet<&MemberId> = members
+            .filter(|member| member.role == Role::Learner)
+            .map(|member| &member.id)
+            .collect();
+        let now = Instant::now();
+        if let (Some(mut heard), Some(leader)) = (heard, &leader) {
+            heard.retain(|id, _| learners.contains(id));
+            self.contact.learn(leader, heard, now);
+        }
+        let mut ages = self.contact.ages(leader.as_ref(), now);
+        ages.retain(|id, _| learners.contains(id));
+        ages
     }
 
     /// Learns from the answers of one look.

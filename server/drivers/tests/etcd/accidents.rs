@@ -157,7 +157,7 @@ async fn accident_03_leadership_is_not_handed_to_a_dead_member_and_writes_do_not
     assert!(!matches!(outcome, Applied::Accepted(_)), "{outcome:?}");
     assert!(took < Duration::from_secs(6), "{took:?}");
     cluster
-        .until("writes go on", 5, async |it| {
+        .until("writes go on", 60, async |it| {
             it.put(&leader, "after", 10).await.0 == 200
         })
         .await;
@@ -202,6 +202,12 @@ async fn accident_04_a_learner_that_etcd_would_promote_is_held_back_by_its_own_d
     })
     .await;
     assert!(refusals(&seen, &promote(&n4)).contains(&ReasonCode::TooFarBehind));
+    // Whatever was decided: the leader does not hear it, and it is not asked for.
+    let (outcome, _) = forced(&cluster, &leader, promote(&n4)).await;
+    assert!(
+        matches!(&outcome, Applied::Refused { code, .. } if code == "learner-not-heard"),
+        "{outcome:?}"
+    );
     // etcd itself has no objection.
     let id = u64::from_str_radix(&n4, 16).unwrap().to_string();
     let (status, told) = cluster

@@ -1,6 +1,8 @@
 //! The life of a cluster: its members under load, a learner that comes, rises and leads, while
 //! one after the other is frozen, cut off and killed.
 
+use std::time::Instant;
+
 use quorate_domain::{
     action::Action,
     cluster::{MemberId, Role},
@@ -51,33 +53,50 @@ async fn assert_told_as_it_is(cluster: &Cluster, seen: &Observation) {
 }
 
 /// Under load every figure lies between what the member itself said before and after the look.
+/// A look in the middle of an election, or one that somebody was late for, tells less.
 async fn assert_figures_are_true(
     cluster: &Cluster,
     driver: &std::sync::Arc<dyn quorate_drivers::Driver>,
 ) {
-    let positions = async || {
-        let mut found = Vec::new();
-        for node in &cluster.nodes {
-            let told = cluster.status(&node.name).await.unwrap();
-            let number = |key: &str| told[key].as_str().unwrap().parse::<u64>().unwrap();
-            found.push((
-                node.id.clone(),
-                number("raftIndex"),
-                number("raftAppliedIndex"),
-                number("raftTerm"),
-            ));
+    let start = Instant::now();
+    loop {
+        let before = positions(cluster).await;
+        let seen = driver.observe(DEADLINE).await;
+        let after = positions(cluster).await;
+        let whole = claims(&seen).len() == 1 && seen.nodes.iter().all(|node| node.answered());
+        if let (true, Some(before), Some(after)) = (whole, before, after) {
+            return assert_within(&seen, &before, &after);
         }
-        found
-    };
-    let before = positions().await;
-    let seen = driver.observe(DEADLINE).await;
-    let after = positions().await;
+        assert!(start.elapsed().as_secs() < 60, "never whole: {seen:#?}");
+    }
+}
+
+/// (id, index, applied index, term)
+type Position = (String, u64, u64, u64);
+
+/// Of every member, in its own words.
+async fn positions(cluster: &Cluster) -> Option<Vec<Position>> {
+    let mut found = Vec::new();
+    for node in &cluster.nodes {
+        let told = cluster.status(&node.name).await?;
+        let number = |key: &str| told[key].as_str().unwrap().parse::<u64>().unwrap();
+        found.push((
+            node.id.clone(),
+            number("raftIndex"),
+            number("raftAppliedIndex"),
+            number("raftTerm"),
+        ));
+    }
+    Some(found)
+}
+
+fn assert_within(seen: &Observation, before: &[Position], after: &[Position]) {
     // The leader's, which its followers may not have reached yet.
     let furthest = after.iter().map(|(_, index, _, _)| *index).max().unwrap();
     for ((id, index, applied, term), (_, index_then, applied_then, term_then)) in
-        before.iter().zip(&after)
+        before.iter().zip(after)
     {
-        let says = report(&seen, id).says.as_ref().unwrap();
+        let says = report(seen, id).says.as_ref().unwrap();
         let (commit, done) = (says.commit_index.unwrap(), says.applied_index.unwrap());
         assert!(
             (*index..=*index_then).contains(&commit),
@@ -87,8 +106,9 @@ async fn assert_figures_are_true(
             (*applied..=*applied_then).contains(&done),
             "{id}: {done} of {applied}..{applied_then}"
         );
-        assert!((*term..=*term_then).contains(&says.term.unwrap().0));
-        let (lag, _) = lag::lag(&seen, &id.as_str().into()).unwrap();
+        let told = says.term.map_or(*term, |term| term.0);
+        assert!((*term..=*term_then).contains(&told));
+        let (lag, _) = lag::lag(seen, &id.as_str().into()).unwrap();
         assert!(lag <= furthest - applied, "{id}: {lag} behind");
     }
 }
@@ -115,7 +135,7 @@ async fn a_cluster_lives(version: Version) {
     for _ in 0..3 {
         let before = index(&cluster).await;
         cluster
-            .until("there is load", 10, async |it| index(it).await != before)
+            .until("there is load", 60, async |it| index(it).await != before)
             .await;
         assert_figures_are_true(&cluster, &driver).await;
     }
@@ -135,22 +155,33 @@ async fn a_cluster_lives(version: Version) {
     assert_eq!(report(&seen, &n4).answer, Answer::NotStarted);
     // A newcomer asks one member after the other, ten seconds each; so none is frozen before.
     assert_eq!(cluster.start_newcomer("n4").await, n4);
-    cluster.node(&follower).process.freeze();
     let frozen = cluster.id(&follower);
-    let seen = seen_when(
-        &driver,
-        "the learner is level, the frozen voter is not heard",
-        30,
-        |seen| is_level(seen, &n4) && matches!(report(seen, &frozen).answer, Answer::Silent(_)),
-    )
-    .await;
-    assert_eq!(view(&seen).leader.status, LeaderStatus::Agreed);
-    assert_eq!(
-        (view(&seen).quorum.voters, view(&seen).quorum.answering),
-        (3, 2)
-    );
-    assert_accepted(&apply(&driver, promote(&n4), dir.path()).await);
-    seen_when(&driver, "it votes", 20, |seen| {
+    let start = Instant::now();
+    loop {
+        cluster.node(&follower).process.freeze();
+        let seen = seen_when(
+            &driver,
+            "the learner is level, the frozen voter is not heard",
+            30,
+            |seen| is_level(seen, &n4) && matches!(report(seen, &frozen).answer, Answer::Silent(_)),
+        )
+        .await;
+        assert_eq!(view(&seen).leader.status, LeaderStatus::Agreed);
+        assert_eq!(
+            (view(&seen).quorum.voters, view(&seen).quorum.answering),
+            (3, 2)
+        );
+        let outcome = apply(&driver, promote(&n4), dir.path()).await;
+        // Some seconds after it lost a voter etcd takes no change; a busy machine is that late.
+        let late = matches!(&outcome, Applied::Refused { code, .. } if code == "cluster-unhealthy");
+        if !late || start.elapsed().as_secs() > 90 {
+            assert_accepted(&outcome);
+            break;
+        }
+        cluster.node(&follower).process.thaw();
+        cluster.accepts_changes().await;
+    }
+    seen_when(&driver, "it votes", 60, |seen| {
         role(seen, &n4) == Some(Role::Voter)
     })
     .await;

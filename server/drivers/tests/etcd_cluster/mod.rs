@@ -19,8 +19,8 @@ use std::{
 use serde_json::json;
 
 pub use asked::hex;
-use process::Process;
-pub use program::Version;
+pub use process::Process;
+pub use program::{Version, fetch};
 use wall::{Gate, Wall};
 
 /// How to make a cluster.

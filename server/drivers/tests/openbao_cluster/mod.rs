@@ -4,6 +4,7 @@
 
 mod node;
 mod program;
+mod wall;
 
 use std::{
     path::{Path, PathBuf},
@@ -13,6 +14,7 @@ use std::{
 use serde_json::{Value, json};
 
 pub use node::{Node, Seal};
+pub use wall::Wall;
 
 /// What the console needs, call by call; nothing more.
 pub const POLICY: &str = r#"
@@ -59,6 +61,8 @@ pub struct Cluster {
     /// A token with [`POLICY`] and the default policy.
     pub operator: String,
     pub shape: Shape,
+    /// Stands between the nodes of a cluster that was started behind one.
+    pub wall: Option<Wall>,
     unseal_key: Option<String>,
     dir: PathBuf,
     http: reqwest::Client,
@@ -68,15 +72,27 @@ pub struct Cluster {
 impl Cluster {
     /// A cluster in a directory of its own. `None`, and loudly, if the program cannot be had.
     pub async fn start(shape: Shape) -> Option<Self> {
+        Self::start_within(shape, None).await
+    }
+
+    /// The same with a wall between the nodes, so that one can be cut off from the others.
+    pub async fn start_walled(shape: Shape) -> Option<Self> {
+        Self::start_within(shape, Some(Wall::default())).await
+    }
+
+    async fn start_within(shape: Shape, wall: Option<Wall>) -> Option<Self> {
         let own = tempfile::tempdir().unwrap();
-        let dir = own.path().to_owned();
-        let mut cluster = Self::start_in(&dir, shape).await?;
+        let mut cluster = Self::found(own.path(), shape, wall).await?;
         cluster._own_dir = Some(own);
         Some(cluster)
     }
 
     /// A cluster with its data under `dir`.
     pub async fn start_in(dir: &Path, shape: Shape) -> Option<Self> {
+        Self::found(dir, shape, None).await
+    }
+
+    async fn found(dir: &Path, shape: Shape, wall: Option<Wall>) -> Option<Self> {
         let program = match shape.program.clone() {
             Some(program) => Ok(program),
             None => program::fetch().await,
@@ -94,6 +110,7 @@ impl Cluster {
             root: String::new(),
             operator: String::new(),
             shape,
+            wall,
             unseal_key: None,
             dir: dir.to_owned(),
             // Most calls are asked again, or are meant to end in vain; what forms a cluster can be
@@ -120,6 +137,7 @@ impl Cluster {
             let join = first.filter(|_| seal == Seal::Static);
             let learner = number > voters;
             let node = Node::new(program, &self.dir, &id, seal, fast).joins(join, learner);
+            let node = self.walled(node).await;
             self.nodes.push(node);
         }
         for node in &mut self.nodes {
@@ -165,6 +183,13 @@ impl Cluster {
             it.get("n1", "sys/storage/raft/autopilot/state").await.1["data"]["healthy"] == true
         })
         .await;
+    }
+
+    async fn walled(&self, node: Node) -> Node {
+        match &self.wall {
+            Some(wall) => node.behind(wall).await,
+            None => node,
+        }
     }
 
     async fn join_by_hand(&self, voters: usize) {
@@ -230,7 +255,8 @@ impl Cluster {
     /// The same with a seal of its own.
     pub async fn fresh_with(&mut self, id: &str, seal: Seal) -> String {
         let program = self.nodes[0].program.clone();
-        let mut node = Node::new(&program, &self.dir, id, seal, self.shape.fast);
+        let node = Node::new(&program, &self.dir, id, seal, self.shape.fast);
+        let mut node = self.walled(node).await;
         node.start();
         let api = node.api.clone();
         self.nodes.push(node);

@@ -11,6 +11,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::wall::Wall;
+
 /// How a node keeps its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seal {
@@ -30,6 +32,7 @@ pub struct Node {
     child: Option<Child>,
     text: String,
     storage: String,
+    wall: Option<Wall>,
 }
 
 impl Node {
@@ -67,6 +70,7 @@ impl Node {
             child: None,
             text,
             storage,
+            wall: None,
         }
     }
 
@@ -78,6 +82,16 @@ impl Node {
                 self.storage += "  retry_join_as_non_voter = true\n";
             }
         }
+        self
+    }
+
+    /// Has the other nodes reach it through the wall only.
+    pub async fn behind(mut self, wall: &Wall) -> Self {
+        let gate = wall.gate(self.cluster.clone(), &self.id).await;
+        let told = |address: &str| format!("cluster_addr = \"https://{address}\"\n");
+        self.text = self.text.replace(&told(&self.cluster), &told(&gate));
+        self.cluster = gate;
+        self.wall = Some(wall.clone());
         self
     }
 
@@ -118,6 +132,9 @@ impl Node {
             .stderr(log)
             .spawn()
             .unwrap();
+        if let Some(wall) = &self.wall {
+            wall.belongs_to(child.id(), &self.id);
+        }
         self.child = Some(child);
     }
 

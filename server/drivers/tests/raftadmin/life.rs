@@ -102,7 +102,7 @@ async fn promote(driver: &Arc<dyn Driver>, nodes: &Nodes, member: &str) {
 }
 
 /// Voters a, b and c, put together by the driver.
-async fn three() -> (Nodes, Arc<dyn Driver>) {
+pub async fn three() -> (Nodes, Arc<dyn Driver>) {
     let mut nodes = Nodes::start(&[]);
     let driver = driver(nodes.seeds());
     settled(&driver).await;
@@ -138,7 +138,7 @@ fn other(seen: &Observation, but: &[&str]) -> String {
         .clone()
 }
 
-fn number(words: &Value, key: &str) -> u64 {
+pub fn number(words: &Value, key: &str) -> u64 {
     words["stats"][key].as_str().unwrap().parse().unwrap()
 }
 
