@@ -28,6 +28,8 @@ use super::{DEADLINE, checks::report, connection};
 #[derive(Clone, Default)]
 struct Script {
     answers: Arc<Mutex<BTreeMap<String, Value>>>,
+    /// After how many bytes an answer ends.
+    cut: Arc<Mutex<BTreeMap<String, usize>>>,
     /// Status and body of the answer to a change; `None`: none at all.
     change: Arc<Mutex<Option<(u16, Value)>>>,
     changes: Arc<Mutex<u32>>,
@@ -77,6 +79,12 @@ impl Stand {
 
 async fn answer(State(script): State<Script>, Path(path): Path<String>) -> Response {
     let answer = script.answers.lock().unwrap().get(&path).cloned();
+    let cut = script.cut.lock().unwrap().get(&path).copied();
+    if let (Some(answer), Some(bytes)) = (&answer, cut) {
+        let mut text = answer.to_string();
+        text.truncate(bytes);
+        return text.into_response();
+    }
     answer.map_or(StatusCode::NOT_FOUND.into_response(), |answer| {
         Json(answer).into_response()
     })
@@ -160,6 +168,33 @@ async fn answers_of_wrong_types_or_absurd_numbers_are_misread() {
                 .any(|note| matches!(note, Note::Misread { .. }))
         );
         assert!(seen.membership.is_none());
+    }
+}
+
+#[tokio::test]
+async fn answers_of_an_agent_that_are_cut_off_are_misread() {
+    let (whole, cut) = (Stand::start("n1").await, Stand::start("n2").await);
+    let members = [("n1", whole.address.as_str()), ("n2", &cut.address)];
+    for (stand, member) in [(&whole, "n1"), (&cut, "n2")] {
+        stand.says("groups/default", view(member, &members));
+    }
+    for path in ["identity", "groups/default"] {
+        for bytes in [0, 1, 20, 60] {
+            cut.script
+                .cut
+                .lock()
+                .unwrap()
+                .insert(path.to_owned(), bytes);
+            let seen = driver(&[&whole]).observe(DEADLINE).await;
+            let told = &report(&seen, "n2").answer;
+            assert!(
+                matches!(told, Answer::Misread(_)),
+                "{path} {bytes}: {told:?}"
+            );
+            assert!(report(&seen, "n1").answered(), "{path} {bytes}");
+            assert_eq!(seen.membership.unwrap().members.len(), 2, "{path} {bytes}");
+        }
+        cut.script.cut.lock().unwrap().clear();
     }
 }
 
