@@ -101,6 +101,7 @@ const COVERED: &[&str] = &[
     "break_glass_sign_in",
     "signed_out",
     "asserted_session",
+    "session_renewed",
     "sign_on_refused",
     "departed",
     "token_create",
