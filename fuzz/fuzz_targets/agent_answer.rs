@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    quorate_fuzz::fuzzed::agent_answer(bytes);
+    quorate::fuzzed::agent_answer(bytes);
 });

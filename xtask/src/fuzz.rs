@@ -39,6 +39,7 @@ pub fn run(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<ExitCode
         bail!("there is no such target; see fuzz/fuzz_targets");
     }
     need()?;
+    build(&folder)?;
     let mut told = Vec::new();
     for target in &targets {
         let tally = one(&folder, target, seconds)?;
@@ -93,10 +94,16 @@ fn need() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn one(folder: &Path, target: &str, seconds: u32) -> anyhow::Result<Tally> {
-    step::say(&format!("fuzzing {target} for {seconds} s"));
-    let found = folder.join("target/found").join(target);
-    fs::create_dir_all(&found)?;
+/// All targets at once, so that one that does not compile is not taken for a text that does harm.
+fn build(folder: &Path) -> anyhow::Result<()> {
+    step::say("compiling what is fuzzed");
+    if !cargo_fuzz(folder, "build").status()?.success() {
+        bail!("the targets do not compile");
+    }
+    Ok(())
+}
+
+fn cargo_fuzz(folder: &Path, verb: &str) -> Command {
     let mut command = Command::new("rustup");
     // Nothing of the toolchain that runs this program.
     for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "CARGO_TARGET_DIR"] {
@@ -105,15 +112,24 @@ fn one(folder: &Path, target: &str, seconds: u32) -> anyhow::Result<Tally> {
     // Our code has no `unsafe`: nothing for a sanitizer of memory to find, and much time saved.
     command
         .current_dir(folder)
-        .args(["run", TOOLCHAIN, "cargo", "fuzz", "run"])
+        .args(["run", TOOLCHAIN, "cargo", "fuzz", verb])
         .args(["--sanitizer", "none", "--fuzz-dir", "."])
+        .stdin(Stdio::null());
+    command
+}
+
+fn one(folder: &Path, target: &str, seconds: u32) -> anyhow::Result<Tally> {
+    step::say(&format!("fuzzing {target} for {seconds} s"));
+    let found = folder.join("target/found").join(target);
+    fs::create_dir_all(&found)?;
+    let mut command = cargo_fuzz(folder, "run");
+    command
         .arg(target)
         .arg(&found)
         .arg(folder.join("corpus").join(target))
         .arg("--")
         .arg(format!("-max_total_time={seconds}"))
         .args(["-print_final_stats=1", "-max_len=16384", "-timeout=10"])
-        .stdin(Stdio::null())
         .stderr(Stdio::piped());
     let mut child = command.spawn().context("could not start rustup")?;
     let errors = child.stderr.take().context("its output is not there")?;
