@@ -9,9 +9,9 @@ mod etcd;
 mod etcd_cluster;
 #[path = "contract/openbao.rs"]
 mod openbao;
+mod openbao_cluster;
 #[path = "contract/openbao_input.rs"]
 mod openbao_input;
-mod openbao_cluster;
 #[path = "contract/openziti.rs"]
 mod openziti;
 mod openziti_stand_in;
