@@ -107,7 +107,6 @@ const COVERED: &[&str] = &[
     "token_create",
     "token_revoke",
     "session_end",
-    "session_renewed",
     "record_refusal",
     "override_set",
     "override_lift",
