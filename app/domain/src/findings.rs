@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    cluster::MemberId,
     health::{Finding, FindingCode, Severity, Verdict},
     moment::Timestamp,
     standing::{MemberStanding, Standing},
@@ -81,6 +82,11 @@ pub(crate) fn verdict(standing: &Standing<'_>, findings: &[Finding]) -> Verdict 
 
 fn votes_and_answers(member: &MemberStanding<'_>) -> bool {
     member.member.role.votes() && member.answering
+}
+
+/// Under which the moment is remembered since when a member has stood apart.
+pub(crate) fn apart_key(member: &MemberId) -> String {
+    key(&FindingCode::MemberApart, Some(member.as_str()))
 }
 
 fn key(code: &FindingCode, member: Option<&str>) -> String {

@@ -3,27 +3,56 @@
 use crate::{
     action::Action,
     cluster::MemberId,
+    following::{self, Apart},
     quorum::{Quorum, of_configs},
-    view::ClusterView,
+    view::{ClusterView, MemberView},
 };
 
-/// The quorum after `action`, if exactly those members answer that answer now.
+/// The quorum after `action`, if exactly those members answer and follow that do now.
 pub(crate) fn quorum(view: &ClusterView, action: &Action) -> Quorum {
-    of_configs(&configs(view, action), |id| answers(view, id))
+    judged(view, &configs(view, action), |_| true)
 }
 
 /// The quorum after these members have lost their votes.
 pub(crate) fn quorum_without(view: &ClusterView, gone: &MemberId) -> Quorum {
-    of_configs(&without(&view.quorum.configs, gone), |id| answers(view, id))
+    judged(view, &without(&view.quorum.configs, gone), |_| true)
 }
 
 /// The quorum while this member answers nothing.
 pub(crate) fn quorum_in_absence(view: &ClusterView, away: &MemberId) -> Quorum {
-    of_configs(&view.quorum.configs, |id| id != away && answers(view, id))
+    judged(view, &view.quorum.configs, |id| id != away)
 }
 
-fn answers(view: &ClusterView, id: &MemberId) -> bool {
-    view.member(id).is_some_and(|member| member.answering)
+/// Who answers is counted as answering; what may fail is counted among those that follow too.
+fn judged(
+    view: &ClusterView,
+    configs: &[Vec<MemberId>],
+    there: impl Fn(&MemberId) -> bool,
+) -> Quorum {
+    let answering = |id: &MemberId| view.member(id).filter(|m| m.answering && there(id));
+    let follows = |m: &MemberView| !m.votes() || apart(view, m).is_none();
+    let quorum = of_configs(configs, |id| answering(id).is_some());
+    let tolerates = of_configs(configs, |id| answering(id).is_some_and(follows)).tolerates;
+    Quorum {
+        tolerates,
+        ..quorum
+    }
+}
+
+/// How a voter stands apart from the agreed leader, by its own word.
+pub(crate) fn apart(view: &ClusterView, voter: &MemberView) -> Option<Apart> {
+    let claimed = voter.claims_leadership.then_some(&voter.id);
+    let named = voter.names_leader.as_ref().or(claimed);
+    following::apart(&view.leader, &voter.id, named, voter.term)
+}
+
+/// Voters that answer and do not follow the agreed leader: no majority can count on them.
+pub(crate) fn strays(view: &ClusterView) -> impl Iterator<Item = (&MemberView, Apart)> {
+    let voters = view
+        .members
+        .iter()
+        .filter(|member| member.votes() && member.answering);
+    voters.filter_map(|member| apart(view, member).map(|apart| (member, apart)))
 }
 
 fn configs(view: &ClusterView, action: &Action) -> Vec<Vec<MemberId>> {

@@ -173,7 +173,7 @@ pub(crate) fn doubt(observation: &Observation, named: &MemberId, now: Timestamp)
 }
 
 /// Whom a voter names; one that claims to lead names itself.
-fn named<'a>(id: &'a MemberId, says: &'a SelfReport) -> Option<&'a MemberId> {
+pub(crate) fn named<'a>(id: &'a MemberId, says: &'a SelfReport) -> Option<&'a MemberId> {
     says.names_leader
         .as_ref()
         .or(says.claims_leadership.then_some(id))

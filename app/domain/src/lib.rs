@@ -12,6 +12,7 @@ pub mod capability;
 pub mod cluster;
 pub mod event;
 mod findings;
+mod following;
 mod foreseen;
 pub mod groups;
 pub mod health;

@@ -78,6 +78,8 @@ pub enum ReasonCode {
     SnapshotAtFollower,
     LeaderLast,
     LearnerLimit,
+    /// Beside a lost majority a refusal.
+    MemberApart,
     // What was checked and holds.
     LeaderAgreed,
     NoOtherChange,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     cluster::{Member, MemberId, Membership},
+    findings::apart_key,
+    following::{self, Apart},
     health::{Memory, Override, Registration},
     lag,
     leader::{self, taking_part},
@@ -16,6 +18,10 @@ use crate::{
 /// How long an answer counts towards the quorum, in milliseconds: the longest time between two
 /// looks at a cluster nobody watches (5 s) and two seconds for the look itself.
 pub const ANSWER_HOLDS_MS: u64 = 7_000;
+
+/// A voter that has not followed the agreed leader for this long is told of and no longer counted on,
+/// in milliseconds.
+const APART_HOLDS_MS: u64 = 2_000;
 
 /// A cluster's standing at one moment.
 pub(crate) struct Standing<'a> {
@@ -39,6 +45,8 @@ pub(crate) struct MemberStanding<'a> {
     pub silent_ms: Option<u64>,
     pub lag: Option<(u64, LagSource)>,
     pub lagging: bool,
+    /// How it stands apart from the agreed leader, if it votes and answers.
+    pub apart: Option<Apart>,
     pub state: MemberState,
     pub manual: Option<&'a Override>,
 }
@@ -74,6 +82,7 @@ impl<'a> Standing<'a> {
                 .members
                 .sort_by_cached_key(|standing| natural(&standing.member.id));
             standing.quorum = standing.quorum_of(membership);
+            standing.quorum.tolerates = standing.tolerates(membership);
         }
         standing
     }
@@ -119,6 +128,30 @@ impl<'a> Standing<'a> {
         quorum::quorum(membership, |id| answering.get(id).copied().unwrap_or(false))
     }
 
+    /// How many more may fail: a voter that answers and has not followed the leader for a while is
+    /// lost to the majority already.
+    fn tolerates(&self, membership: &Membership) -> Option<i64> {
+        let counted = |id: &MemberId| {
+            self.member(id).is_some_and(|voter| {
+                voter.answering && !(voter.apart.is_some() && self.apart_for_long(id))
+            })
+        };
+        quorum::quorum(membership, counted).tolerates
+    }
+
+    /// Around an election the words of one look are from different moments.
+    pub(crate) fn apart_for_long(&self, id: &MemberId) -> bool {
+        let since = self.memory.finding_since.get(&apart_key(id));
+        since.is_some_and(|since| self.now.since(*since) >= APART_HOLDS_MS)
+    }
+
+    fn apart(&self, member: &Member, report: Option<&NodeReport>) -> Option<Apart> {
+        let says = report.filter(|node| answers(node, self.now))?.says.as_ref();
+        let says = says.filter(|_| member.role.votes())?;
+        let named = leader::named(&member.id, says);
+        following::apart(&self.leader, &member.id, named, says.term)
+    }
+
     fn member_standing(&self, member: &'a Member, overrides: &'a [Override]) -> MemberStanding<'a> {
         let report = self
             .observation
@@ -134,6 +167,7 @@ impl<'a> Standing<'a> {
             silent_ms: self.silence(member, report),
             lag,
             lagging: self.is_lagging(member, lag),
+            apart: self.apart(member, report),
             state: MemberState::Unknown,
             manual: overrides
                 .iter()

@@ -79,6 +79,15 @@ pub(super) fn member_findings(
             text::member_fault(name, fault),
         );
     }
+    if let Some(apart) = &member.apart {
+        let severity = if standing.apart_for_long(&member.member.id) {
+            absent
+        } else {
+            Severity::Info
+        };
+        let why = text::apart(name, apart, |id| standing.name(id));
+        add(FindingCode::MemberApart, severity, text::member_apart(&why));
+    }
     if member.state == MemberState::CatchingUp {
         let severity = if role.votes() {
             Severity::Warn

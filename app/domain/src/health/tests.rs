@@ -324,6 +324,31 @@ fn an_override_hides_the_alarm_until_it_ends_and_not_the_finding() {
 }
 
 #[test]
+fn a_voter_that_does_not_follow_is_told_of_and_soon_not_counted_on() {
+    let stage = Stage::voters(3).names("n3", None).look();
+    let young = stage.clone().later(1_000).view();
+    assert_eq!(
+        found(&young),
+        [about(FindingCode::MemberApart, "n3", Severity::Info)]
+    );
+    assert_eq!(young.quorum.tolerates, Some(1));
+    let old = stage.later(2_000).view();
+    assert_eq!(
+        found(&old),
+        [
+            about(FindingCode::MemberApart, "n3", Severity::Bad),
+            (FindingCode::ToleranceNone, None, Severity::Warn)
+        ]
+    );
+    assert_eq!(old.sentence, "3 of 3 voters answer; none may fail.");
+    assert_eq!(old.verdict, Verdict::AtRisk);
+    assert_eq!(
+        old.findings[0].text,
+        "n3 answers and follows no leader. No majority can count on it."
+    );
+}
+
+#[test]
 fn a_wish_that_waits_a_minute_is_worth_a_warning() {
     let stage = Stage::voters(3)
         .learner("n4")

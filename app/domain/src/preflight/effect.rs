@@ -1,6 +1,6 @@
 //! What a change of voters does to the majority.
 
-use super::{Checks, ReasonCode};
+use super::{Checks, Level, ReasonCode};
 use crate::{foreseen, text};
 
 impl Checks<'_> {
@@ -17,6 +17,7 @@ impl Checks<'_> {
                 ReasonCode::QuorumWouldBeLost,
                 text::quorum_would_be_lost(&after),
             );
+            self.strays(Level::Refuse);
             return;
         }
         self.allow(ReasonCode::MajorityHolds, text::majority_holds(&after));
@@ -29,6 +30,18 @@ impl Checks<'_> {
         }
         if after.voters.is_multiple_of(2) {
             self.warn(ReasonCode::EvenVoters, text::even_number());
+        }
+        self.strays(Level::Warn);
+    }
+
+    /// Says who answers and is not counted all the same.
+    fn strays(&mut self, level: Level) {
+        let view = self.view;
+        let gone = self.action.member();
+        let strays = foreseen::strays(view).filter(|(member, _)| gone != Some(&member.id));
+        for (member, apart) in strays {
+            let why = text::apart(&member.name, &apart, |id| view.name_of(id));
+            self.push(level, ReasonCode::MemberApart, text::not_counted(&why));
         }
     }
 }

@@ -107,6 +107,22 @@ fn what_costs_nothing_is_allowed() {
 }
 
 #[test]
+fn who_answers_and_does_not_follow_the_leader_is_no_part_of_a_majority() {
+    let cut_off = Stage::voters(3).learner("n4").names("n3", None).view();
+    for action in [remove("n2"), demote("n2")] {
+        refused(&cut_off, &action, ReasonCode::QuorumWouldBeLost);
+        refused(&cut_off, &action, ReasonCode::MemberApart);
+    }
+    warned(&cut_off, &remove("n3"), ReasonCode::NoTolerance);
+    warned(&cut_off, &promote("n4"), ReasonCode::MemberApart);
+    let named = Stage::voters(5).names("n4", Some("n2")).view();
+    warned(&named, &remove("n2"), ReasonCode::MemberApart);
+    let spoken = check(&named, &remove("n2"));
+    assert!(spoken.iter().any(|check| check.text
+        == "n4 names n2 as leader, not the agreed one. No majority can count on it."));
+}
+
+#[test]
 fn nothing_is_permitted_that_cannot_be_judged() {
     use ReasonCode::{LookTooOld, NoAgreedLeader, NoQuorum, NotSupported, ReadOnly};
     let unsupported = {

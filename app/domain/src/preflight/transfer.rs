@@ -88,21 +88,11 @@ impl Checks<'_> {
         }
     }
 
-    /// A voter that is cut off from the leader goes on answering, and in a quiet cluster it is
-    /// level for ever: only its own word tells that it does not follow. Where a leader is agreed,
-    /// voters of that backend do name one, so one that names nobody has lost it; terms count
-    /// where both are told.
     fn does_not_follow(&self, member: &MemberView) -> Option<String> {
-        let leader = &self.view.leader;
-        leader.member.as_ref()?;
-        if let Some(text) = self.follows_another(member) {
-            return Some(text);
-        }
-        if member.names_leader.is_none() {
-            return Some(text::follows_nobody(&member.name));
-        }
-        let (told, present) = (member.term?, leader.term?);
-        (told != present).then(|| text::in_another_term(&member.name, told, present))
+        let apart = foreseen::apart(self.view, member)?;
+        Some(text::apart(&member.name, &apart, |id| {
+            self.view.name_of(id)
+        }))
     }
 
     fn successors(&mut self) {

@@ -235,6 +235,15 @@ pub fn member_fault(name: &str, fault: &str) -> Statement {
     )
 }
 
+/// `why`: how it stands apart from the leader, as a sentence.
+#[must_use]
+pub fn member_apart(why: &str) -> Statement {
+    say(
+        super::not_counted(why),
+        "Check that the voters reach one another: it may be cut off from the others and not from this console.",
+    )
+}
+
 #[must_use]
 pub fn member_lagging(name: &str, lag: Option<u64>, votes: bool) -> Statement {
     let text = lag.map_or_else(
@@ -266,6 +275,8 @@ pub fn tolerance_none(quorum: &Quorum) -> Statement {
         ),
         if quorum.answering < quorum.voters {
             "Bring back or replace the voter that does not answer."
+        } else if quorum.answering > quorum.majority {
+            "Bring back the voter that does not follow the leader."
         } else {
             "Three voters tolerate one failure; add learners and promote them."
         },

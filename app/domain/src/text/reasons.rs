@@ -2,7 +2,8 @@
 
 use super::{alternatives, duration, entries, grouped, listed};
 use crate::{
-    cluster::{Kind, Role, Term},
+    cluster::{Kind, MemberId, Role},
+    following::Apart,
     preflight::ReasonCode,
     quorum::Quorum,
     view::{ClusterView, MemberState, MemberView},
@@ -32,6 +33,7 @@ pub const fn reason(code: ReasonCode) -> &'static str {
         ReasonCode::MemberNotSeen => "the member does not answer",
         ReasonCode::TooFarBehind => "too far behind",
         ReasonCode::LagUnknown => "how far behind it is is not known",
+        ReasonCode::MemberApart => "a voter does not follow the leader",
         ReasonCode::WishPending => "an earlier wish is not carried out yet",
         ReasonCode::TargetIsLeader => "it leads already",
         ReasonCode::TargetNotVoter => "the target is no voter",
@@ -455,8 +457,22 @@ pub fn follows_another(name: &str, named: &str) -> String {
     format!("{name} names {named} as leader, not the agreed one.")
 }
 
-/// A member whose term is not the leader's.
+/// A voter that answers and does not follow the agreed leader.
+pub(crate) fn apart<'n>(
+    name: &str,
+    apart: &'n Apart,
+    name_of: impl Fn(&'n MemberId) -> &'n str,
+) -> String {
+    match apart {
+        Apart::FollowsNobody => follows_nobody(name),
+        Apart::Names(named) => follows_another(name, name_of(named)),
+        Apart::OtherTerm { told, leader } => {
+            format!("{name} is in term {told}, the leader in term {leader}.")
+        }
+    }
+}
+
 #[must_use]
-pub fn in_another_term(name: &str, told: Term, present: Term) -> String {
-    format!("{name} is in term {told}, the leader in term {present}.")
+pub fn not_counted(why: &str) -> String {
+    format!("{why} No majority can count on it.")
 }
