@@ -21,6 +21,7 @@ pub mod components;
 pub mod live;
 pub mod opening;
 pub mod pages;
+pub mod part;
 pub mod reading;
 #[cfg(all(test, feature = "ssr"))]
 mod rendered;
@@ -55,7 +56,7 @@ pub fn hydrate(base: String) {
         let _told_already = server_fn::client::try_set_server_url(String::leak(base.clone()));
         match pages::later::load(base::BasePath(base).strip(&path), &query).await {
             Ok(()) => leptos::mount::hydrate_body(app::App),
-            Err(pages::later::Missing) => stays_still(),
+            Err(part::Missing) => stays_still(),
         }
     });
 }

@@ -142,6 +142,17 @@ pub fn use_live() -> Live {
         .unwrap_or_else(|| Live::new(PageState::default(), None, Timestamp::default()))
 }
 
+/// What is to be told of an emergency that goes on, or of one that is over.
+pub fn told_of_emergency(open: bool) -> Memo<Option<String>> {
+    let state = use_live().state;
+    memo(move || {
+        state.with(|state| {
+            let emergency = state.emergency.as_ref().filter(|it| it.open == open);
+            emergency.map(|it| it.text.clone())
+        })
+    })
+}
+
 /// The document for a page that is opened now: what it shows is looked at anew first, so that it
 /// is true also where nobody has watched and no stream follows.
 ///

@@ -142,7 +142,7 @@ pub fn change(state: ChangeState) -> Change {
         title: "Promote node-4 to voter".to_owned(),
         state,
         waiting_for: (state == ChangeState::Running)
-            .then(|| "node-4 to be a voter in the membership".to_owned()),
+            .then(|| "node-4 is still a learner.".to_owned()),
         outcome: (state == ChangeState::Succeeded).then(|| "node-4 is a voter.".to_owned()),
         requested_by: person("admin"),
         reason: "Third region goes live".to_owned(),

@@ -193,6 +193,13 @@ pub const fn is_leaderless(status: LeaderStatus) -> bool {
     matches!(status, LeaderStatus::None | LeaderStatus::Disputed)
 }
 
+/// Whether a cluster counts as a problem: in the fleet's sentence, in its filter, for the rail's
+/// alarm.
+#[must_use]
+pub fn needs_a_look(cluster: &ClusterSummary) -> bool {
+    cluster.verdict != Verdict::Ok
+}
+
 impl MemberView {
     /// Counts towards the majority.
     #[must_use]

@@ -8,7 +8,7 @@ use server_fn::codec::Json;
 #[cfg(feature = "ssr")]
 use super::Caller;
 use super::Failure;
-use crate::pages::groups::Query;
+use crate::pages::groups::query::Query;
 
 /// Rows, and where the next page begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,12 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use super::{change_dialog::ChangeDialog, rail::Rail, states::Reload, top_line::TopLine};
-use crate::{base::BasePath, live::use_live, session::use_session, title, words};
+use crate::{
+    base::BasePath,
+    live::{told_of_emergency, use_live},
+    session::use_session,
+    title, words,
+};
 
 #[component]
 pub fn Layout(children: Children) -> impl IntoView {
@@ -44,22 +49,11 @@ fn Upgraded() -> impl IntoView {
 /// Says that somebody is in by the socket for emergencies.
 #[component]
 fn Emergency() -> impl IntoView {
-    let text = told(true);
+    let text = told_of_emergency(true);
     anew(move || {
         text.get().map(
             |text| view! { <p class="notice notice-upgraded tone-bad" role="alert">{text}</p> },
         )
-    })
-}
-
-/// What is to be told of an emergency that goes on, or of one that is over.
-pub fn told(open: bool) -> Memo<Option<String>> {
-    let state = use_live().state;
-    memo(move || {
-        state.with(|state| {
-            let emergency = state.emergency.as_ref().filter(|it| it.open == open);
-            emergency.map(|it| it.text.clone())
-        })
     })
 }
 

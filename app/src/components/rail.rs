@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
-use quorate_domain::permission::{Duty, Permission};
+use quorate_domain::{
+    permission::{Duty, Permission},
+    view::needs_a_look,
+};
 
 use super::{keys_switch::KeysSwitch, ring::mark, theme_switch::ThemeSwitch};
 use crate::{
@@ -26,7 +29,7 @@ pub fn Rail() -> impl IntoView {
     let alarming = memo(move || {
         state.with(|state| {
             let mut fleet = state.fleet.iter();
-            !state.console.is_empty() || fleet.any(crate::pages::fleet::needs_a_look)
+            !state.console.is_empty() || fleet.any(needs_a_look)
         })
     });
     let calm = Signal::stored(false);

@@ -8,11 +8,10 @@ use quorate_domain::{
     groups::{Class, GroupRow, GroupsView, HostState, HostView},
     moment::Timestamp,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{self, groups::GroupRows},
-    base::{BasePath, cluster_path, segment},
+    base::{BasePath, cluster_path},
     components::{
         chip::Chip,
         page_head::PageHead,
@@ -24,40 +23,12 @@ use crate::{
     words::{figures::number, groups as words},
 };
 
+pub mod query;
+
+use query::Query;
+
 /// How often the rows are read again.
 const READ_EVERY_MS: i64 = 4_000;
-
-/// What the list shows, as its URL says it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Query {
-    pub cluster: String,
-    pub class: Option<String>,
-    pub q: Option<String>,
-    pub after: Option<String>,
-}
-
-impl Query {
-    /// The same list with other conditions; `base` is the console's path.
-    #[must_use]
-    pub fn link(&self, base: &str) -> String {
-        let given = [
-            ("class", &self.class),
-            ("q", &self.q),
-            ("after", &self.after),
-        ];
-        let pairs: Vec<String> = given
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.as_deref()?)))
-            .map(|(name, value)| format!("{name}={}", segment(value)))
-            .collect();
-        let path = format!("{base}/clusters/{}/groups", segment(&self.cluster));
-        if pairs.is_empty() {
-            path
-        } else {
-            format!("{path}?{}", pairs.join("&"))
-        }
-    }
-}
 
 #[component]
 pub fn GroupsPage() -> impl IntoView {

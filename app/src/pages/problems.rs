@@ -12,12 +12,11 @@ use quorate_domain::{
 use crate::{
     base::{cluster_path, path},
     components::{
-        layout::told,
         page_head::PageHead,
         states::{EmptyState, ErrorState},
         tags::{Tag, Tone},
     },
-    live::use_live,
+    live::{told_of_emergency, use_live},
     session::use_session,
     words::{self as all, actions as words},
 };
@@ -25,7 +24,7 @@ use crate::{
 #[component]
 pub fn ProblemsPage() -> impl IntoView {
     let live = use_live();
-    let over = told(false);
+    let over = told_of_emergency(false);
     let fleet = memo(move || {
         live.state
             .with(|state| worst_first(&state.fleet, &state.console))

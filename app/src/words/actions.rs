@@ -203,9 +203,13 @@ pub fn intent_entry(seq: u64) -> String {
 pub fn outcome_entry(seq: u64) -> String {
     format!("Audit entry {seq} (outcome)")
 }
+/// `what` is a sentence of what is seen so far; of a change that waits for approval it is a clause.
 #[must_use]
-pub fn waits_for(what: &str) -> String {
-    format!("Waits for {what}")
+pub fn waits(state: ChangeState, what: &str) -> String {
+    match state {
+        ChangeState::WaitingApproval => format!("Waits for {what}"),
+        _ => format!("Waiting: {what}"),
+    }
 }
 
 #[must_use]

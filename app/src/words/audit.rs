@@ -5,10 +5,7 @@ use quorate_domain::audit::{
 };
 
 use super::figures;
-use crate::pages::{
-    audit::query::{Range, Sort},
-    audit_entry::recorded::unit,
-};
+use crate::pages::audit::query::{Range, Sort};
 
 /// How much there is. It does not say "verified": that is for an auditor to find out.
 #[must_use]
@@ -196,7 +193,7 @@ pub fn field(name: &str) -> String {
     if let Some((_, said)) = FIELDS.get(place(name)) {
         return (*said).to_owned();
     }
-    let (name, _) = unit(name).unwrap_or((name, ""));
+    let (name, _) = figures::unit(name).unwrap_or((name, ""));
     let mut said = name.replace('_', " ");
     if let Some(first) = said.get_mut(..1) {
         first.make_ascii_uppercase();

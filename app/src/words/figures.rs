@@ -35,6 +35,15 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     }
 }
 
+/// A recorded name apart from the unit it ends with: `age_ms` is an age, in milliseconds.
+#[must_use]
+pub fn unit(name: &str) -> Option<(&str, &'static str)> {
+    let ends = |end| name.strip_suffix(end);
+    ends("_ms")
+        .map(|name| (name, "ms"))
+        .or_else(|| ends("_mb").map(|name| (name, "MB")))
+}
+
 /// `0.4 s ago`
 #[must_use]
 pub fn ago(milliseconds: u64) -> String {

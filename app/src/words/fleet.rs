@@ -2,11 +2,10 @@
 
 use quorate_domain::{
     health::Verdict,
-    view::{ClusterSummary, is_leaderless},
+    view::{ClusterSummary, is_leaderless, needs_a_look},
 };
 
 use super::figures;
-use crate::pages::fleet::needs_a_look;
 
 pub const CAPTION: &str = "Clusters";
 pub const CLUSTER: &str = "Cluster";

@@ -41,8 +41,20 @@ pub fn audit_reports_aside(place: &str, count: u64) -> String {
 }
 
 /// What is to be done about reports that were set aside.
-pub const AUDIT_ASIDE_HINT: &str = "Its files were lost or changed while it waited. It lies in the \
-    data directory, in audit-outbox, and can be made anew by an export.";
+#[must_use]
+pub fn audit_aside_hint(count: u64) -> String {
+    let (files, them) = match count {
+        1 => (
+            "Its files were lost or changed while it waited. It lies",
+            "it",
+        ),
+        _ => (
+            "Their files were lost or changed while they waited. They lie",
+            "each",
+        ),
+    };
+    format!("{files} in the data directory, in audit-outbox; an export makes {them} anew.")
+}
 
 /// The reason as a sentence.
 #[must_use]

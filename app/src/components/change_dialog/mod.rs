@@ -12,7 +12,7 @@ use quorate_domain::{
 
 use crate::{
     components::{Asked, DialogTarget, states::OutOfDate},
-    pages::later::{Missing, part},
+    part::{Missing, part},
     words::{self as all, actions as words},
 };
 

@@ -22,7 +22,8 @@ pub fn sentence(change: &Change) -> String {
             .clone()
             .unwrap_or_else(|| words::outcome(change.state).to_owned());
     }
-    let waiting = change.waiting_for.as_deref().map(words::waits_for);
+    let waiting = change.waiting_for.as_deref();
+    let waiting = waiting.map(|what| words::waits(change.state, what));
     waiting.unwrap_or_else(|| words::outcome(change.state).to_owned())
 }
 

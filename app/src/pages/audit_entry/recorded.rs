@@ -58,7 +58,7 @@ fn plain(name: &str, value: &Value) -> Option<String> {
             let figure = number
                 .as_u64()
                 .map_or_else(|| number.to_string(), figures::number);
-            match unit(name) {
+            match figures::unit(name) {
                 Some((_, unit)) => format!("{figure} {unit}"),
                 None => figure,
             }
@@ -68,14 +68,6 @@ fn plain(name: &str, value: &Value) -> Option<String> {
         Value::String(text) => text.clone(),
         Value::Array(_) | Value::Object(_) => return None,
     })
-}
-
-/// `age_ms` is an age, in milliseconds.
-pub(crate) fn unit(name: &str) -> Option<(&str, &'static str)> {
-    let ends = |end| name.strip_suffix(end);
-    ends("_ms")
-        .map(|name| (name, "ms"))
-        .or_else(|| ends("_mb").map(|name| (name, "MB")))
 }
 
 /// To the second, as moments stand elsewhere on the page.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     base::segment,
     components::tags::{RoleTag, StateTag},
-    pages::later::part,
+    part::part,
     words::{self, cluster as say, figures},
 };
 

@@ -90,9 +90,9 @@ fn Coming(name: Memo<String>) -> impl IntoView {
 fn Groups(seen: Seen) -> impl IntoView {
     let place = memo(move || seen.read(ClusterView::place));
     let groups = memo(move || groups::still(seen.read(|view| view.groups.clone())));
-    let query = move || groups::Query {
+    let query = move || groups::query::Query {
         cluster: place.get(),
-        ..groups::Query::default()
+        ..groups::query::Query::default()
     };
     view! {
         {anew(move || groups.with(|known| known.as_ref().map(|known| groups::glance(&query(), known))))}

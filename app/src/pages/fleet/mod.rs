@@ -2,7 +2,7 @@
 
 use leptos::{ev, html, prelude::*};
 use leptos_router::hooks::{use_navigate, use_query_map};
-use quorate_domain::{health::Verdict, view::ClusterSummary};
+use quorate_domain::view::needs_a_look;
 
 use crate::{
     base::path,
@@ -23,12 +23,6 @@ use row::Row;
 
 /// Tags and kinds beyond this many are found by typing.
 const CHIPS: usize = 8;
-
-/// Whether a cluster counts as a problem: in the fleet's sentence, in its filter, for the rail's alarm.
-#[must_use]
-pub fn needs_a_look(cluster: &ClusterSummary) -> bool {
-    cluster.verdict != Verdict::Ok
-}
 
 #[component]
 pub fn FleetPage() -> impl IntoView {

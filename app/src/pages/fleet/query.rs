@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use leptos_router::params::ParamsMap;
-use quorate_domain::view::ClusterSummary;
+use quorate_domain::view::{ClusterSummary, needs_a_look};
 
-use super::needs_a_look;
 use crate::base::segment;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

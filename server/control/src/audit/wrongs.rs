@@ -40,7 +40,10 @@ impl Audit {
             }
             if delivery.set_aside > 0 {
                 let text = text::audit_reports_aside(&delivery.to, delivery.set_aside);
-                wrongs.push(report_fails(text, text::AUDIT_ASIDE_HINT.to_owned()));
+                wrongs.push(report_fails(
+                    text,
+                    text::audit_aside_hint(delivery.set_aside),
+                ));
             }
         }
         wrongs

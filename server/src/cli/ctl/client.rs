@@ -71,7 +71,9 @@ fn tell_problem(problem: &Problem) {
         output::tell(format!("  {detail}"));
     }
     for check in &problem.checks {
-        output::tell(format!("  {:?}: {}", check.level, check.text).to_lowercase());
+        // Names in the sentence keep their letters.
+        let level = format!("{:?}", check.level).to_lowercase();
+        output::tell(format!("  {level}: {}", check.text));
     }
     for moved in &problem.moved {
         output::tell(format!("  {moved}"));
