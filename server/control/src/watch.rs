@@ -224,10 +224,10 @@ impl Watched {
         }
     }
 
-    /// Who leads by the last look that was told of.
-    pub(crate) fn led(&self) -> Led {
+    /// Who leads by the last look that was told of; `None` if there was none.
+    pub(crate) fn led(&self) -> Option<Led> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.as_ref().and_then(|seen| seen.led().clone())
+        seen.as_ref().map(|seen| seen.led().clone())
     }
 
     /// Who led was told until now by others.

@@ -31,12 +31,13 @@ pub(crate) fn tell(inner: &Inner, program: &Watched, now: Timestamp) {
 }
 
 impl Groups {
-    /// From here on a group's hosts tell again, and begin with what its watch told last.
+    /// From here on a group's hosts tell again, and begin with what its watch told last. One that
+    /// has told nothing has taken nothing over.
     pub(super) fn hand_back(program: &Watched, group: &str, watch: &Watched, now: Timestamp) {
         let Some(fleet) = program.wire.groups() else {
             return;
         };
-        let leader = watch.led();
+        let Some(leader) = watch.led() else { return };
         let leader = leader.as_ref().map(|(member, term)| (member, *term));
         let mut fleet = fleet.write().unwrap_or_else(PoisonError::into_inner);
         fleet.told_by_others(group, leader, now);

@@ -111,9 +111,15 @@ impl Fleet {
         leader: Option<(&MemberId, Option<Term>)>,
         now: Timestamp,
     ) {
-        let Some(told) = self.groups.get_mut(group).and_then(|it| it.told.as_mut()) else {
+        let Some(known) = self.groups.get_mut(group) else {
             return;
         };
+        let Some(told) = &mut known.told else { return };
+        if let Some(row) = known.row.as_ref().filter(|row| row.leader.is_some()) {
+            // Who came and went they have told by name.
+            told.voters = row.voters.unwrap_or(0);
+            told.learners = row.learners.unwrap_or(0);
+        }
         told.leader = leader.map(|(id, term)| (called(id, &self.hosts), term.map_or(0, |it| it.0)));
         let key = self.groups.get_key_value(group);
         if let Some(key) = key.map(|(key, _)| Arc::clone(key)) {

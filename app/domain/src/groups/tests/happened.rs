@@ -143,6 +143,28 @@ fn a_group_that_others_tell_of_is_told_by_them_alone_and_goes_on_where_they_ende
 }
 
 #[test]
+fn members_that_others_have_told_of_by_name_are_not_told_again_by_their_number() {
+    let mut fleet = fleet(1);
+    let count = |fleet: &mut Fleet, voters, second: i64| {
+        let line = Line { voters, ..leads() };
+        fleet.hear("a", "1", at(second), changed("g00000", line));
+        fleet.settle(false, at(second));
+    };
+    count(&mut fleet, 4, 2);
+    assert!(fleet.happened(ALL, |_| true, at(2)).is_empty());
+    let row = fleet.row("g00000").unwrap();
+    let (leader, term) = (row.leader.clone().unwrap(), row.term.map(Term));
+    fleet.told_by_others("g00000", Some((&leader, term)), at(3));
+    assert_eq!(told(&mut fleet, 4), []);
+    // What comes after is told as before.
+    count(&mut fleet, 3, 5);
+    assert!(matches!(
+        told(&mut fleet, 5)[..],
+        [(_, _, Happening::MembershipChanged { .. })]
+    ));
+}
+
+#[test]
 fn a_host_that_dies_is_told_in_each_group_it_led_once() {
     let mut fleet = fleet(10_000);
     assert!(told(&mut fleet, 1).is_empty());
