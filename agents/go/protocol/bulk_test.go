@@ -142,8 +142,8 @@ func TestTenThousandGroupsFitInto50MillisecondsAnd100Kilobytes(t *testing.T) {
 	request.Header.Set("Authorization", "Bearer look")
 	request.Header.Set("Accept-Encoding", "gzip")
 	best := time.Hour
-	// The best of some rounds: the machine that tests may be busy.
-	for range 20 {
+	// The best of many rounds, of which the first is good enough where nothing else runs.
+	for range 200 {
 		answer, began := httptest.NewRecorder(), time.Now()
 		server.Handler().ServeHTTP(answer, request)
 		best = min(best, time.Since(began))
