@@ -19,7 +19,7 @@ pub const STAYS: &str = "What stays";
 /// What an erasure does not reach.
 pub const STAYING: [&str; 5] = [
     "issuer, subject where it is no name, rights, and what was done",
-    "exports and reports that were given out, and backups of the data directory",
+    "exports and reports that were made, also those that wait for their delivery or were set aside, and backups of the data directory",
     "entries from before names were sealed",
     "what people wrote into reasons and tickets",
     "the console's own lists of accounts, sessions and changes: an account that goes on is named anew with its next entry, so disable it first",

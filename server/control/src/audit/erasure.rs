@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Draft, reading,
-    writer::{Erasure, Order},
+    writer::{Erased, Erasure, Order},
 };
 use crate::{
     Control, ControlError, Operator, secrets,
@@ -87,7 +87,7 @@ impl Control {
                 .map(|it| (it.issuer, it.subject, it.name))
                 .collect(),
             entries: people::entries_under(read, &ids).await.map_err(reading)?,
-            held: people::held_under(read, &ids).await.map_err(reading)?,
+            held: self.held_under(&ids).await?,
         })
     }
 
@@ -117,12 +117,8 @@ impl Control {
             ));
         }
         let ids = self.sealed_under(&whom, word).await?;
-        let held = people::held_under(&self.inner.audit.read, &ids).await;
-        if held.map_err(reading)?.is_some() {
-            return Err(ControlError::invalid(
-                "a hold is on entries that name this person",
-                "Whoever put it there may release it (`quorate audit hold list` names it).",
-            ));
+        if self.held_under(&ids).await?.is_some() {
+            return Err(held());
         }
         let proved = self.stepped_up(who, deed, proof).await?;
         let text = "Destroyed the keys of a person: what names them in the log is unreadable.";
@@ -131,8 +127,11 @@ impl Control {
         if let Some(proved) = proved {
             draft.seen = json!({ "step_up": proved.told() });
         }
-        let erased = self.erase(whom, draft).await?;
-        erased.ok_or_else(|| ControlError::not_found("person in the log", word))
+        match self.erase(whom, draft).await? {
+            Erased::Done(erasure) => Ok(erasure),
+            Erased::Nobody => Err(ControlError::not_found("person in the log", word)),
+            Erased::Held => Err(held()),
+        }
     }
 
     async fn may_erase(&self, who: &Operator) -> Result<(), ControlError> {
@@ -153,7 +152,16 @@ impl Control {
         }
     }
 
-    async fn erase(&self, whom: Whom, draft: Draft) -> Result<Option<Erasure>, ControlError> {
+    /// The first entry under these keys that somebody holds.
+    async fn held_under(&self, ids: &[String]) -> Result<Option<u64>, ControlError> {
+        let connection = self.inner.audit.read.acquire().await;
+        let mut connection = connection.map_err(reading)?;
+        let held = people::held_under(&mut connection, ids).await;
+        held.map_err(reading)
+    }
+
+    /// Looks for holds again, where nobody puts one there meanwhile.
+    async fn erase(&self, whom: Whom, draft: Draft) -> Result<Erased, ControlError> {
         let (reply, answer) = oneshot::channel();
         let order = Order::Erase {
             whom,
@@ -163,6 +171,13 @@ impl Control {
         let given = self.inner.audit.give(order, answer).await;
         given.map_err(ControlError::audit)
     }
+}
+
+fn held() -> ControlError {
+    ControlError::invalid(
+        "a hold is on entries that name this person",
+        "Whoever put it there may release it (`quorate audit hold list` names it).",
+    )
 }
 
 /// Whom exactly one of the two names.
@@ -177,5 +192,34 @@ fn one<'a>(
             "exactly one person is erased at a time",
             "Name them by their subject or by their name.",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_hold_that_comes_after_it_was_looked_wins() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = Control::offline(directory.path().to_owned()).await.unwrap();
+        let machine = control.command_line_operator();
+        let made = control.account_create(&machine, "carlotta", Vec::new());
+        made.await.unwrap();
+        let hold = control.audit_hold_add(&machine, (None, None), "case 12");
+        let hold = hold.await.unwrap();
+        let whom = || Whom::Name("carlotta".to_owned());
+        let draft = || Draft::access(&machine, ACTION, "Destroyed.");
+        let held = control.erase(whom(), draft()).await.unwrap();
+        assert!(matches!(held, Erased::Held));
+        assert!(control.sealed_under(&whom(), "carlotta").await.is_ok());
+        let released = control.audit_hold_release(&machine, &hold.id, "closed");
+        released.await.unwrap();
+        let erased = control.erase(whom(), draft()).await.unwrap();
+        assert!(matches!(erased, Erased::Done(Erasure { keys: 1, .. })));
+        let again = control.erase(whom(), draft()).await.unwrap();
+        assert!(matches!(again, Erased::Nobody));
     }
 }

@@ -35,7 +35,7 @@ mod special;
 pub(super) use batch::Begun;
 pub(super) use connection::{identity, options};
 pub use orders::Erasure;
-pub(super) use orders::{HoldChange, Order, Reply};
+pub(super) use orders::{Erased, HoldChange, Order, Reply};
 
 /// When checkpoints are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

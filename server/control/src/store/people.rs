@@ -5,6 +5,8 @@ use quorate_audit::personal::{People, PersonKey, PersonalError};
 use quorate_domain::audit::Actor;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqliteExecutor};
 
+use super::removals;
+
 /// Whom a key is of. Somebody who goes by another name later has another key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Person {
@@ -153,16 +155,19 @@ pub(crate) async fn entries_under(
 
 /// The first of them that somebody holds, if there is one. Reads what is held.
 pub(crate) async fn held_under(
-    read: impl SqliteExecutor<'_>,
+    connection: &mut SqliteConnection,
     ids: &[String],
 ) -> sqlx::Result<Option<u64>> {
+    if removals::holds(&mut *connection).await?.is_empty() {
+        return Ok(None);
+    }
     let mut query = QueryBuilder::<Sqlite>::new(
         "SELECT MIN(seq) FROM entries WHERE EXISTS
              (SELECT 1 FROM holds WHERE (\"from\" IS NULL OR time >= \"from\")
                   AND (\"to\" IS NULL OR time < \"to\")) AND ",
     );
     under(&mut query, ids);
-    let first: Option<i64> = query.build_query_scalar().fetch_one(read).await?;
+    let first: Option<i64> = query.build_query_scalar().fetch_one(connection).await?;
     Ok(first.and_then(|seq| u64::try_from(seq).ok()))
 }
 

@@ -186,6 +186,9 @@ async fn set_aside(
     why: &str,
     standing: &mut DeliveryStanding,
 ) -> Result<(), String> {
+    if !outbox::is_unfit(folder).await? {
+        return Ok(());
+    }
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let to = recipient.name();
     let text = format!("The report {name} cannot be delivered to {to}: {why}. It was set aside.");

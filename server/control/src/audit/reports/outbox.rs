@@ -45,7 +45,7 @@ pub(super) struct Slip {
     folder: PathBuf,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Listed {
     name: String,
     media: String,
@@ -273,6 +273,28 @@ fn is_broken(error: &std::io::Error) -> bool {
     )
 }
 
+/// Whether a report cannot be delivered as it lies there now: it may have been made anew since it
+/// was read, and be sound.
+///
+/// # Errors
+/// In words.
+pub(super) async fn is_unfit(place: &Path) -> Result<bool, String> {
+    let place = place.to_path_buf();
+    let read = folder::blocking(place.clone(), move || match slip(&place) {
+        Err(error) if is_broken(&error) => Ok(Err(place.exists())),
+        read => read.map(Ok),
+    });
+    let slip = match read.await.map_err(|error| super::why(&error))? {
+        Ok(slip) => slip,
+        Err(is_there) => return Ok(is_there),
+    };
+    match slip.files().await {
+        Ok(_) => Ok(false),
+        Err(Unfit::Broken(_)) => Ok(true),
+        Err(Unfit::Unread(why)) => Err(why),
+    }
+}
+
 /// At once: what is half removed would look like what is broken.
 fn vanish(folder: &Path) -> std::io::Result<()> {
     let gone = folder.with_file_name(GONE);
@@ -371,12 +393,19 @@ impl Slip {
         read.map_err(|error| Unfit::Unread(super::why(&error)))?
     }
 
-    /// It arrived, or is given up.
+    /// It arrived, or is given up. One that was made anew meanwhile is another, and waits.
     pub(super) async fn remove(self) {
-        let folder = self.folder;
-        let removed = folder::blocking(folder.clone(), move || vanish(&folder));
+        let removed = folder::blocking(self.folder.clone(), move || {
+            match slip(&self.folder)?.files == self.files {
+                true => vanish(&self.folder),
+                false => Ok(()),
+            }
+        });
         if let Err(error) = removed.await {
             tracing::warn!(%error, "a delivered report could not be removed");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

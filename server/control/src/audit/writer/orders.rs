@@ -38,7 +38,7 @@ pub(in crate::audit) enum Order {
     Erase {
         whom: Whom,
         draft: Box<Draft>,
-        reply: Reply<Option<Erasure>>,
+        reply: Reply<Erased>,
     },
     /// Says that all entries up to `upto` are removed from now on.
     Remove {
@@ -71,6 +71,15 @@ pub struct Erasure {
     /// Whether they are gone from what was written ahead, too. If not, somebody was reading the log
     /// all the while; a console goes on trying, and whoever closes the log last does it.
     pub settled: bool,
+}
+
+/// What came of an erasure.
+pub(in crate::audit) enum Erased {
+    Done(Erasure),
+    /// There is no key of this person.
+    Nobody,
+    /// A hold is on an entry that names them: nothing was destroyed.
+    Held,
 }
 
 /// What becomes of a hold.

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::time::Instant;
 
-use super::{Erasure, HoldChange, Writer};
+use super::{Erased, Erasure, HoldChange, Writer};
 use crate::{
     audit::{Draft, settling, trouble::Trouble},
     store::{
@@ -24,23 +24,16 @@ const CUT_OFF_TRIES: u32 = 10;
 const CUT_OFF_PAUSE: Duration = Duration::from_millis(100);
 
 impl Writer {
-    /// `None` if there is no key of this person.
-    pub(super) async fn erase(
-        &mut self,
-        whom: &Whom,
-        draft: Draft,
-    ) -> sqlx::Result<Option<Erasure>> {
+    pub(super) async fn erase(&mut self, whom: &Whom, draft: Draft) -> sqlx::Result<Erased> {
         let mut connection = self.connected().await?;
-        let erased = self.erase_on(&mut connection, whom, draft).await;
+        let mut erased = self.erase_on(&mut connection, whom, draft).await;
         // What was written ahead has the keys, too, until it is moved and cut off.
-        let settled = match erased {
-            Ok(Some(_)) => self.cut_off(&mut connection).await,
-            _ => true,
-        };
+        if let Ok(Erased::Done(erasure)) = &mut erased {
+            erasure.settled = self.cut_off(&mut connection).await;
+        }
         self.put_back(connection, erased.is_ok()).await;
         self.ring.forget();
-        let erased = erased?;
-        Ok(erased.map(|keys| Erasure { keys, settled }))
+        erased
     }
 
     /// Tries for a while; the console goes on beside the writer.
@@ -68,14 +61,19 @@ impl Writer {
         connection: &mut SqliteConnection,
         whom: &Whom,
         mut draft: Draft,
-    ) -> sqlx::Result<Option<usize>> {
+    ) -> sqlx::Result<Erased> {
         let began = Instant::now();
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut tree = self.tree(&mut transaction).await?;
         let ids = people::ids(&mut *transaction, whom).await?;
         if ids.is_empty() {
             self.tree = Some(tree);
-            return Ok(None);
+            return Ok(Erased::Nobody);
+        }
+        // A hold that came since it was looked wins.
+        if people::held_under(&mut transaction, &ids).await?.is_some() {
+            self.tree = Some(tree);
+            return Ok(Erased::Held);
         }
         people::forget(&mut transaction, &ids).await?;
         self.ring.forget();
@@ -83,7 +81,10 @@ impl Writer {
         let drafts = [&draft.escaped()];
         self.write(&mut transaction, &mut tree, &drafts).await?;
         self.commit(transaction, tree, began).await?;
-        Ok(Some(ids.len()))
+        Ok(Erased::Done(Erasure {
+            keys: ids.len(),
+            settled: false,
+        }))
     }
 
     /// The record first; the entries go block by block after it.
