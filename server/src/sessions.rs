@@ -63,17 +63,19 @@ pub async fn renew(
     before: &str,
     more: Vec<(&str, Value)>,
 ) -> Result<Option<String>, Fault> {
-    let Some(record) = console.control.session_move(before).await? else {
+    let Some(moving) = console.control.session_move(before).await? else {
         return Ok(None);
     };
     session.cycle_id().await.map_err(unusable)?;
     for (key, value) in more {
         session.insert_value(key, value).await.map_err(unusable)?;
     }
-    let end = to_moment(record.expires_at);
+    let end = to_moment(moving.record.expires_at);
     session.set_expiry(Some(Expiry::AtDateTime(end)));
     // The new id is given when it is saved.
     session.save().await.map_err(unusable)?;
+    // Until here whoever ends sessions waits: this one would be missed.
+    drop(moving);
     Ok(session.id().map(hash))
 }
 

@@ -96,7 +96,10 @@ async fn renewed(
     who: Operator,
     request: &mut Request,
 ) -> Result<Operator, Fault> {
-    let here = !break_glass::is_here(console) && (is_page(request) || is_stream(request));
+    // A stream that is refused for want of room would not tell the browser its new id.
+    let room = console.streams.available_permits() > 0;
+    let browsers = is_page(request) || is_stream(request) && room;
+    let here = browsers && !break_glass::is_here(console);
     let (Some(before), true) = (who.session.as_deref(), here) else {
         return Ok(who);
     };

@@ -251,6 +251,8 @@ pub const EXPIRES: &str = "Expires (UTC)";
 pub const LAST_USED: &str = "Last used (UTC)";
 pub const REVOKED: &str = "revoked";
 pub const EXPIRED: &str = "expired";
+/// Its maker may hand on less now, or is disabled.
+pub const CUT: &str = "cut back with its maker";
 pub const REVOKE: &str = "Revoke";
 #[must_use]
 pub fn revoke_token(name: &str) -> String {

@@ -155,6 +155,7 @@ impl Control {
         let control = self.clone();
         let draft = Draft::access(who, action, text).of_account(name);
         self.recorded(draft, async move {
+            let _settled = control.inner.moved.settled().await;
             control
                 .inner
                 .store

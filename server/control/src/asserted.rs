@@ -172,6 +172,7 @@ impl Control {
         departure: &Departure,
         source: &Source,
     ) -> Result<usize, ControlError> {
+        let settled = self.inner.moved.settled().await;
         let sessions = self.inner.store.sessions(None).await?;
         let mut ended = 0_usize;
         for session in sessions {
@@ -181,6 +182,7 @@ impl Control {
                 ended += 1;
             }
         }
+        drop(settled);
         // Streams look at once.
         self.inner.tick();
         let actor = departure.actor();

@@ -59,6 +59,7 @@ pub use break_glass::{BREAK_GLASS, BREAK_GLASS_LIFE, ENTERED, Emergency, Entered
 pub use clusters::is_join_rule;
 pub use error::ControlError;
 pub use quorate_report::Language;
+pub use sessions::Moving;
 pub use snapshots::SnapshotsKept;
 
 /// Who asks, and what they may do. Made only by this crate (sign-in, token, session) or by the
@@ -181,11 +182,15 @@ pub struct Account {
 pub struct Token {
     pub id: String,
     pub name: String,
+    /// What it was made with; in the list of tokens what it holds of that now.
     pub grants: Vec<Grant>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub last_used: Option<Timestamp>,
     pub revoked: bool,
+    /// Whether `grants` are fewer than it was made with: whoever made it could not hand on more now.
+    #[serde(default)]
+    pub cut: bool,
 }
 
 /// A session in the list of sessions.

@@ -3,13 +3,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use quorate_domain::{
     moment::Timestamp,
     permission::{Permission, allows},
 };
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, RwLockWriteGuard};
 
 use crate::{
     Control, ControlError, Operator, Session, SessionRecord, asserted::shown, audit::Draft,
@@ -21,23 +22,41 @@ const USE_NOTED_EVERY_MS: u64 = 30_000;
 /// So many sessions that went on under another id are remembered: their pages look within a second.
 const MOVED_MOST: usize = 1_024;
 
-/// Sessions that went on under another id a moment ago, oldest first.
+/// Sessions that go on under another id.
 #[derive(Default)]
-pub(crate) struct Moved(Mutex<VecDeque<String>>);
+pub(crate) struct Moved {
+    /// Those that did a moment ago, oldest first.
+    gone: Mutex<VecDeque<String>>,
+    /// Shared by those who are between two ids, held alone by who ends sessions and would miss them.
+    between: Arc<RwLock<()>>,
+}
 
 impl Moved {
     fn note(&self, hash: &str) {
-        let mut moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if moved.len() >= MOVED_MOST {
-            moved.pop_front();
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if gone.len() >= MOVED_MOST {
+            gone.pop_front();
         }
-        moved.push_back(hash.to_owned());
+        gone.push_back(hash.to_owned());
     }
 
     fn holds(&self, hash: &str) -> bool {
-        let moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        moved.iter().any(|gone| gone == hash)
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.iter().any(|gone| gone == hash)
     }
+
+    /// While it is held every session has the one id that is stored.
+    pub(crate) async fn settled(&self) -> RwLockWriteGuard<'_, ()> {
+        self.between.write().await
+    }
+}
+
+/// A session between two ids. To be held until it is stored under the new one: whoever ends
+/// sessions waits for that.
+#[must_use]
+pub struct Moving {
+    pub record: SessionRecord,
+    _between: OwnedRwLockReadGuard<()>,
 }
 
 impl Control {
@@ -118,7 +137,8 @@ impl Control {
     ///
     /// # Errors
     /// `Store`.
-    pub async fn session_move(&self, hash: &str) -> Result<Option<SessionRecord>, ControlError> {
+    pub async fn session_move(&self, hash: &str) -> Result<Option<Moving>, ControlError> {
+        let between = Arc::clone(&self.inner.moved.between).read_owned().await;
         let Some(record) = self.session_load(hash).await? else {
             return Ok(None);
         };
@@ -126,7 +146,10 @@ impl Control {
         self.inner.moved.note(hash);
         let ours = self.inner.store.session_delete(hash).await?;
         self.inner.tick();
-        Ok(ours.then_some(record))
+        Ok(ours.then_some(Moving {
+            record,
+            _between: between,
+        }))
     }
 
     /// Whether a session that is no more went on under another id, a moment ago.
@@ -217,8 +240,15 @@ impl Control {
         let text = format!("Session {short} of {name} was ended.");
         let (control, hash) = (self.clone(), hash.to_owned());
         let draft = Draft::access(who, "session_ended", text).naming(&name);
-        self.recorded(draft, async move { control.session_delete(&hash).await })
-            .await
+        self.recorded(draft, async move {
+            let _settled = control.inner.moved.settled().await;
+            match control.inner.store.session_delete(&hash).await? {
+                true => Ok(()),
+                // It went on under another id, or ended by itself.
+                false => Err(ControlError::not_found("session", &short)),
+            }
+        })
+        .await
     }
 
     /// Whether anybody's session of this account goes on.

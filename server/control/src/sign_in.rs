@@ -56,6 +56,7 @@ impl Control {
         let (control, keep) = (self.clone(), who.session.clone());
         let draft = Draft::access(who, "password_set", text).of_account(&account.name);
         self.recorded(draft, async move {
+            let _settled = control.inner.moved.settled().await;
             control
                 .inner
                 .store

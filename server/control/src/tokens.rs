@@ -25,7 +25,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 const USE_NOTED_EVERY_MS: u64 = 60_000;
 
 impl Control {
-    /// All tokens for administrators, else those `who` made.
+    /// All tokens for administrators, else those `who` made; each with what it holds now.
     ///
     /// # Errors
     /// `Store`.
@@ -35,7 +35,23 @@ impl Control {
         let mine = stored
             .into_iter()
             .filter(|stored| all || stored.creator == who.key());
-        Ok(mine.map(|stored| stored.token).collect())
+        let mut shown = Vec::new();
+        for stored in mine {
+            shown.push(self.as_held(stored).await?);
+        }
+        Ok(shown)
+    }
+
+    /// One that was revoked is shown as it was.
+    async fn as_held(&self, stored: StoredToken) -> Result<Token, ControlError> {
+        if stored.token.revoked {
+            return Ok(stored.token);
+        }
+        let held = self.handed_on(&stored).await?.unwrap_or_default();
+        let mut token = stored.token;
+        token.cut = held != token.grants;
+        token.grants = held;
+        Ok(token)
     }
 
     /// The token's secret (`qt_…`) is shown once. Nobody can hand on more than they hold.
@@ -77,6 +93,7 @@ impl Control {
             expires_at: now.plus_ms(u64::try_from(life.as_millis()).unwrap_or(u64::MAX)),
             last_used: None,
             revoked: false,
+            cut: false,
         };
         let secret = secrets::fresh(PREFIX)?;
         let text = format!(

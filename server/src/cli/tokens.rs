@@ -82,6 +82,8 @@ fn list(tokens: &[quorate_control::Token], json: bool) {
     let row = |token: &quorate_control::Token| {
         let until = if token.revoked {
             "revoked".to_owned()
+        } else if token.cut {
+            format!("until {}, cut back with its maker", token.expires_at)
         } else {
             format!("until {}", token.expires_at)
         };

@@ -57,6 +57,8 @@ pub struct TokenRow {
     pub expires_at: Timestamp,
     pub last_used: Option<Timestamp>,
     pub revoked: bool,
+    /// It holds less than it was made with: whoever made it could not hand on more now.
+    pub cut: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +185,7 @@ mod rows {
                 expires_at: token.expires_at,
                 last_used: token.last_used,
                 revoked: token.revoked,
+                cut: token.cut,
             }
         }
     }

@@ -51,6 +51,7 @@ fn administration() -> Administration {
         expires_at: at(86_400),
         last_used: None,
         revoked: false,
+        cut: false,
     };
     Administration {
         accounts: vec![account("admin", false), account("viewer-1", true)],
@@ -81,6 +82,17 @@ fn administrators_see_accounts_and_tokens() {
     ] {
         assert!(html.contains(said), "{said} is missing");
     }
+}
+
+#[test]
+fn a_token_that_holds_less_than_it_was_made_with_is_not_called_active() {
+    let mut shown = administration();
+    let whole = page(&access(Some(shown.clone())));
+    shown.tokens[0].cut = true;
+    shown.tokens[0].grants.clear();
+    let cut = page(&access(Some(shown)));
+    assert!(cut.contains(words::CUT) && !whole.contains(words::CUT));
+    assert!(cut.contains(words::NO_ROLE));
 }
 
 #[test]

@@ -53,11 +53,13 @@ pub fn tokens(administration: &Administration, now: Timestamp, desk: Desk) -> An
 
 fn row(token: &TokenRow, now: Timestamp, desk: Desk) -> AnyView {
     let expired = token.expires_at <= now;
-    let state = match (token.revoked, expired) {
-        (true, _) => view! { <Tag tone=Tone::Bad text=words::REVOKED/> },
-        (false, true) => view! { <Tag tone=Tone::Plain text=words::EXPIRED/> },
-        (false, false) => view! { <Tag tone=Tone::Ok text=words::ACTIVE/> },
+    let (tone, text) = match (token.revoked, expired, token.cut) {
+        (true, _, _) => (Tone::Bad, words::REVOKED),
+        (false, true, _) => (Tone::Plain, words::EXPIRED),
+        (false, false, true) => (Tone::Warn, words::CUT),
+        (false, false, false) => (Tone::Ok, words::ACTIVE),
     };
+    let state = view! { <Tag tone=tone text=text/> };
     let last = token
         .last_used
         .map_or_else(|| words::NEVER.into_any(), moment);

@@ -25,6 +25,7 @@ impl FromRow<'_, SqliteRow> for StoredToken {
                 expires_at: Timestamp::from_unix_ms(row.try_get("expires_at")?),
                 last_used: last.map(Timestamp::from_unix_ms),
                 revoked: revoked.is_some(),
+                cut: false,
             },
             creator: row.try_get("creator")?,
         })

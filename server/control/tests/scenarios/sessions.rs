@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use quorate_control::{Control, ControlError, SessionRecord, Settings};
+use quorate_control::{Control, ControlError, Departure, SIGNED_ON, SessionRecord, Settings};
 use quorate_domain::permission::Duty;
 
-use crate::people::Office;
+use crate::{people::Office, stage::source};
 
 #[tokio::test]
 async fn sessions_end_when_idle_and_after_their_absolute_life() {
@@ -67,4 +67,34 @@ async fn one_sees_and_ends_ones_own_sessions_and_administrators_all() {
     assert_eq!(office.control.sessions(&ada).await.unwrap().len(), 1);
     let unknown = office.control.session_end(&ada, "no such").await;
     assert!(matches!(unknown, Err(ControlError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn who_leaves_while_their_session_is_between_two_ids_is_out_all_the_same() {
+    let office = Office::open().await;
+    let control = &office.control;
+    let record = SessionRecord {
+        account: Some("anna\nhttps://id".to_owned()),
+        data: BTreeMap::from([(SIGNED_ON.to_owned(), serde_json::json!({ "sid": "s1" }))]),
+        expires_at: control.now().plus_ms(3_600_000),
+        peer: None,
+        user_agent: None,
+    };
+    control.session_insert("old", record).await.unwrap();
+    let moving = control.session_move("old").await.unwrap().unwrap();
+    assert!(control.session_move("old").await.unwrap().is_none());
+    let departure = Departure {
+        issuer: "https://id".to_owned(),
+        subject: Some("anna".to_owned()),
+        sid: None,
+    };
+    let peer = source("10.0.0.9");
+    let mut leaving = std::pin::pin!(control.departed(&departure, &peer));
+    // It waits, or it has looked already; only the first finds the new id.
+    assert!(futures::poll!(leaving.as_mut()).is_pending());
+    let same = moving.record.clone();
+    control.session_insert("new", same).await.unwrap();
+    drop(moving);
+    assert_eq!(leaving.await.unwrap(), 1);
+    assert!(!control.session_alive("new").await.unwrap());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_control::ControlError;
+use quorate_control::{ControlError, everywhere};
 use quorate_domain::{
     audit::Means,
     permission::{Duty, Grant},
@@ -108,4 +108,37 @@ async fn an_administrator_of_one_cluster_hands_on_no_more_than_that() {
         assert!(matches!(created, Err(ControlError::NotAllowed { .. })));
     }
     assert_eq!(control.tokens(&bob).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_list_shows_what_each_token_holds_now_and_not_what_it_was_made_with() {
+    let office = Office::open().await;
+    let (control, machine) = (&office.control, office.machine());
+    // An administrator must be left.
+    office.hires("root", Duty::Admin).await;
+    let ada = office.hires("ada", Duty::Admin).await;
+    let life = Duration::from_secs(3_600);
+    let given = everywhere(&[Duty::Operator]);
+    let made = control.token_create(&ada, "adas", given.clone(), life);
+    made.await.unwrap();
+    let made = control.token_create(&machine, "own", given.clone(), life);
+    made.await.unwrap();
+    let of = |name: &'static str| {
+        let machine = &machine;
+        async move {
+            let all = control.tokens(machine).await.unwrap();
+            let found = all.into_iter().find(|token| token.name == name).unwrap();
+            (found.grants, found.cut)
+        }
+    };
+    for (disabled, expected) in [(true, (Vec::new(), true)), (false, (given.clone(), false))] {
+        let turned = control.account_disable(&machine, "ada", disabled);
+        turned.await.unwrap();
+        assert_eq!(of("adas").await, expected);
+        assert_eq!(of("own").await, (given.clone(), false), "nobody's account");
+    }
+    control.token_revoke(&machine, "adas").await.unwrap();
+    let off = control.account_disable(&machine, "ada", true);
+    off.await.unwrap();
+    assert_eq!(of("adas").await, (given, false), "as it was");
 }
