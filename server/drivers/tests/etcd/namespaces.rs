@@ -12,6 +12,7 @@ use std::{
 use quorate_domain::{
     action::Action,
     observation::Observation,
+    preflight::ReasonCode,
     view::{LeaderStatus, MemberState},
 };
 use quorate_drivers::{Applied, Driver, connect};
@@ -285,6 +286,12 @@ async fn a_wire_is_pulled(members: &Members) {
     .await;
     assert_eq!(view(&seen).leader.status, LeaderStatus::Agreed, "{seen:#?}");
     assert!(!refusals(&seen, &transfer(&cut)).is_empty());
+    // It answers, and no majority can count on it.
+    let refused = refusals(&seen, &remove(&other));
+    assert!(
+        refused.contains(&ReasonCode::QuorumWouldBeLost),
+        "{refused:?}"
+    );
     members.assert_told_as_it_is().await;
     let start = Instant::now();
     while claims(&members.driver.observe(DEADLINE).await) != [other.as_str()] {
