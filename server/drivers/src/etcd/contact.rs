@@ -22,6 +22,9 @@ const READ_EVERY: Duration = Duration::from_secs(2);
 /// seconds where somebody has set it so. Until this has passed nothing is said against it.
 const SILENCE: Duration = Duration::from_secs(5);
 const ASKED_AGAIN: Duration = Duration::from_millis(100);
+/// Two readings further apart tell nothing of what came between them, and one that is older
+/// nothing of now: the console looked seldom, or the page could not be read.
+const HOLDS: Duration = Duration::from_secs(7);
 
 /// What earlier looks have found at one leader.
 #[derive(Default)]
@@ -65,8 +68,8 @@ impl Contact {
                 moved: false,
             });
             if row.figure != figure {
-                row.heard_after = row.read;
-                row.moved = true;
+                row.moved = now.saturating_duration_since(row.read) <= HOLDS;
+                row.heard_after = if row.moved { row.read } else { now };
                 row.figure = figure;
             }
             row.read = now;
@@ -74,12 +77,14 @@ impl Contact {
     }
 
     /// For how long the leader has not heard each member, at most; where it has not heard one
-    /// since it was first looked at, at least.
+    /// since it was first looked at, at least. Whoever has not been read of lately is left out.
     pub fn ages(&self, leader: Option<&MemberId>, now: Instant) -> BTreeMap<MemberId, u64> {
         if self.leader.is_none() || self.leader.as_ref() != leader {
             return BTreeMap::new();
         }
-        let rows = self.members.iter().filter_map(|(id, row)| {
+        let fresh = |row: &&Row| now.saturating_duration_since(row.read) <= HOLDS;
+        let rows = self.members.iter().filter(|(_, row)| fresh(row));
+        let rows = rows.filter_map(|(id, row)| {
             let age = now.saturating_duration_since(row.heard_after);
             let known = row.moved || age > SILENCE;
             let milliseconds = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
@@ -178,6 +183,27 @@ mod tests {
         contact.learn(&leader, heard("30"), at(11));
         let ages = contact.ages(Some(&leader), at(11));
         assert_eq!(ages, BTreeMap::from([("b".into(), 2_000)]));
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_read_and_a_console_that_looked_seldom_say_nothing_against_a_member() {
+        let (leader, start) = (MemberId::from("a"), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut contact = Contact::default();
+        contact.learn(&leader, heard("10"), start);
+        contact.learn(&leader, heard("20"), at(2));
+        // No page since.
+        assert!(contact.ages(Some(&leader), at(30)).is_empty());
+        // It came at some time within the half minute, most likely now.
+        contact.learn(&leader, heard("30"), at(32));
+        assert!(contact.ages(Some(&leader), at(32)).is_empty());
+        contact.learn(&leader, heard("40"), at(34));
+        let ages = contact.ages(Some(&leader), at(34));
+        assert_eq!(ages, BTreeMap::from([("b".into(), 2_000)]));
+        // Nothing came all the while.
+        contact.learn(&leader, heard("40"), at(60));
+        let ages = contact.ages(Some(&leader), at(60));
+        assert_eq!(ages, BTreeMap::from([("b".into(), 28_000)]));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use quorate_domain::observation::Answer;
 use serde_json::json;
 use url::Url;
 
@@ -23,8 +24,10 @@ const INTEGRITY_LASTS: Duration = Duration::from_secs(30);
 const CHECKED: Duration = Duration::from_secs(540);
 /// How often it is asked whether it is over.
 const ASKED_EVERY: Duration = Duration::from_millis(500);
-/// A leader that cannot be read for so long is asked no more.
-const UNREAD: Duration = Duration::from_secs(20);
+/// A leader that cannot be read, or tells of no such check, for so long is asked no more.
+const UNTOLD: Duration = Duration::from_secs(20);
+/// What one controller has found it keeps in its memory alone.
+const FORGOTTEN: &str = "the leader tells of no such check; it may have been started anew";
 
 impl Openziti {
     /// Begins a check and waits for its end; nothing that it finds is repaired.
@@ -56,13 +59,18 @@ impl Openziti {
     /// What the check found that is not the one `before`; in words why that is not known.
     async fn ended(&self, leader: &Url, before: &Integrity) -> Result<Integrity, String> {
         let began = Instant::now();
-        let mut read = Instant::now();
+        let mut told = Instant::now();
         loop {
-            match self.integrity(leader).await {
+            let untold = match self.integrity(leader).await {
                 Ok(found) if found.is_over(before) => return Ok(found),
-                Ok(_) => read = Instant::now(),
-                Err(why) if read.elapsed() > UNREAD => return Err(format!("{:?}", why.answer())),
-                Err(_) => {}
+                Ok(found) if found.in_progress => None,
+                Ok(_) => Some(FORGOTTEN.to_owned()),
+                Err(why) => Some(worded(&why)),
+            };
+            match untold {
+                Some(why) if told.elapsed() > UNTOLD => return Err(why),
+                Some(_) => {}
+                None => told = Instant::now(),
             }
             if began.elapsed() > CHECKED {
                 return Err(format!("it runs for more than {} s", CHECKED.as_secs()));
@@ -100,7 +108,19 @@ impl Openziti {
     }
 }
 
+/// Why the leader could not be read, as the end of a sentence.
+fn worded(why: &Why) -> String {
+    match why.answer() {
+        Answer::Silent(text) | Answer::Misread(text) | Answer::Denied(text) => text,
+        _ => "the leader does not answer".to_owned(),
+    }
+}
+
 fn reported(mut exchange: Exchange, found: Result<Integrity, String>) -> Applied {
+    if let Some(error) = found.as_ref().ok().and_then(Integrity::broke_off) {
+        let text = format!("The check began and broke off: {error}.");
+        return refused(exchange, "check-failed", &text);
+    }
     match found {
         Ok(found) => {
             exchange.received["found"] = json!(found.open());
@@ -122,10 +142,16 @@ fn reported(mut exchange: Exchange, found: Result<Integrity, String>) -> Applied
 }
 
 impl Integrity {
-    /// Whether this tells of a check that is over and began after `before`.
+    /// Whether this tells of a check that is over and began after `before`. A controller that was
+    /// started anew knows of none.
     fn is_over(&self, before: &Self) -> bool {
-        let same = self.start_time.is_some() && self.start_time == before.start_time;
-        !self.in_progress && !same
+        let another = self.start_time.is_some() && self.start_time != before.start_time;
+        !self.in_progress && another
+    }
+
+    /// Why a check did not come to its end.
+    fn broke_off(&self) -> Option<&str> {
+        self.error.as_deref().filter(|error| !error.is_empty())
     }
 
     /// How many problems are left.
@@ -138,16 +164,67 @@ impl Integrity {
     fn finding(&self) -> Option<String> {
         let results = self.results.as_deref().unwrap_or_default();
         let open = self.open();
-        if let Some(error) = self.error.as_ref().filter(|error| !error.is_empty()) {
+        if let Some(error) = self.broke_off() {
             return Some(format!(
                 "The last integrity check of the model failed: {error}."
             ));
         }
         let first = results.iter().find(|result| !result.fixed)?;
-        let more = if self.too_many_errors { " or more" } else { "" };
+        let found = match (open, self.too_many_errors) {
+            (1, false) => "1 problem".to_owned(),
+            (_, false) => format!("{open} problems, the first"),
+            (_, true) => format!("{open} or more problems, the first"),
+        };
         let words: String = first.description.chars().take(160).collect();
         Some(format!(
-            "The last integrity check of the model found {open}{more} problems, the first: {words}."
+            "The last integrity check of the model found {found}: {words}."
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+
+    fn told(begun: Option<&str>, more: &serde_json::Value) -> Integrity {
+        let mut all =
+            json!({ "inProgress": false, "startTime": begun, "error": "", "results": [] });
+        let fields = all.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn a_check_is_over_only_where_another_than_the_last_one_is_told() {
+        let (none, plain) = (told(None, &json!({})), json!({}));
+        let (first, second) = (told(Some("10:01"), &plain), told(Some("10:02"), &plain));
+        let running = told(Some("10:02"), &json!({ "inProgress": true }));
+        assert!(first.is_over(&none) && second.is_over(&first));
+        assert!(!first.is_over(&first) && !running.is_over(&first));
+        // The controller was started anew within the check: that nothing was found is not known.
+        assert!(!none.is_over(&first) && !none.is_over(&none));
+    }
+
+    #[test]
+    fn a_check_that_broke_off_is_no_success_and_one_problem_is_told_as_one() {
+        let broke = told(Some("10:01"), &json!({ "error": "no space left" }));
+        let Applied::Refused { code, text, .. } = reported(Exchange::default(), Ok(broke)) else {
+            panic!("it is told as done")
+        };
+        assert_eq!(code, "check-failed");
+        assert!(text.contains("no space left"), "{text}");
+        let flaw = json!({ "results": [{ "description": "no such link", "fixed": false }] });
+        let exchange = Exchange {
+            received: json!({ "status": 202 }),
+            ..Exchange::default()
+        };
+        let found = reported(exchange, Ok(told(Some("10:01"), &flaw)));
+        let Applied::Accepted(receipt) = found else {
+            panic!("{found:?}")
+        };
+        let note = receipt.note.unwrap();
+        assert!(note.contains("found 1 problem: no such link"), "{note}");
     }
 }
