@@ -18,7 +18,7 @@ pub const BECOMES: &str = "Becomes unreadable";
 pub const STAYS: &str = "What stays";
 /// What an erasure does not reach.
 pub const STAYING: [&str; 5] = [
-    "issuer, subject where it is no name, rights, and what was done",
+    "who vouched for them (issuer), their id (subject) unless it is a name, their rights, and what was done",
     "exports and reports that were made, also those that wait for their delivery or were set aside, and backups of the data directory",
     "entries from before names were sealed",
     "what people wrote into reasons and tickets",
