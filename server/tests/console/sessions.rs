@@ -158,7 +158,7 @@ async fn over_https_the_cookie_is_bound_to_the_host_and_removed_with_all_its_att
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_when_it_was_idle_too_long() {
-    let console = Running::with(|settings| settings.session_idle = Duration::from_secs(1)).await;
+    let console = Running::with(|settings| settings.session_idle = Duration::from_secs(5)).await;
     let cookie = console.session(Duty::Viewer).await;
     assert!(is_signed_in(&console, &cookie).await);
     let stream = console.get("/events?page=rail").header("cookie", &cookie);
@@ -174,7 +174,7 @@ async fn a_session_ends_when_it_was_idle_too_long() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_after_its_time_however_busy_it_is() {
     let console =
-        Running::with(|settings| settings.session_absolute = Duration::from_secs(2)).await;
+        Running::with(|settings| settings.session_absolute = Duration::from_secs(5)).await;
     let cookie = console.session(Duty::Viewer).await;
     assert!(is_signed_in(&console, &cookie).await);
     until("the session's end", async || {
