@@ -38,11 +38,6 @@ impl Failure {
     pub fn is_unanswered(&self) -> bool {
         self.0.code == CONSOLE_UNREACHABLE
     }
-
-    #[must_use]
-    pub fn is_signed_out(&self) -> bool {
-        self.0.code == NOT_SIGNED_IN
-    }
 }
 
 impl std::fmt::Display for Failure {

@@ -186,7 +186,6 @@ pub const NOT_DONE: &str = "Nothing was done.";
 pub const MAYBE_DONE: &str = "It is not known whether the console recorded this change.";
 pub const LOOK_UNDER_CHANGES: &str = "Look under Changes";
 pub const TRY_AGAIN: &str = "Try again";
-pub const PROGRESS: &str = "Progress";
 pub const RUNS_ON: &str = "The change runs on when this is closed; it is listed under Changes.";
 pub const PROGRESS_UNSEEN: &str =
     "The change was recorded, but its progress cannot be read now; it runs on.";

@@ -72,17 +72,6 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The same word as the label of a chip.
-#[must_use]
-pub const fn outcome_chip(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Succeeded => "Succeeded",
-        Outcome::Failed => "Failed",
-        Outcome::Refused => "Refused",
-        Outcome::Unknown => "Outcome unknown",
-    }
-}
-
 /// An intent whose outcome is not on record yet.
 pub const NO_OUTCOME_YET: &str = "no outcome yet";
 pub const TABLE: &str = "Audit entries, newest first; times are UTC";

@@ -81,11 +81,7 @@ pub const BY_HAND_BACK: &str = "Take it back now";
 pub const BY_HAND_SAVE: &str = "Save";
 pub const NOBODY: &str = "nobody";
 pub const NOT_KNOWN: &str = "not known";
-pub const NO_AGREED_LEADER: &str = "No agreed leader";
 
-pub const NOT_SEEN_YET: &str = "Not seen yet";
-pub const NOT_SEEN_YET_HINT: &str =
-    "No member of this cluster has answered since the console started; it goes on asking.";
 pub const NO_MEMBERS: &str = "No membership is known yet.";
 
 /// "OpenBao 2.7.2 · term 41 · membership a91f03 · 5 voters, 2 learners in 3 zones"
