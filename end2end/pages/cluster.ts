@@ -52,7 +52,8 @@ export class ClusterPage {
   /** The button that asks for a change; of the page itself where no member is named. */
   button(verb: Verb, member?: string): Locator {
     const where = member === undefined ? this.page.locator("header.head") : this.row(member);
-    return where.getByRole("button", { name: verb });
+    // Its name begins with the verb; why it cannot be pressed may name others.
+    return where.getByRole("button", { name: new RegExp(`^${verb}`) });
   }
 
   /** The button, with its row's "More" opened where it stands behind that. */

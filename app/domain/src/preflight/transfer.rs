@@ -18,6 +18,7 @@ const CONTACT_HOLDS_MS: u64 = 2_000;
 
 impl Checks<'_> {
     pub(super) fn transfer(&mut self, target: Option<&MemberId>) {
+        self.successors();
         let may_choose = capability::of(&self.view.capabilities, Verb::Transfer)
             .is_some_and(|transfer| transfer.target);
         match (target, may_choose) {
@@ -33,7 +34,6 @@ impl Checks<'_> {
                 self.warn(ReasonCode::TargetChosenByBackend, text);
             }
         }
-        self.successors();
         self.leaders_wish();
         self.allow(
             ReasonCode::MajorityHolds,
