@@ -110,7 +110,9 @@ fn cargo_fuzz(folder: &Path, verb: &str) -> Command {
         command.env_remove(name);
     }
     // Our code has no `unsafe`: nothing for a sanitizer of memory to find, and much time saved.
+    // Flags set here replace those of `.cargo/config.toml`, and the pages need theirs.
     command
+        .env("RUSTFLAGS", "--cfg erase_components")
         .current_dir(folder)
         .args(["run", TOOLCHAIN, "cargo", "fuzz", verb])
         .args(["--sanitizer", "none", "--fuzz-dir", "."])
