@@ -75,12 +75,6 @@ impl Quorum {
     pub fn is_joint(&self) -> bool {
         self.configs.len() > 1
     }
-
-    /// Votes in any of the configurations.
-    #[must_use]
-    pub fn has_voter(&self, id: &MemberId) -> bool {
-        self.configs.iter().flatten().any(|voter| voter == id)
-    }
 }
 
 fn count(length: usize) -> u32 {

@@ -3,7 +3,7 @@
 use super::{duration, listed, number};
 use crate::{
     quorum::Quorum,
-    view::{Leader, LeaderStatus, MemberState},
+    view::{Leader, LeaderStatus},
 };
 
 /// Before the first look.
@@ -159,21 +159,6 @@ fn naming(naming: usize, answering: u32) -> String {
             let verb = if naming == 1 { "names" } else { "name" };
             format!("{naming} of the {answering} voters that answer {verb} it")
         }
-    }
-}
-
-/// A member's state in a word.
-#[must_use]
-pub const fn state_word(state: MemberState) -> &'static str {
-    match state {
-        MemberState::InStep => "in step",
-        MemberState::CatchingUp => "catching up",
-        MemberState::Unreachable => "unreachable",
-        MemberState::NotStarted => "not started",
-        MemberState::Sealed => "sealed",
-        MemberState::Unconfirmed => "unconfirmed",
-        MemberState::Removed => "removed",
-        MemberState::Unknown => "unknown",
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     following::Apart,
     preflight::ReasonCode,
     quorum::Quorum,
-    view::{ClusterView, MemberState, MemberView},
+    view::{MemberState, MemberView},
 };
 
 /// A reason in a few words, for buttons and for what has moved.
@@ -433,12 +433,6 @@ pub fn role_missing(needed: &[&str], held: &[&str], cluster: Option<&str>) -> St
         "This needs the role {} on {place}; {held}.",
         alternatives(needed)
     )
-}
-
-/// The names of members in a view.
-#[must_use]
-pub fn names_of<'a>(view: &'a ClusterView, ids: &'a [crate::cluster::MemberId]) -> Vec<&'a str> {
-    ids.iter().map(|id| view.name_of(id)).collect()
 }
 
 #[must_use]
