@@ -78,11 +78,6 @@ impl Client {
         )
     }
 
-    /// A read that the backend wants as POST without a body.
-    pub fn ask_nothing(&self, url: &Url) -> Call {
-        Call::new(self.reads.request(Method::POST, url.clone()), url)
-    }
-
     /// A read that the backend wants as POST of a form, as in OAuth.
     pub fn ask_form(&self, url: &Url, fields: &[(&str, &str)]) -> Call {
         Call::new(self.reads.request(Method::POST, url.clone()), url).form(fields)

@@ -114,13 +114,7 @@ impl Cluster {
         self.with(|world| world.node(id, |node| node.lie = Some(term)));
     }
 
-    /// It names `leader`, whoever leads.
-    pub fn name_leader(&self, id: &str, leader: &str) {
-        let leader = MemberId::from(leader);
-        self.with(|world| world.node(id, |node| node.names_wrongly = Some(leader)));
-    }
-
-    /// It stops lying, naming wrongly, answering nonsense, and refusing to let us look.
+    /// It stops lying, answering nonsense, and refusing to let us look.
     pub fn behave(&self, id: &str) {
         self.with(|world| world.node(id, raft::Node::behave));
     }
@@ -197,11 +191,6 @@ impl Cluster {
     /// The leader cannot be chosen in a transfer (as with OpenBao).
     pub fn backend_chooses_leader(&self) {
         self.with(|world| world.chooses_leader = true);
-    }
-
-    /// Members tell no terms (as with OpenBao).
-    pub fn tells_no_terms(&self) {
-        self.with(|world| world.tells_terms = false);
     }
 
     /// Pushes a tick to the console at each call of this handle from now on.

@@ -262,15 +262,6 @@ impl Stream {
             .map_err(|_| Wire::TimedOut(wait))?
             .map_err(|error| Wire::of(&error, wait))
     }
-
-    /// The kind of content the peer says this is.
-    #[must_use]
-    pub fn content_type(&self) -> Option<&str> {
-        self.response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-    }
 }
 
 fn certificate(response: &reqwest::Response) -> Option<Vec<u8>> {

@@ -66,15 +66,6 @@ impl Wire {
         )
     }
 
-    /// Whether a complete HTTP answer came, so that its status says what became of the request.
-    #[must_use]
-    pub const fn was_answered(&self) -> bool {
-        matches!(
-            self,
-            Self::NeedsTls | Self::Redirected(_) | Self::Denied { .. } | Self::Status { .. }
-        )
-    }
-
     /// How a node that could not be read stands in an observation.
     #[must_use]
     pub fn answer(&self) -> Answer {

@@ -114,10 +114,8 @@ fn says(world: &World, id: &MemberId, node: &Node) -> SelfReport {
         claims_leadership: claims,
         quorum_evidence_ms: claims.then_some(evidence),
         election_timeout_ms: Some(milliseconds(world.election_timeout)),
-        names_leader: node.names_wrongly.clone().or(named),
-        term: world
-            .tells_terms
-            .then_some(Term(node.lie.unwrap_or(node.term))),
+        names_leader: named,
+        term: Some(Term(node.lie.unwrap_or(node.term))),
         last_index: Some(node.last_index),
         commit_index: Some(node.last_index),
         applied_index: Some(node.applied_index),

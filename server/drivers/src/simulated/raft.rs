@@ -31,7 +31,6 @@ pub(super) struct Node {
     pub side: u32,
     pub hidden: bool,
     pub lie: Option<u64>,
-    pub names_wrongly: Option<MemberId>,
     pub misread: Option<String>,
     pub denied: Option<String>,
     pub fault: Option<String>,
@@ -51,7 +50,6 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn behave(&mut self) {
         self.lie = None;
-        self.names_wrongly = None;
         self.misread = None;
         self.denied = None;
         self.fault = None;
@@ -85,7 +83,6 @@ pub(super) struct World {
     pub status_timeout: Duration,
     pub write_rate: u64,
     pub chooses_leader: bool,
-    pub tells_terms: bool,
     pub pushes: bool,
     written_until: Instant,
     next_side: u32,
@@ -133,7 +130,6 @@ impl World {
             status_timeout: Duration::from_secs(1),
             write_rate: 0,
             chooses_leader: false,
-            tells_terms: true,
             pushes: false,
             written_until: now,
             next_side: 1,
@@ -420,7 +416,6 @@ fn fresh(id: &MemberId, now: Instant) -> Node {
         side: 0,
         hidden: false,
         lie: None,
-        names_wrongly: None,
         misread: None,
         denied: None,
         fault: None,

@@ -122,11 +122,6 @@ impl Mode {
             .map(|(rule, grant)| (whom(rule), grant.clone()))
             .collect()
     }
-
-    #[must_use]
-    pub const fn is_local(&self) -> bool {
-        matches!(self, Self::Local)
-    }
 }
 
 impl By {
