@@ -248,7 +248,7 @@ impl Control {
             id: uuid::Uuid::now_v7().to_string(),
             from,
             to,
-            reason: crate::escape::text(reason, super::TEXT_MOST),
+            reason: crate::escape::text(reason, crate::escape::TEXT_MOST),
             since: self.now(),
         };
         let text = "Put a hold on entries: they are not removed.";
