@@ -13,6 +13,7 @@ use axum::{
 };
 use openraft::{
     BasicNode, ReadPolicy,
+    async_runtime::watch::WatchReceiver,
     errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError},
     raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest},
 };
@@ -53,6 +54,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/demo/init", post(init))
         .route("/demo/load", get(load).post(set_load))
         .route("/demo/fault", get(fault).post(set_fault))
+        .route("/demo/metrics", get(metrics))
         .route_layer(middleware::from_fn_with_state(shared.clone(), guard));
     Router::new()
         .merge(guarded)
@@ -150,6 +152,11 @@ async fn init(State(shared): State<Shared>, Json(voters): Json<BTreeMap<u64, Str
         .map(|(id, address)| (id, BasicNode::new(address)))
         .collect();
     answer(shared.raft.initialize(voters).await)
+}
+
+/// What openraft says of itself, in its own words: the agent's can be held against them.
+async fn metrics(State(shared): State<Shared>) -> Response {
+    Json(shared.raft.metrics().borrow_watched().clone()).into_response()
 }
 
 async fn hello(State(shared): State<Shared>) -> Response {

@@ -6,12 +6,16 @@
 mod checks;
 #[path = "../../demo/tests/cluster/mod.rs"]
 mod cluster;
+#[path = "agent_cluster/failing.rs"]
+mod failing;
+#[path = "contract/failure.rs"]
+mod failure;
 #[path = "agent_cluster/liars.rs"]
 mod liars;
-#[path = "contract/partition.rs"]
-mod partition;
-#[path = "agent_cluster/partition.rs"]
-mod switches;
+#[path = "agent_cluster/processes.rs"]
+mod processes;
+#[path = "contract/stage.rs"]
+mod stage;
 
 use std::{sync::Arc, time::Duration};
 

@@ -7,11 +7,13 @@
 mod checks;
 #[path = "openbao_accidents/cut.rs"]
 mod cut;
+#[path = "openbao_accidents/failing.rs"]
+mod failing;
+#[path = "contract/failure.rs"]
+mod failure;
 mod openbao_cluster;
-#[path = "contract/partition.rs"]
-mod partition;
-#[path = "openbao_accidents/partition.rs"]
-mod wall;
+#[path = "contract/stage.rs"]
+mod stage;
 
 use std::{
     path::Path,
@@ -414,7 +416,7 @@ async fn accident_22_a_snapshot_whose_leader_dies_leaves_no_file() {
     let Applied::Refused { text, .. } = outcome else {
         panic!("{outcome:?}")
     };
-    assert!(text.contains("thrown away"), "{text}");
+    assert!(text.contains("No snapshot was kept"), "{text}");
     assert_eq!(files(dir.path()), Vec::<String>::new());
 }
 

@@ -6,6 +6,10 @@
 #[allow(dead_code)]
 #[path = "contract/checks.rs"]
 mod checks;
+#[path = "raftadmin/failing.rs"]
+mod failing;
+#[path = "contract/failure.rs"]
+mod failure;
 #[path = "raftadmin/input.rs"]
 mod input;
 #[path = "raftadmin/life.rs"]
@@ -14,14 +18,12 @@ mod life;
 mod nodes;
 #[path = "raftadmin/open.rs"]
 mod open;
-#[path = "contract/partition.rs"]
-mod partition;
 #[path = "raftadmin/recorded.rs"]
 mod recorded;
+#[path = "contract/stage.rs"]
+mod stage;
 #[path = "raftadmin/stand_in.rs"]
 mod stand_in;
-#[path = "raftadmin/partition.rs"]
-mod switches;
 
 use std::{sync::Arc, time::Duration};
 

@@ -177,7 +177,7 @@ async fn settle(part: &Path, file: &Path) -> std::io::Result<()> {
 async fn discard(sent: Value, part: &Path, code: &str, text: String) -> Applied {
     let _ = tokio::fs::remove_file(part).await;
     let received = json!({ "problem": text });
-    let text = format!("The snapshot was thrown away: {text}");
+    let text = format!("No snapshot was kept: {text}");
     refused(Exchange { sent, received }, code, &text)
 }
 

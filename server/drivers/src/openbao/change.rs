@@ -112,7 +112,13 @@ impl Openbao {
         url: &Url,
         part: &Path,
     ) -> Result<snapshot::Verified, (&'static str, String)> {
-        let wire = |why: Wire| (wire_code(&why), why.to_string());
+        let wire = |why: Wire| {
+            let meant = match &why {
+                Wire::Status { status, text } => meaning(*status, text),
+                _ => None,
+            };
+            meant.unwrap_or_else(|| (wire_code(&why), why.to_string()))
+        };
         let disk = |error: std::io::Error| ("file-not-written", error.to_string());
         let call = self.client.get(url).within(self.change_timeout);
         let mut stream = with_token(call, self.token.as_ref())
@@ -153,7 +159,7 @@ async fn settle(part: &Path, file: &Path) -> std::io::Result<()> {
 async fn discard(sent: Value, part: &Path, code: &str, text: String) -> Applied {
     let _ = tokio::fs::remove_file(part).await;
     let received = json!({ "problem": text });
-    let text = format!("The snapshot was thrown away: {text}");
+    let text = format!("No snapshot was kept: {text}");
     refused(Exchange { sent, received }, code, &text)
 }
 
@@ -203,10 +209,10 @@ pub(super) fn judge(exchange: Exchange, reply: &Reply) -> Applied {
     if (200..300).contains(&reply.status) {
         return accepted(exchange, None, false);
     }
-    match meaning(reply) {
+    let told = errors(&reply.body).unwrap_or_default();
+    match meaning(reply.status, &told) {
         Some((code, text)) => refused(exchange, code, &text),
         None => {
-            let told = errors(&reply.body).unwrap_or_default();
             let text = format!(
                 "It answered {} ({told}); whether it did it is not known.",
                 reply.status
@@ -217,10 +223,9 @@ pub(super) fn judge(exchange: Exchange, reply: &Reply) -> Applied {
 }
 
 /// Code and sentence of an answer that certainly means that nothing was done.
-fn meaning(reply: &Reply) -> Option<(&'static str, String)> {
-    let told = errors(&reply.body).unwrap_or_default();
+fn meaning(status: u16, told: &str) -> Option<(&'static str, String)> {
     let has = |part: &str| told.contains(part);
-    let code = match reply.status {
+    let code = match status {
         // A standby whose leader is gone points at it, and has executed nothing.
         300..=399 => "no-leader",
         400 | 500 if has("local node not active but active cluster node not found") => "no-leader",
@@ -242,7 +247,7 @@ fn meaning(reply: &Reply) -> Option<(&'static str, String)> {
         "denied" => "The console's token may not do this.".to_owned(),
         "not-supported" => "This version cannot do this.".to_owned(),
         "sealed" => "The node is sealed.".to_owned(),
-        _ => format!("It answered {}: {told}", reply.status),
+        _ => format!("It answered {status}: {told}"),
     };
     Some((code, text))
 }

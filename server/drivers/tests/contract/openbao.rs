@@ -317,6 +317,27 @@ async fn every_recorded_answer_to_a_change_has_its_meaning() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_nobody_leads_to_give_is_refused_for_that() {
+    let replay = four_nodes().await;
+    let driver = driver(&replay, "n1");
+    let dir = tempfile::tempdir().unwrap();
+    let line = "GET /v1/sys/storage/raft/snapshot";
+    for (name, expected) in [
+        ("no-quorum-promote", "no-leader"),
+        ("configuration-sealed", "sealed"),
+        ("denied-read", "denied"),
+    ] {
+        replay.change("n1", line, name);
+        let outcome = apply(&driver, Action::Snapshot, dir.path()).await;
+        let Applied::Refused { code, text, .. } = outcome else {
+            panic!("{name}: {outcome:?}")
+        };
+        assert_eq!(code, expected, "{text}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test]
 async fn what_is_recorded_of_a_change_holds_no_secret() {
     let replay = four_nodes().await;
     let driver = driver(&replay, "n1");

@@ -1,37 +1,35 @@
-//! Nodes of raftadmin's test program, cut off by the switches of their own transport (slow rounds).
+//! Nodes of raftadmin's test program that fail: cut off by the switches of their own transport,
+//! stopped, or killed (slow rounds).
 
-use std::{
-    env,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, env, path::Path, sync::Arc, time::Duration};
 
 use quorate_domain::action::Action;
 use quorate_drivers::Driver;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::{
-    id,
+    failure, id,
     life::{number, three},
     nodes::Nodes,
-    partition::{self, Stage, Words},
+    stage::{Fault, Stage, Words},
 };
 
-struct Cuttable {
+struct Breakable {
     nodes: Nodes,
     driver: Arc<dyn Driver>,
-    /// Who is cut off now.
-    cut: Mutex<Option<String>>,
+    cut: Option<String>,
+    frozen: Option<String>,
+    /// Where those were that died.
+    dead: BTreeMap<String, String>,
 }
 
-impl Cuttable {
+impl Breakable {
     /// Each node drops what it sends; so both sides are told.
     async fn switch(&self, per_second: u64) {
-        let cut = self.cut.lock().unwrap().clone();
         let all: Vec<&String> = self.nodes.running.keys().collect();
-        for member in &all {
-            let dropped: Vec<&String> = match &cut {
+        for member in all.iter().filter(|it| self.frozen.as_ref() != Some(**it)) {
+            let dropped: Vec<&String> = match &self.cut {
                 Some(cut) if cut == *member => {
                     all.iter().copied().filter(|it| *it != cut).collect()
                 }
@@ -44,7 +42,7 @@ impl Cuttable {
     }
 }
 
-impl Stage for Cuttable {
+impl Stage for Breakable {
     const PASSING: &'static [&'static str] = &[
         "no-leader",
         "not-leader",
@@ -63,17 +61,39 @@ impl Stage for Cuttable {
         self.nodes.dir.path()
     }
 
-    async fn cut_off(&self, cut: &str) {
-        *self.cut.lock().unwrap() = Some(cut.to_owned());
+    async fn fail(&mut self, member: &str, fault: Fault) {
+        match fault {
+            Fault::CutOff => {
+                self.cut = Some(member.to_owned());
+                self.switch(0).await;
+            }
+            Fault::Frozen => {
+                self.nodes.running[member].signal(Signal::STOP);
+                self.frozen = Some(member.to_owned());
+            }
+            Fault::Killed => {
+                self.frozen = None;
+                let address = self.nodes.kill(member);
+                self.dead.insert(member.to_owned(), address);
+            }
+        }
+    }
+
+    async fn mend(&mut self) {
+        if let Some(frozen) = self.frozen.take() {
+            self.nodes.running[&frozen].signal(Signal::CONT);
+        }
+        for (member, address) in std::mem::take(&mut self.dead) {
+            self.nodes.restart(&member, &address);
+        }
+        self.cut = None;
         self.switch(0).await;
     }
 
-    async fn mend(&self) {
-        *self.cut.lock().unwrap() = None;
-        self.switch(0).await;
-    }
-
-    async fn words(&self, member: &str) -> Words {
+    async fn words(&self, member: &str) -> Option<Words> {
+        if self.frozen.as_deref() == Some(member) || self.dead.contains_key(member) {
+            return None;
+        }
         let told = self.nodes.own_words(member).await;
         let servers = told["servers"].as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -82,18 +102,19 @@ impl Stage for Cuttable {
             .map(|server| (text(&server["ID"]), server["Suffrage"] == 0))
             .collect();
         members.sort();
-        Words {
+        Some(Words {
             members,
             leader: Some(text(&told["leader"])).filter(|leader| !leader.is_empty()),
             last_index: number(&told, "last_log_index"),
             applied_index: number(&told, "applied_index"),
-        }
+        })
     }
 
     async fn write(&self, leader: &str, entries: u64) {
-        let until = self.words(leader).await.last_index + entries;
+        let last_index = async |it: &Self| it.words(leader).await.unwrap().last_index;
+        let until = last_index(self).await + entries;
         self.switch(1000).await;
-        while self.words(leader).await.last_index < until {
+        while last_index(self).await < until {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.switch(0).await;
@@ -110,15 +131,31 @@ impl Stage for Cuttable {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_verb_of_raftadmin_goes_on_while_a_member_is_cut_off() {
+    goes_on(Fault::CutOff).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_of_raftadmin_goes_on_while_a_member_stands_still() {
+    goes_on(Fault::Frozen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_of_raftadmin_goes_on_while_a_member_is_dead() {
+    goes_on(Fault::Killed).await;
+}
+
+async fn goes_on(fault: Fault) {
     if env::var_os("QUORATE_TEST_SLOW").is_none_or(|slow| slow != "1") {
         return;
     }
-    partition::a_member_is_cut_off_in_the_middle_of_every_verb(async || {
+    failure::a_member_fails_in_the_middle_of_every_verb(fault, async || {
         let (nodes, driver) = three().await;
-        Some(Cuttable {
+        Some(Breakable {
             nodes,
             driver,
-            cut: Mutex::default(),
+            cut: None,
+            frozen: None,
+            dead: BTreeMap::new(),
         })
     })
     .await;

@@ -1,4 +1,5 @@
-//! Nodes of OpenBao, cut off by a wall between their cluster addresses (slow rounds).
+//! Nodes of OpenBao that fail: a wall stands between their cluster addresses, and their processes
+//! are stopped or killed (slow rounds).
 
 use std::{env, path::Path, sync::Arc};
 
@@ -8,18 +9,18 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    connection,
+    connection, failure,
     openbao_cluster::{Cluster, Shape},
-    partition::{self, Stage, Words},
+    stage::{Fault, Stage, Words},
 };
 
-struct Cuttable {
+struct Breakable {
     cluster: Cluster,
     driver: Arc<dyn Driver>,
     dir: TempDir,
 }
 
-impl Stage for Cuttable {
+impl Stage for Breakable {
     const PASSING: &'static [&'static str] = &["leader-unknown", "no-leader", "refused-by-backend"];
 
     fn driver(&self) -> &Arc<dyn Driver> {
@@ -30,16 +31,29 @@ impl Stage for Cuttable {
         self.dir.path()
     }
 
-    async fn cut_off(&self, cut: &str) {
-        self.cluster.wall.as_ref().unwrap().cut(cut);
+    async fn fail(&mut self, member: &str, fault: Fault) {
+        match fault {
+            Fault::CutOff => self.cluster.wall.as_ref().unwrap().cut(member),
+            Fault::Frozen => self.cluster.node(member).freeze(),
+            Fault::Killed => self.cluster.node_mut(member).kill(),
+        }
     }
 
-    async fn mend(&self) {
+    async fn mend(&mut self) {
         self.cluster.wall.as_ref().unwrap().mend();
+        for node in &mut self.cluster.nodes {
+            match node.runs() {
+                true => node.thaw(),
+                false => node.start(),
+            }
+        }
     }
 
-    async fn words(&self, member: &str) -> Words {
-        let (_, told) = self.cluster.get(member, "sys/leader").await;
+    async fn words(&self, member: &str) -> Option<Words> {
+        let (status, told) = self.cluster.get(member, "sys/leader").await;
+        if status != 200 {
+            return None;
+        }
         let mut members = self.cluster.members(member).await;
         members.sort();
         let named = told["leader_address"].as_str();
@@ -50,12 +64,12 @@ impl Stage for Cuttable {
                 .find(|node| Some(node.api.as_str()) == named)
                 .map(|node| node.id.clone()),
         };
-        Words {
+        Some(Words {
             members,
             leader,
             last_index: told["raft_committed_index"].as_u64().unwrap_or(0),
             applied_index: told["raft_applied_index"].as_u64().unwrap_or(0),
-        }
+        })
     }
 
     async fn write(&self, leader: &str, entries: u64) {
@@ -79,13 +93,26 @@ impl Stage for Cuttable {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_verb_of_openbao_goes_on_while_a_member_is_cut_off() {
-    if env::var_os("QUORATE_TEST_SLOW").is_none_or(|slow| slow != "1") {
-        return;
-    }
-    partition::a_member_is_cut_off_in_the_middle_of_every_verb(stage).await;
+    goes_on(Fault::CutOff).await;
 }
 
-async fn stage() -> Option<Cuttable> {
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_of_openbao_goes_on_while_a_member_stands_still() {
+    goes_on(Fault::Frozen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_of_openbao_goes_on_while_a_member_is_dead() {
+    goes_on(Fault::Killed).await;
+}
+
+async fn goes_on(fault: Fault) {
+    if env::var_os("QUORATE_TEST_SLOW").is_some_and(|slow| slow == "1") {
+        failure::a_member_fails_in_the_middle_of_every_verb(fault, stage).await;
+    }
+}
+
+async fn stage() -> Option<Breakable> {
     let shape = Shape {
         learners: 0,
         ..Shape::default()
@@ -96,7 +123,7 @@ async fn stage() -> Option<Cuttable> {
         seeds,
         ..connection(&cluster)
     };
-    Some(Cuttable {
+    Some(Breakable {
         driver: connect(connection).unwrap(),
         dir: tempfile::tempdir().unwrap(),
         cluster,
