@@ -12,7 +12,7 @@ use quorate_app::{
     pages::access::erasure::{self as pages, Wish},
     session::Visitor,
 };
-use quorate_control::{ControlError, Erasure, Operator};
+use quorate_control::{ControlError, Erasure, ErasurePreview, Operator};
 use serde::Deserialize;
 
 use crate::{
@@ -104,6 +104,10 @@ async fn preview(
 ) -> Result<Response, ControlError> {
     let found = console.control.audit_erase_preview(who, asked.whom());
     let found = found.await?;
+    // Said at once, not only when it is too late to mend.
+    if !ErasurePreview::is_reason(&asked.reason) {
+        return Ok(back(console, "invalid"));
+    }
     let wish = Wish {
         by: match asked.by {
             By::Name => "name",

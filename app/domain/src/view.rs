@@ -201,6 +201,14 @@ pub fn needs_a_look(cluster: &ClusterSummary) -> bool {
 }
 
 impl MemberView {
+    /// Age of its own last answer; `None` if it never gave one, or was not started, whatever answered
+    /// at its address before.
+    #[must_use]
+    pub fn answered_ms(&self) -> Option<u64> {
+        self.age_ms
+            .filter(|_| self.state != MemberState::NotStarted)
+    }
+
     /// Counts towards the majority.
     #[must_use]
     pub fn votes(&self) -> bool {

@@ -19,7 +19,7 @@ use crate::{
         states::{ErrorState, LoadingState},
     },
     pages::audit::rows::{name, outcome},
-    words::{self as all, audit as words},
+    words::{self as all, audit as words, figures},
 };
 
 pub(crate) mod recorded;
@@ -123,9 +123,14 @@ fn who_and_why(row: &Row, entry: &Entry) -> AnyView {
     let source = &entry.source;
     let facts = [
         (words::WHEN, Some(moment_utc(entry.time))),
+        (
+            words::CLOCK,
+            plain(entry.clock_synced.map(|it| words::clock(it).to_owned())),
+        ),
         (words::KIND, plain(Some(words::kind(entry.kind).to_owned()))),
         (words::ACTION, plain(Some(words::field(&entry.action)))),
         (words::OUTCOME, Some(outcome(row))),
+        (words::TOOK, plain(entry.took_ms.map(figures::duration))),
         (words::WHO, plain(Some(name(entry)))),
         (
             words::IDENTIFIED_BY,
@@ -150,6 +155,7 @@ fn who_and_why(row: &Row, entry: &Entry) -> AnyView {
         (words::CLIENT, code(&source.client)),
         (words::PEER, code(&source.peer)),
         (words::USER_AGENT, plain(source.user_agent.clone())),
+        (words::ENTRY_ID, code(&entry.id)),
         (words::REQUEST_ID, code(&source.request_id)),
         (words::SESSION, code(&source.session)),
         (

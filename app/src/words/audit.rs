@@ -119,6 +119,17 @@ pub const CLIENT: &str = "From address, before the proxies";
 pub const USER_AGENT: &str = "Program";
 pub const REQUEST_ID: &str = "Request";
 pub const SESSION: &str = "Session (hash)";
+pub const ENTRY_ID: &str = "Id of this entry";
+pub const TOOK: &str = "Took";
+pub const CLOCK: &str = "Clock";
+/// Whether the console's clock could be believed when the entry was written.
+#[must_use]
+pub const fn clock(synced: bool) -> &'static str {
+    match synced {
+        true => "in step with a time server",
+        false => "not in step with any time server",
+    }
+}
 pub const ASSURANCE: &str = "Vouched for by";
 pub const RECORDED: &str = "recorded";
 pub const SEEN: &str = "What was seen";

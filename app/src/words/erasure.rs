@@ -10,6 +10,9 @@ pub const BY_NAME: &str = "a name";
 pub const BY_SUBJECT: &str = "their id (subject)";
 pub const WHOM: &str = "Name or id, exactly as the log has it";
 pub const REASON: &str = "Reason: who asked for it and on which ground, without naming the person";
+/// Blanks are no reason: three characters that are none.
+pub const REASON_PATTERN: &str = r".*\S.*\S.*\S.*";
+pub const REASON_LEAST: &str = "At least 3 characters that are not blanks";
 pub const PREVIEW: &str = "Show what would be erased";
 pub const ERASE: &str = "Erase for ever";
 pub const PEOPLE: &str = "Whose keys are destroyed";

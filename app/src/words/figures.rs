@@ -60,14 +60,13 @@ pub fn seen(milliseconds: u64) -> String {
     }
 }
 
-/// The same for a member. One that does not answer was not seen now, however short its silence; a
-/// dash for one that never answered.
+/// The same for a member. One that does not answer was not seen now, however short its silence.
 #[must_use]
 pub fn answered(milliseconds: Option<u64>, answering: bool) -> String {
     match milliseconds {
         Some(age) if answering => seen(age),
         Some(age) => ago(age),
-        None => "–".to_owned(),
+        None => "never".to_owned(),
     }
 }
 
@@ -112,6 +111,13 @@ mod tests {
         for (milliseconds, written) in cases {
             assert_eq!(duration(milliseconds), written);
         }
+    }
+
+    #[test]
+    fn a_member_that_never_answered_was_never_seen() {
+        assert_eq!(answered(None, false), "never");
+        assert_eq!(answered(Some(900), false), "0.9 s ago");
+        assert_eq!(answered(Some(900), true), "now");
     }
 
     #[test]

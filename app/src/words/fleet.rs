@@ -29,6 +29,7 @@ pub const SHOW_ALL: &str = "Show all";
 pub const DISPUTED: &str = "disputed";
 pub const NO_LEADER: &str = "none";
 pub const LEADER_UNKNOWN: &str = "unknown";
+pub const LEADER_OF_EACH: &str = "one a group";
 
 pub const EMPTY: &str = "No cluster is registered that you may see.";
 pub const EMPTY_HINT: &str = "Clusters stand in the console's configuration. Add one, then start the console again; members are found by asking the seeds:";
@@ -167,6 +168,8 @@ fn brink(fleet: &[ClusterSummary]) -> String {
 pub fn tolerance(cluster: &ClusterSummary) -> String {
     let missing = cluster.quorum.answering < cluster.quorum.voters;
     match (cluster.verdict, cluster.quorum.tolerates) {
+        // A program of many groups has no quorum of its own.
+        (Verdict::Ok, None) => "In order".to_owned(),
         (Verdict::Unknown, _) | (_, None) => "Unknown".to_owned(),
         (Verdict::NoQuorum, _) | (_, Some(..0)) => "No quorum".to_owned(),
         (_, Some(0)) => "No failure tolerated".to_owned(),
@@ -188,6 +191,15 @@ mod tests {
 
     use super::*;
     use crate::sample;
+
+    #[test]
+    fn a_program_of_groups_that_are_in_order_is_not_called_unknown() {
+        let mut program = with(Verdict::Ok, 1);
+        program.quorum.tolerates = None;
+        assert_eq!(tolerance(&program), "In order");
+        program.verdict = Verdict::AtRisk;
+        assert_eq!(tolerance(&program), "Unknown");
+    }
 
     fn with(verdict: Verdict, tolerates: i64) -> ClusterSummary {
         let mut cluster = sample::sound("c");

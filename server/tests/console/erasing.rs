@@ -24,6 +24,11 @@ async fn it_is_seen_first_then_proved_and_then_done() {
         request.form(fields).send().await.unwrap()
     };
 
+    // Blanks are no reason: that is said before anything is shown.
+    let blank = [("by", "name"), ("whom", "carlotta"), ("reason", "    ")];
+    let refused = posts(PAGE, &blank).await;
+    assert_eq!(place(&refused), "/access/erase?problem=invalid");
+
     let mut fields = vec![("by", "name"), ("whom", "carlotta"), ("reason", "letter 7")];
     let seen = posts(PAGE, &fields).await;
     assert_eq!(seen.status(), 200);

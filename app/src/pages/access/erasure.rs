@@ -60,6 +60,8 @@ fn asking() -> AnyView {
                     name="reason"
                     type="text"
                     minlength="3"
+                    pattern=words::REASON_PATTERN
+                    title=words::REASON_LEAST
                     maxlength="500"
                     autocomplete="off"
                     required=true

@@ -62,7 +62,7 @@ fn whole(access: &Access, desk: Desk) -> AnyView {
             view! {
                 {accounts(it, me, desk)}
                 {tokens(it, access.now, desk)}
-                <p><a href=path("/access/erase") rel="external">{words::ERASE}</a></p>
+                <p><a class="button" href=path("/access/erase") rel="external">{words::ERASE}</a></p>
             }
             .into_any()
         },
@@ -72,7 +72,7 @@ fn whole(access: &Access, desk: Desk) -> AnyView {
             {you(access)}
             {password::panel(access)}
         </div>
-        <p><a href=path("/access/passkeys") rel="external">{words::PASSKEYS}</a></p>
+        <p><a class="button" href=path("/access/passkeys") rel="external">{words::PASSKEYS}</a></p>
         {sessions(&access.sessions, access.now, desk)}
         <p class="needs-no-script">{words::SCRIPTS_NEEDED}</p>
         {administration}

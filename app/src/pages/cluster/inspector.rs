@@ -133,9 +133,7 @@ fn facts(view: &ClusterView, member: &MemberView) -> Vec<(&'static str, String)>
         (say::LAST_CONTACT, member.last_contact_ms.map(figures::seen)),
         (
             say::SEEN,
-            Some(member.age_ms.map_or(say::NOT_KNOWN.to_owned(), |age| {
-                figures::answered(Some(age), member.answering)
-            })),
+            Some(figures::answered(member.answered_ms(), member.answering)),
         ),
         (say::RESTARTED, member.restarted_ms.map(figures::ago)),
         (

@@ -106,7 +106,7 @@ fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     };
     let age = {
         let id = id.clone();
-        Signal::derive(move || seen.member(&id, |_, member| member.age_ms).flatten())
+        Signal::derive(move || seen.member(&id, |_, member| member.answered_ms()).flatten())
     };
     let age = age_now(age);
     let answered = {
@@ -128,7 +128,7 @@ fn row(seen: Seen, id: MemberId, chosen: Memo<Option<String>>) -> AnyView {
     let href = inspector::address(id.as_str());
     view! {
         <tr>
-            <th scope="row" class="members-name">
+            <th scope="row" class="members-name" data-zone=move || zone.get()>
                 <a href=href data-noscroll="true" aria-current=move || selected()>{move || name.get()}</a>
             </th>
             <td class="members-role">{anew(move || tags.get().map(|(role, leads, _, _)| view! { <RoleTag role leads/> }))}</td>

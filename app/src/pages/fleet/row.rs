@@ -63,6 +63,9 @@ fn leader(cluster: &ClusterSummary) -> String {
         (LeaderStatus::Agreed, Some(name)) => name,
         (LeaderStatus::Disputed, _) => say::DISPUTED.to_owned(),
         (LeaderStatus::None, _) => say::NO_LEADER.to_owned(),
+        _ if cluster.verdict == Verdict::Ok && cluster.quorum.tolerates.is_none() => {
+            say::LEADER_OF_EACH.to_owned()
+        }
         _ => say::LEADER_UNKNOWN.to_owned(),
     }
 }

@@ -30,6 +30,14 @@ pub struct ErasurePreview {
     pub held: Option<u64>,
 }
 
+impl ErasurePreview {
+    /// Whether a reason is long enough to be one. Blanks around it do not count.
+    #[must_use]
+    pub fn is_reason(text: &str) -> bool {
+        text.trim().chars().count() >= REASON_LEAST
+    }
+}
+
 impl Control {
     /// Erases somebody by their stable id, under whatever names, or by a name. It cannot be undone.
     /// On record with the reason and the ids of the keys, and without naming them again; in the
@@ -110,7 +118,7 @@ impl Control {
         };
         self.may_erase(who).await?;
         let (whom, word) = one(subject.as_deref(), name.as_deref())?;
-        if reason.chars().count() < REASON_LEAST {
+        if !ErasurePreview::is_reason(reason) {
             return Err(ControlError::invalid(
                 "an erasure needs a reason",
                 "Say who asked for it and on which ground, without naming the person.",
