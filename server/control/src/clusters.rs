@@ -111,6 +111,11 @@ impl JoinRule {
             Some("http") => Some(80),
             _ => None,
         });
+        let known = matches!(scheme.as_deref(), None | Some("http" | "https" | "tls"));
+        // Every newcomer's address has a port: without one the rule would never hold.
+        if !known || (port.is_none() && !any_port) {
+            return None;
+        }
         Some(Self::Network {
             scheme,
             network,
@@ -273,6 +278,9 @@ mod tests {
             "",
             "https://",
             "10.0.0.0/99:1",
+            "10.0.0.0/8",
+            "tls:10.0.0.0/8",
+            "ftp://10.0.0.0/8:1",
             "ftp://10.0.0.1:1",
             "a b:1",
             "h:99999",

@@ -49,12 +49,12 @@ async fn check(configuration: Configuration) -> anyhow::Result<Exit> {
                 .hint
                 .map(|hint| format!(" — {hint}"))
                 .unwrap_or_default();
-            output::say(format!(
+            output::say(output::plain(&format!(
                 "{mark}  {}  {}: {}{hint}",
                 cluster.name(),
                 line.code,
                 line.text
-            ));
+            )));
         }
     }
     if configuration.clusters.is_empty() {

@@ -15,6 +15,20 @@ pub fn tell(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", line.as_ref());
 }
 
+/// What others wrote, as one line that a terminal shows and does not obey.
+pub fn plain(text: &str) -> String {
+    let steers = |letter: char| {
+        letter.is_control()
+            || matches!(letter,
+                '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let spaced = text.chars().map(|letter| match letter {
+        '\n' | '\t' => ' ',
+        other => other,
+    });
+    spaced.filter(|letter| !steers(*letter)).collect()
+}
+
 /// A command that could not do its work: the whole chain of causes, once.
 pub fn failed(error: &anyhow::Error) -> Exit {
     if let Some(error) = error.downcast_ref::<ConfigurationError>() {

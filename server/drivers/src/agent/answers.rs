@@ -9,9 +9,9 @@ use quorate_domain::{
     cluster::{Member, MemberId, Membership, Revision, Role, Term},
     observation::{Progress, SelfReport},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use crate::word::{maybe_word, word};
+use crate::word::{Listed, each_once, maybe_sentence, maybe_word, sentence, word};
 
 /// The protocol version spoken here.
 pub(super) const PROTOCOL: u32 = 1;
@@ -43,6 +43,7 @@ pub(super) struct Can {
     supported: bool,
     #[serde(default = "yes")]
     target: bool,
+    #[serde(default, deserialize_with = "maybe_sentence")]
     note: Option<String>,
 }
 
@@ -96,6 +97,7 @@ pub(super) struct View {
     pub membership: Configuration,
     #[serde(default)]
     pub progress: BTreeMap<String, Heard>,
+    #[serde(default, deserialize_with = "maybe_sentence")]
     pub fault: Option<String>,
 }
 
@@ -103,8 +105,9 @@ pub(super) struct View {
 pub(super) struct Configuration {
     #[serde(deserialize_with = "word")]
     pub revision: String,
+    #[serde(deserialize_with = "each_once")]
     pub members: Vec<Line>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "voter_sets")]
     pub configs: Vec<Vec<String>>,
 }
 
@@ -125,6 +128,21 @@ pub(super) struct Line {
 pub(super) struct Heard {
     pub matched_index: Option<u64>,
     pub last_contact_ms: Option<u64>,
+}
+
+impl Listed for Line {
+    type Id<'a> = &'a str;
+
+    fn listed_as(&self) -> &str {
+        &self.id
+    }
+}
+
+fn voter_sets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Set(#[serde(deserialize_with = "each_once")] Vec<String>);
+    let sets = Vec::<Set>::deserialize(deserializer)?;
+    Ok(sets.into_iter().map(|Set(voters)| voters).collect())
 }
 
 impl View {
@@ -224,8 +242,9 @@ pub(super) struct Mark {
 /// Any other status: a problem with a code.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Problem {
+    #[serde(deserialize_with = "sentence")]
     pub code: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "sentence")]
     pub detail: String,
     pub leader: Option<Hint>,
 }

@@ -67,7 +67,7 @@ fn lines(seed: &Url, found: &Found) -> Vec<Diagnosis> {
                 .program
                 .as_deref()
                 .unwrap_or(&identity.implementation);
-            let text = format!("{address} is {} of {program}.", identity.member);
+            let text = format!("{address} answers as {} of {program}.", identity.member);
             lines.push(fine("reached", text));
             lines.extend(missing_right(&address, identity));
             lines.extend(view.as_ref().and_then(|view| state(&address, view)));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use quorate_domain::cluster::{Member, MemberId, Membership, Role};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::word::word;
+use crate::word::{self, each_once, word};
 
 /// Stands before most answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -50,7 +50,7 @@ pub(super) struct Line(#[serde(deserialize_with = "word")] pub String);
 /// `cluster/member/list`, and what every change of the membership answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Members {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "each_once")]
     pub members: Vec<Listed>,
     /// The newcomer, after `cluster/member/add`.
     pub member: Option<Listed>,
@@ -143,6 +143,14 @@ impl Status {
                 kind: field("alarm:")?.to_owned(),
             })
         })
+    }
+}
+
+impl word::Listed for Listed {
+    type Id<'a> = u64;
+
+    fn listed_as(&self) -> u64 {
+        self.id
     }
 }
 
@@ -254,6 +262,16 @@ mod tests {
         let alarm = alarms.first().unwrap();
         assert_eq!(alarm.member.as_str(), "d64b9800803bea93");
         assert_eq!(alarm.kind, "NOSPACE");
+    }
+
+    #[test]
+    fn a_list_that_has_a_member_twice_is_unreadable() {
+        let told = |ids: [u64; 2]| {
+            let lines = ids.map(|id| format!(r#"{{"ID":"{id}"}}"#)).join(",");
+            serde_json::from_str::<Members>(&format!(r#"{{"members":[{lines}]}}"#))
+        };
+        assert_eq!(told([10, 11]).unwrap().members.len(), 2);
+        assert!(told([10, 10]).is_err());
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::{error::Error, io, time::Duration};
 use quorate_domain::observation::Answer;
 use reqwest::StatusCode;
 
+use crate::word::one_line;
+
 /// Why a call brought no usable answer. Never holds a secret: addresses, statuses and the
 /// other side's own words only, and these cut short.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,7 +128,11 @@ impl Wire {
                 "Check that the process is not stuck and that no firewall drops the packets."
             }
             Self::NameNotFound => "Check the spelling of the host name and this machine's DNS.",
-            Self::Unreachable(_) | Self::Broken => "Check the network between here and there.",
+            Self::Unreachable(_) => "Check the network between here and there.",
+            Self::Broken => {
+                "Check that the port is the right one and speaks what the address begins with \
+                 (http:// or https://), and the network between here and there."
+            }
             Self::Untrusted(_) => {
                 "Name the authority that signed it in `ca_file`, and check the host name."
             }
@@ -193,12 +199,11 @@ impl Wire {
 fn excerpt(body: &[u8]) -> String {
     let text = unwrapped(body)
         .unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(800)]).into_owned());
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line: String = words.join(" ").chars().take(200).collect();
-    if line.is_empty() {
-        "(no text)".to_owned()
-    } else {
-        line
+    let line = one_line(&text, 200);
+    // It stands in a sentence that has a full stop of its own.
+    match line.trim_end_matches('.') {
+        "" => "(no text)".to_owned(),
+        line => line.to_owned(),
     }
 }
 
@@ -297,4 +302,26 @@ fn innermost(error: &reqwest::Error) -> String {
         .map(ToString::to_string)
         .unwrap_or_default();
     text.chars().take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_sides_words_fit_a_sentence_and_steer_nothing() {
+        let long = "x".repeat(5_000);
+        for (body, expected) in [
+            ("", "(no text)"),
+            (" \n.", "(no text)"),
+            (r#"{"detail":"A token is needed."}"#, "A token is needed"),
+            (
+                "<h1>502</h1>\n\u{1b}[31m\u{202e}gone",
+                "<h1>502</h1> [31mgone",
+            ),
+            (long.as_str(), "x".repeat(200).as_str()),
+        ] {
+            assert_eq!(excerpt(body.as_bytes()), expected);
+        }
+    }
 }

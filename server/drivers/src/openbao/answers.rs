@@ -9,7 +9,7 @@ use quorate_domain::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::word::{maybe_word, word};
+use crate::word::{Listed, each_once, maybe_word, word};
 
 /// Logical endpoints wrap what they say.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,6 +64,7 @@ pub(super) struct Configuration {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Servers {
+    #[serde(deserialize_with = "each_once")]
     pub servers: Vec<Server>,
 }
 
@@ -152,6 +153,14 @@ impl Help {
     /// The program's name for itself.
     pub fn title(&self) -> Option<&str> {
         self.openapi.pointer("/info/title").and_then(Value::as_str)
+    }
+}
+
+impl Listed for Server {
+    type Id<'a> = &'a str;
+
+    fn listed_as(&self) -> &str {
+        &self.node_id
     }
 }
 

@@ -37,9 +37,12 @@ impl Openbao {
         }
         if reached {
             self.forget_rights();
-            let seen = self
-                .look(self.status_timeout * 2 + Duration::from_millis(500))
-                .await;
+            let long = self.status_timeout * 2 + Duration::from_millis(500);
+            let mut seen = self.look(long).await;
+            // From a standby the first look learns who leads, and from the leader where all are.
+            if seen.nodes.iter().any(known_and_not_asked) {
+                seen = self.look(long).await;
+            }
             lines.extend(seen.nodes.iter().map(node_line));
             lines.extend(note_lines(&seen));
             lines.extend(self.kind_line(&seen));
@@ -142,6 +145,10 @@ fn plain_line(seed: &Url) -> Diagnosis {
     )
 }
 
+fn known_and_not_asked(node: &NodeReport) -> bool {
+    node.asked.is_some() && matches!(node.answer, Answer::NotAsked)
+}
+
 fn node_line(node: &NodeReport) -> Diagnosis {
     let place = node.asked.as_deref().unwrap_or("unknown address");
     let (code, why, hint) = match &node.answer {
@@ -187,4 +194,110 @@ fn note_lines(seen: &Observation) -> Vec<Diagnosis> {
         )),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use axum::{
+        Router,
+        http::{StatusCode, Uri},
+    };
+    use quorate_domain::cluster::Kind;
+    use serde_json::Value;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{Connection, Lookups, Secret};
+
+    macro_rules! recorded {
+        ($name:literal) => {
+            include_str!(concat!(
+                "../../tests/recorded/openbao-2.7.2/",
+                $name,
+                ".json"
+            ))
+        };
+    }
+
+    fn recording(path: &str, leads: bool) -> &'static str {
+        match (path, leads) {
+            ("sys/seal-status", _) => {
+                r#"{"response":{"status":200,"body":{"type":"static","initialized":true}}}"#
+            }
+            ("sys/health", true) => recorded!("health-leader"),
+            ("sys/health", false) => recorded!("health-standby"),
+            ("sys/leader", true) => recorded!("sys-leader-at-leader"),
+            ("sys/leader", false) => recorded!("sys-leader-at-standby"),
+            ("sys/storage/raft/configuration", _) => recorded!("configuration-leader"),
+            ("sys/storage/raft/autopilot/state", true) => recorded!("autopilot-state"),
+            ("sys/ha-status", true) => recorded!("ha-status-leader"),
+            ("sys/capabilities-self", _) => recorded!("capabilities-self-operator"),
+            _ => r#"{"response":{"status":404,"body":{"errors":[]}}}"#,
+        }
+    }
+
+    /// The recorded cluster of four, of which the first leads; their addresses.
+    async fn four_nodes() -> Vec<String> {
+        let mut listeners = Vec::new();
+        for recorded in ["9200", "9210", "9220", "9230"] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            listeners.push((listener, format!("127.0.0.1:{recorded}\""), port));
+        }
+        let places: Vec<(String, u16)> = listeners
+            .iter()
+            .map(|(_, recorded, port)| (recorded.clone(), *port))
+            .collect();
+        let places = Arc::new(places);
+        let mut addresses = Vec::new();
+        for (at, (listener, _, port)) in listeners.into_iter().enumerate() {
+            let places = Arc::clone(&places);
+            let answer = move |uri: Uri| async move {
+                let path = uri.path().trim_start_matches("/v1/");
+                let told: Value = serde_json::from_str(recording(path, at == 0)).unwrap();
+                let told = &told["response"];
+                let status = u16::try_from(told["status"].as_u64().unwrap()).unwrap();
+                let mut body = told["body"].to_string();
+                for (recorded, port) in places.iter() {
+                    body = body.replace(recorded, &format!("127.0.0.1:{port}\""));
+                }
+                let id = [("x-vault-raft-node-id", format!("n{}", at + 1))];
+                (StatusCode::from_u16(status).unwrap(), id, body)
+            };
+            let router = Router::new().fallback(answer);
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            addresses.push(format!("http://127.0.0.1:{port}"));
+        }
+        addresses
+    }
+
+    /// A standby tells where its leader is, and only the leader where all others are.
+    #[tokio::test]
+    async fn the_check_reaches_every_member_from_whatever_seed() {
+        let addresses = four_nodes().await;
+        for seed in &addresses {
+            let driver = Openbao::new(Connection {
+                name: "recorded".to_owned(),
+                kind: Kind::Openbao,
+                seeds: vec![seed.clone()],
+                token: Some(Secret::new("s.recorded-token")),
+                login: None,
+                ca_pem: None,
+                client_pem: None,
+                api_address_pattern: None,
+                remembered: Vec::new(),
+                lookups: Lookups::default(),
+                status_timeout: Duration::from_secs(30),
+                change_timeout: Duration::from_secs(30),
+            })
+            .unwrap();
+            let lines = driver.check().await;
+            let reached = lines.iter().filter(|line| line.code == "member-reached");
+            assert_eq!(reached.count(), 4, "from {seed}: {lines:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The shapes of a controller's answers, as far as they are read. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_domain::cluster::{Member, MemberId, Membership, Role};
 use serde::Deserialize;
@@ -260,7 +260,8 @@ impl Row {
     }
 }
 
-/// The membership these lines spell out. API addresses come later.
+/// The membership these lines spell out, of several for one controller the first: who was there
+/// twice would count twice. API addresses come later.
 pub(super) fn membership<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Membership {
     let member = |row: &Row| Member {
         id: MemberId::from(row.id.as_str()),
@@ -271,7 +272,9 @@ pub(super) fn membership<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Members
         role: row.role(),
         wanted_role: None,
     };
-    Membership::simple(rows.into_iter().map(member).collect())
+    let mut seen = BTreeSet::new();
+    let once = rows.into_iter().filter(|row| seen.insert(row.id.as_str()));
+    Membership::simple(once.map(member).collect())
 }
 
 /// The host of `tls:host:port`, brackets kept.
@@ -295,6 +298,17 @@ mod tests {
         assert_eq!(
             (problem.code.as_str(), problem.text().as_str()),
             ("UNHANDLED", "no configuration")
+        );
+    }
+
+    #[test]
+    fn who_is_listed_twice_is_one_member() {
+        let line = r#"{"id":"c1","address":"tls:h:1","voter":true,"leader":true,"connected":true}"#;
+        let rows: Vec<Row> = serde_json::from_str(&format!("[{line},{line}]")).unwrap();
+        let told = membership(&rows);
+        assert_eq!(
+            (told.members.len(), told.configs),
+            (1, vec![vec!["c1".into()]])
         );
     }
 

@@ -183,7 +183,8 @@ fn show_preview(preview: &Value) {
         output::say(format!("  {}. {step}", number + 1));
     }
     for note in list(preview, "/notes") {
-        output::say(format!("  note: {}", note.as_str().unwrap_or_default()));
+        let note = output::plain(note.as_str().unwrap_or_default());
+        output::say(format!("  note: {note}"));
     }
 }
 

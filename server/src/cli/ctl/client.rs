@@ -66,21 +66,23 @@ fn exit_of(problem: &Problem) -> Exit {
 }
 
 fn tell_problem(problem: &Problem) {
-    output::tell(format!("quorate: {} [{}]", problem.title, problem.code));
+    // Some of these words are the backend's.
+    let tell = |line: String| output::tell(output::plain(&line));
+    tell(format!("quorate: {} [{}]", problem.title, problem.code));
     if let Some(detail) = &problem.detail {
-        output::tell(format!("  {detail}"));
+        tell(format!("  {detail}"));
     }
     for check in &problem.checks {
         // Names in the sentence keep their letters.
         let level = format!("{:?}", check.level).to_lowercase();
-        output::tell(format!("  {level}: {}", check.text));
+        tell(format!("  {level}: {}", check.text));
     }
     for moved in &problem.moved {
-        output::tell(format!("  {moved}"));
+        tell(format!("  {moved}"));
     }
-    output::tell(format!("  {}", problem.hint));
+    tell(format!("  {}", problem.hint));
     if !problem.request_id.is_empty() {
-        output::tell(format!("  request {}", problem.request_id));
+        tell(format!("  request {}", problem.request_id));
     }
 }
 

@@ -89,11 +89,7 @@ fn members(view: &Value) {
     {
         let leads = leader == member.pointer("/id").and_then(Value::as_str);
         rows.push(vec![
-            format!(
-                "{}{}",
-                text(member, "/id"),
-                if leads { " (leads)" } else { "" }
-            ),
+            called(member, leads),
             text(member, "/role"),
             text(member, "/state"),
             text(member, "/term"),
@@ -103,6 +99,20 @@ fn members(view: &Value) {
         ]);
     }
     output::table(&rows);
+}
+
+/// A member by its id, which commands take, and its name, where sentences call it by another.
+fn called(member: &Value, leads: bool) -> String {
+    let (id, name) = (text(member, "/id"), text(member, "/name"));
+    let other = (name != id && name != "-").then_some(name);
+    let said: Vec<String> = other
+        .into_iter()
+        .chain(leads.then(|| "leads".to_owned()))
+        .collect();
+    if said.is_empty() {
+        return id;
+    }
+    format!("{id} ({})", said.join(", "))
 }
 
 /// Of a program of many groups.
@@ -247,7 +257,7 @@ fn items(list: &Value) -> &[Value] {
 pub fn text(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.chars().filter(|c| !c.is_control()).collect(),
+        Some(Value::String(text)) => output::plain(text),
         Some(other) => other.to_string(),
     }
 }
