@@ -192,6 +192,7 @@ func TestTenThousandGroupsAreTensOfKilobytesAndADeltaIsWhatChanged(t *testing.T)
 	a, library, server := withMadeUp(t, many)
 	url := server.URL + protocol.Base + "/groups"
 	var all, since protocol.Groups
+	a.look() // Who asks does not wait for the first look of so many.
 	fetch(t, url, &all)
 	if !all.Complete || len(all.Groups) != many {
 		t.Fatalf("%d groups, complete %t", len(all.Groups), all.Complete)

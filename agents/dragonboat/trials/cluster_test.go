@@ -27,7 +27,7 @@ import (
 
 const (
 	token    = "a-token-for-tests"
-	patience = 30 * time.Second
+	patience = 60 * time.Second
 )
 
 var program string

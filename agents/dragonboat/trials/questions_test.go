@@ -45,6 +45,33 @@ func (c *cluster) truth(n, shard int) *truth {
 	return &told
 }
 
+// known waits for an answer.
+func (c *cluster) known(n, shard int) *truth {
+	c.t.Helper()
+	var told *truth
+	c.eventually(fmt.Sprintf("the truth about host-%d", n), func() bool {
+		told = c.truth(n, shard)
+		return told != nil
+	})
+	return told
+}
+
+// ended is whether no replica of the default group runs on a host that answers.
+func (c *cluster) ended(n int) bool { c.t.Helper(); return c.known(n, 1).Info == nil }
+
+// gone waits until a removed replica runs no more. Raft tells one that was slow nothing of its own removal: then the
+// others know, its agent says so, and it is stopped.
+func (c *cluster) gone(n int) {
+	c.t.Helper()
+	c.eventually(fmt.Sprintf("the replica on host-%d runs no more", n), func() bool {
+		view, err := c.view(n, "default")
+		if err == nil && view.Fault != nil && strings.Contains(*view.Fault, "was removed from the group") {
+			_ = c.stopZombie(n)
+		}
+		return c.ended(n)
+	})
+}
+
 var direct = &http.Client{Timeout: 15 * time.Second}
 
 // raw asks Dragonboat itself, past the agent and its rules.
@@ -147,12 +174,10 @@ func (c *cluster) changeOn(n int, group string, action protocol.Action, member, 
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), longestChange)
 	defer cancel()
 	asked := protocol.ChangeRequest{Action: action, Member: member, Address: address, ExpectedRevision: view.Membership.Revision}
-	// A client of its own: changes take longer than looks.
-	peer := protocol.Peer{Token: token, HTTP: &http.Client{Timeout: 12 * time.Second}}
-	receipt, err := peer.Change(ctx, c.hosts[n].origin(), group, asked)
+	receipt, err := patient().Change(ctx, c.hosts[n].origin(), group, asked)
 	if err == nil {
 		return &receipt, nil
 	}
@@ -252,7 +277,7 @@ func (c *cluster) leads(n int) {
 func (c *cluster) stale(n int, group, revision string) *protocol.Refusal {
 	c.t.Helper()
 	asked := protocol.ChangeRequest{Action: protocol.Remove, Member: "host-4", ExpectedRevision: revision}
-	_, err := c.peer.Change(context.Background(), c.hosts[n].origin(), group, asked)
+	_, err := patient().Change(context.Background(), c.hosts[n].origin(), group, asked)
 	var refused *protocol.Refusal
 	if !errors.As(err, &refused) {
 		c.t.Fatalf("%v", err)

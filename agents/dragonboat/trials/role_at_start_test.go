@@ -110,7 +110,7 @@ func TestANewcomerStartsBySnapshotsOlderAndNewerThanItsAddition(t *testing.T) {
 	c.must(leader, "add-non-voting", fmt.Sprintf("shard=1&replica=5&target=%s&ccid=%d", c.hosts[4].raft, c.ccid()))
 	c.must(leader, "write", "shard=1&n=20")
 	for n := 1; n <= 3; n++ {
-		c.eventually("all have it", func() bool { return c.truth(n, 1).Last >= c.truth(leader, 1).Last })
+		c.eventually("all have it", func() bool { return c.known(n, 1).Last >= c.known(leader, 1).Last })
 		c.must(n, "snapshot", "shard=1")
 	}
 	c.start(4)

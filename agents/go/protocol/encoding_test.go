@@ -24,7 +24,7 @@ func (c chance) text() (made string) {
 
 func (c chance) line() GroupSummary {
 	line := GroupSummary{
-		Member: c.text(), MembershipRevision: c.text(), Voters: int(c.Int64()) - int(c.Int64()), Learners: c.IntN(3), Group: c.text(),
+		Member: c.text(), MembershipRevision: c.text(), Voters: int(c.Uint64()), Learners: c.IntN(3), Group: c.text(),
 		Term: c.Uint64(), State: State(c.text()), ClaimsLeadership: c.IntN(2) == 0,
 	}
 	if fault := c.text(); c.IntN(2) == 0 {

@@ -68,6 +68,7 @@ func TestTheRules(t *testing.T) {
 		{"demote the leader", Demote, "n1", nil, "is-leader"},
 		{"demote nobody", Demote, "x", nil, "member-unknown"},
 		{"remove a voter", Remove, "n2", nil, ""},
+		{"remove a voter while a learner is silent too: it counts for no majority", Remove, "n2", silent("n3", "n5"), ""},
 		{"remove a dead learner", Remove, "n5", silent("n5"), ""},
 		{"remove the leader", Remove, "n1", nil, "is-leader"},
 		{"remove nobody", Remove, "x", nil, "member-unknown"},

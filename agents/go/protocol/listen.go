@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -28,7 +29,7 @@ func (s *Server) Listen(address string, config *tls.Config) (stop func(), at net
 		return nil, nil, err
 	}
 	at = listener.Addr()
-	listener = &bounded{listener, make(chan struct{}, mostConnections)}
+	listener = &bounded{Listener: listener, places: make(chan struct{}, mostConnections), closed: make(chan struct{})}
 	// TLS outermost: only then does the server see the certificates.
 	if config != nil {
 		listener = tls.NewListener(listener, config)
@@ -72,16 +73,28 @@ const mostConnections = 128
 type bounded struct {
 	net.Listener
 	places chan struct{}
+	closed chan struct{}
+	once   sync.Once
 }
 
 func (b *bounded) Accept() (net.Conn, error) {
-	b.places <- struct{}{}
+	select {
+	case b.places <- struct{}{}:
+	case <-b.closed:
+		return nil, net.ErrClosed
+	}
 	conn, err := b.Listener.Accept()
 	if err != nil {
 		<-b.places
 		return nil, err
 	}
 	return &placed{Conn: conn, places: b.places}, nil
+}
+
+// Close lets go of who waits for a place too: the end of a server waits for that first, whatever its limit.
+func (b *bounded) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return b.Listener.Close()
 }
 
 type placed struct {

@@ -15,13 +15,21 @@ import (
 
 // madeUp is a node of any number of groups that exist on a board only.
 type madeUp struct {
-	board  *Board
-	change func(context.Context, ChangeRequest) (Receipt, error)
-	view   func(group string) (GroupView, bool)
+	board   *Board
+	cluster *string
+	change  func(context.Context, ChangeRequest) (Receipt, error)
+	view    func(group string) (GroupView, bool)
+	refresh func()
 }
 
-func (m *madeUp) Identity() Identity          { return Identity{Member: "n1", Program: "test 1"} }
-func (m *madeUp) Refresh(ctx context.Context) {}
+func (m *madeUp) Identity() Identity {
+	return Identity{Member: "n1", Program: "test 1", ClusterID: m.cluster}
+}
+func (m *madeUp) Refresh(context.Context) {
+	if m.refresh != nil {
+		m.refresh()
+	}
+}
 func (m *madeUp) View(_ context.Context, group string) (GroupView, bool) {
 	if m.view != nil {
 		return m.view(group)
@@ -163,7 +171,7 @@ func TestAChangeWithoutAnEndIsUnknownAndKeepsItsPlace(t *testing.T) {
 
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if holds() {
 			return
 		}
@@ -323,9 +331,22 @@ func TestANewcomerIsAskedWhoItIs(t *testing.T) {
 			t.Errorf("%s %s: %v instead of %s", c.origin, c.member, refused, c.code)
 		}
 	}
+	meets := func(code string) {
+		t.Helper()
+		if _, refused := peer.Meet(context.Background(), server.URL, "default", "", &ours); refused == nil || refused.Code != code {
+			t.Errorf("%v instead of %s", refused, code)
+		}
+	}
 	view.State = Follower
-	_, refused := peer.Meet(context.Background(), server.URL, "default", "", &ours)
-	if refused == nil || refused.Code != "newcomer-not-empty" {
-		t.Fatal(refused)
+	meets("newcomer-not-empty")
+	// It has left its cluster, and its log is still there.
+	view.State, view.LastIndex = Outside, Known(uint64(1))
+	meets("newcomer-not-empty")
+	view.LastIndex = Known(uint64(0))
+	node.cluster = Known("c2")
+	meets("newcomer-other-cluster")
+	node.cluster = &ours
+	if met, refused := peer.Meet(context.Background(), server.URL, "default", "", &ours); refused != nil || met.Identity.Member != "n1" {
+		t.Error(met, refused)
 	}
 }

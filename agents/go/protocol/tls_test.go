@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,6 +11,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -62,6 +64,7 @@ func TestCertificatesAreLetInWithTheRightsTheyHave(t *testing.T) {
 	}, "agent")
 	node := &madeUp{board: NewBoard()}
 	node.board.Put(GroupSummary{Group: "default"})
+	node.change = func(context.Context, ChangeRequest) (Receipt, error) { return Receipt{Outcome: Done}, nil }
 	server, err := NewServer(node, node.board, Options{CertificateRights: func(cert *x509.Certificate) Rights {
 		return map[string]Rights{"console": MayChange, "watcher": MayRead}[cert.Subject.CommonName]
 	}})
@@ -79,15 +82,15 @@ func TestCertificatesAreLetInWithTheRightsTheyHave(t *testing.T) {
 		return &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	}
 	for _, c := range []struct {
-		name         string
-		certificates []tls.Certificate
-		status       int
+		name            string
+		certificates    []tls.Certificate
+		status, changes int
 	}{
-		{"nobody", nil, 401},
-		{"a stranger of ours", []tls.Certificate{ours.sign(usage(), "stranger")}, 401},
-		{"a watcher", []tls.Certificate{ours.sign(usage(), "watcher")}, 200},
-		{"a console", []tls.Certificate{ours.sign(usage(), "console")}, 200},
-		{"a console of somebody else's", []tls.Certificate{others.sign(usage(), "console")}, 0},
+		{"nobody", nil, 401, 401},
+		{"a stranger of ours", []tls.Certificate{ours.sign(usage(), "stranger")}, 401, 401},
+		{"a watcher", []tls.Certificate{ours.sign(usage(), "watcher")}, 200, 403},
+		{"a console", []tls.Certificate{ours.sign(usage(), "console")}, 200, 200},
+		{"a console of somebody else's", []tls.Certificate{others.sign(usage(), "console")}, 0, 0},
 	} {
 		client := &http.Client{Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{RootCAs: ours.pool, Certificates: c.certificates},
@@ -107,6 +110,43 @@ func TestCertificatesAreLetInWithTheRightsTheyHave(t *testing.T) {
 		if response != nil {
 			_ = response.Body.Close()
 		}
+		changed, err := client.Post("https://"+at.String()+Base+"/groups/default/changes", "application/json", strings.NewReader(`{"action":"snapshot"}`))
+		if err == nil {
+			_ = changed.Body.Close()
+			if changed.StatusCode != c.changes && (c.changes != 0 || changed.StatusCode != 401) {
+				t.Errorf("%s changes: %s", c.name, changed.Status)
+			}
+		}
 		client.CloseIdleConnections()
+	}
+}
+
+func TestACertificateThatTLSHasNotVerifiedIsNone(t *testing.T) {
+	ours, others := newAuthority(t), newAuthority(t)
+	node := &madeUp{board: NewBoard()}
+	server, err := NewServer(node, node.board, Options{CertificateRights: EverybodyWith(MayChange)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A host that asks for certificates and leaves it at that.
+	stop, at, err := server.Listen("127.0.0.1:0", &tls.Config{
+		Certificates: []tls.Certificate{ours.sign(&x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, "agent")},
+		ClientAuth:   tls.RequireAnyClientCert,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		RootCAs: ours.pool, Certificates: []tls.Certificate{others.sign(&x509.Certificate{}, "console")},
+	}}}
+	defer client.CloseIdleConnections()
+	response, err := client.Get("https://" + at.String() + Base + "/identity")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		t.Fatal(response.Status)
 	}
 }
