@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::{page, query::Query};
 use crate::{
-    api::audit_rows::AuditRows,
+    api::{audit_entry::AuditEntry, audit_rows::AuditRows},
+    pages::audit_entry::whole,
     rendered::{at, html, person},
     words::audit as words,
 };
@@ -256,4 +257,29 @@ fn reports_by_schedule_say_what_came_what_comes_and_what_fails() {
         html.contains("name=\"language\"") && html.contains("value=\"pdf\""),
         "{html}"
     );
+}
+
+#[test]
+fn an_entry_tells_its_id_how_long_it_took_and_whether_the_clock_was_in_step() {
+    let mut row = answered(40, Outcome::Succeeded);
+    if let Some(outcome) = &mut row.outcome {
+        outcome.id = Some("0193-own".to_owned());
+        outcome.took_ms = Some(4_100);
+        outcome.clock_synced = Some(false);
+    }
+    let found = AuditEntry {
+        row,
+        stored: "{}".to_owned(),
+    };
+    let page = |seq: &'static str| html(|| whole(&found, seq));
+    let outcome = page("44");
+    for said in ["0193-own", "4.1 s", words::clock(false)] {
+        assert!(outcome.contains(said), "{said}: {outcome}");
+    }
+    // What an entry does not tell is left out.
+    let intent = page("40");
+    for absent in [words::TOOK, words::CLOCK, words::ENTRY_ID] {
+        let term = format!("<dt>{absent}</dt>");
+        assert!(!intent.contains(&term), "{absent}: {intent}");
+    }
 }
