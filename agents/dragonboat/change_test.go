@@ -27,6 +27,9 @@ func (m *member) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	if m.view.ReadIndex != nil {
 		text += `,"read_index":` + number(*m.view.ReadIndex)
 	}
+	if ready := m.view.Readiness; ready != nil {
+		text += `,"readiness":{"phase":"` + ready.Phase + `","since_ms":` + number(ready.SinceMS) + `}`
+	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write([]byte(text + "}"))
 }
@@ -108,6 +111,13 @@ func codeOf(err error) string {
 	return ""
 }
 
+// starts has host-2 tell how far its start has come.
+func starts(phase string, sinceMS uint64) func(*Agent, map[string]*member) {
+	return func(_ *Agent, m map[string]*member) {
+		m["host-2"].view.Readiness = &protocol.Readiness{Phase: phase, SinceMS: sinceMS}
+	}
+}
+
 // Nothing is sent to Raft that a rule forbids.
 func TestWhatARuleForbidsIsNotSent(t *testing.T) {
 	far := last(1) - 200
@@ -130,6 +140,9 @@ func TestWhatARuleForbidsIsNotSent(t *testing.T) {
 		{"leadership to a learner", nil, protocol.Transfer, "host-4", "3", "not-a-voter"},
 		{"leadership to the leader", nil, protocol.Transfer, "host-1", "3", "already-leader"},
 		{"leadership to one behind", func(_ *Agent, m map[string]*member) { m["host-2"].view.LastIndex = &far }, protocol.Transfer, "host-2", "3", "not-level"},
+		{"leadership to one that has just started", starts("ready", 2900), protocol.Transfer, "host-2", "3", "just-started"},
+		{"leadership to one that is not ready", starts("catching-up", 60_000), protocol.Transfer, "host-2", "3", "just-started"},
+		{"leadership that is not taken", starts("ready", 3000), protocol.Transfer, "host-2", "3", "transfer-not-taken"},
 		{"a demotion", nil, protocol.Demote, "host-2", "3", "not-supported"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
