@@ -14,7 +14,7 @@
 //	nodeHost, err := dragonboat.NewNodeHost(config)
 //	err = a.Attach(nodeHost)
 //	go a.Run(ctx)
-//	outcomes := a.Start(ctx, role.Key{Shard: 1, Replica: 1})
+//	outcomes, err := a.Start(ctx, role.Key{Shard: 1, Replica: 1})
 //	stop, address, err := a.Listen("127.0.0.1:7000", nil)
 package agent
 

@@ -52,8 +52,9 @@ func (s *Sync) notYet(level Level, reason string) *NotYet {
 	return &NotYet{Level: level.name, Reason: reason, Report: s.Report()}
 }
 
-// Check waits until a read of this level may be served, as long as the context lasts; a
-// *NotYet says why not. A reason that time does not cure is told at once.
+// Check is whether a read of this level may be served now; a *NotYet says why not. It waits, as long as the context
+// lasts, for the answer of a majority and for entries to be applied up to what was confirmed, and for nothing else:
+// who does not lead, has not been ready or lies beyond a bound is told so at once.
 func (s *Sync) Check(ctx context.Context, level Level) error {
 	if !s.follows() && level.name != "stale" {
 		return s.notYet(level, "Raft is not running yet")
@@ -178,7 +179,7 @@ func (s *Sync) appliedUpTo(ctx context.Context, level Level, target uint64) erro
 
 // GuardOptions say how a guard behaves.
 type GuardOptions struct {
-	// Patience is how long a request waits for what time may cure; zero means one second.
+	// Patience is how long a request waits for what [Sync.Check] waits for; zero means one second.
 	Patience time.Duration
 	// Redirect makes of the leader the address to go to for a request; with it, what only the
 	// leader can answer is answered by 307. Empty, or nil: refuse.
