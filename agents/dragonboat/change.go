@@ -189,7 +189,8 @@ func (c *change) remove() (protocol.Receipt, *protocol.Refusal) {
 	if refused != nil {
 		return receipt, refused
 	}
-	receipt.Note = fmt.Sprintf("Replica %d stops by itself on %s if that host runs; its data stays on disk and may be deleted.", replica, c.asked.Member)
+	receipt.Note = fmt.Sprintf("Replica %d stops by itself on %s if that host runs and hears of it; if not, its agent says so and stops it on "+
+		"request. Its data stays on disk and may be deleted.", replica, c.asked.Member)
 	c.agent.register(c.ctx, role.Key{Shard: c.shard, Replica: replica}, address, role.Removed, c.revision(receipt))
 	return receipt, nil
 }

@@ -3,6 +3,8 @@ package agent_test
 import (
 	"errors"
 	"io"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -124,4 +126,46 @@ func TestATransportKeepsPreVoteAndCloseExactlyWhereItHasThem(t *testing.T) {
 			t.Errorf("%T: pre-vote %v, close %v", c.transport, preVote, closes)
 		}
 	}
+}
+
+// stuck is a pipeline whose answers nobody takes from the wrapper.
+type stuck struct {
+	raft.AppendPipeline
+	answers chan raft.AppendFuture
+}
+
+func (s *stuck) Consumer() <-chan raft.AppendFuture { return s.answers }
+func (*stuck) Close() error                         { return nil }
+
+type pipelines struct {
+	raft.Transport
+	one raft.AppendPipeline
+}
+
+func (p *pipelines) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return p.one, nil
+}
+
+// answer is one that has failed: there is nothing to read in it.
+type answer struct{ raft.AppendFuture }
+
+func (answer) Error() error { return errors.New("no answer") }
+
+func TestAPipelineThatIsClosedLeavesNothingBehind(t *testing.T) {
+	inner := &stuck{answers: make(chan raft.AppendFuture)}
+	_, memory := raft.NewInmemTransport("")
+	piped, err := agent.Watch(nil, &pipelines{memory, inner}).Transport.AppendEntriesPipeline("b", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One answer has room on its way, the next waits for Raft, which takes none any more.
+	inner.answers <- answer{}
+	inner.answers <- answer{}
+	if piped.Close() != nil || piped.Close() != nil {
+		t.Fatal("closing twice is no error")
+	}
+	until(t, "nobody waits in it", func() bool {
+		stacks := make([]byte, 1<<20)
+		return !strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "(*watchedPipeline).pass")
+	})
 }
