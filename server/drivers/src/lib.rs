@@ -182,7 +182,7 @@ pub struct Login {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    #[error("seed `{seed}` is not an address")]
+    #[error("seed `{seed}` is not an address of scheme, host and port, like https://host:8200")]
     Seed { seed: String },
     #[error("cannot use the certificates given for {cluster}")]
     Certificates {

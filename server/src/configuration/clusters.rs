@@ -240,9 +240,13 @@ fn kind(block: &Table, path: &str, problems: &mut Vec<String>) -> Option<Kind> {
         Some("simulated") => Some(Kind::Simulated),
         Some("raftadmin") => Some(Kind::Raftadmin),
         found => {
+            let library = found.is_some_and(|kind| kind.contains("raft") || kind == "dragonboat");
             let found = found.map_or("nothing".to_owned(), |kind| format!("\"{kind}\""));
+            let agents = "; programs that embed one of the agents are of the kind agent";
             problems.push(format!(
-                "{path}.kind: expected openbao, vault, etcd, openziti, agent, raftadmin or simulated; found {found}"
+                "{path}.kind: expected openbao, vault, etcd, openziti, agent, raftadmin or simulated; \
+                 found {found}{}",
+                if library { agents } else { "" }
             ));
             None
         }

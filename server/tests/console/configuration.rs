@@ -87,6 +87,15 @@ fn every_mistake_is_named_with_its_key_and_what_is_expected() {
             "clusters[0].kind: expected openbao",
         ),
         (
+            "[[clusters]]\nname = \"a\"\nkind = \"hashicorp-raft\"\nseeds = [\"x\"]",
+            "clusters[0].kind: expected openbao, vault, etcd, openziti, agent, raftadmin or simulated; \
+             found \"hashicorp-raft\"; programs that embed one of the agents are of the kind agent",
+        ),
+        (
+            &cluster("join_allowed = [\"10.20.0.0/16\"]"),
+            "clusters[0].join_allowed: expected a network with port",
+        ),
+        (
             "[[clusters]]\nname = \"a\"\nkind = \"openbao\"",
             "clusters[0].seeds: missing",
         ),

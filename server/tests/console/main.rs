@@ -21,6 +21,7 @@ mod configuration;
 mod cross_site;
 mod demo;
 mod discovery;
+mod documents;
 mod doors;
 mod erasing;
 mod examples;
