@@ -92,7 +92,7 @@ func starter(t *testing.T, h *host, change func(*Options)) (*Starter, *Records) 
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("never seen: " + what)
 		}
@@ -202,6 +202,37 @@ func TestTheRegistryLearnsWhatBecameOfAReplica(t *testing.T) {
 	}
 	s.Stopped(four, true)
 	eventually(t, "its removal is told", func() bool { return m.state(four) == Removed })
+	if record, _ := records.Read(9, 4); !record.Removed {
+		t.Fatalf("it may be started again: %+v", record)
+	}
+}
+
+func TestARegistryThatSaysOtherwiseIsLeftAsItIs(t *testing.T) {
+	added := Entry{Kind: JoinedNonVoting, Target: here, State: Added, Index: 8, Version: 1}
+	for _, c := range []struct {
+		name   string
+		change func(*Entry)
+		want   State
+	}{
+		{"it agrees", func(*Entry) {}, Voter},
+		{"another kind", func(e *Entry) { e.Kind = JoinedVoter }, Added},
+		{"a later configuration", func(e *Entry) { e.Index = 13 }, Added},
+	} {
+		m := &memory{entries: map[Key]Entry{four: added}}
+		s, _ := starter(t, &host{}, func(o *Options) { o.Registry = m })
+		if outcome := s.Start(context.Background(), four)[0]; !outcome.Started() {
+			t.Fatal(outcome)
+		}
+		// Somebody has changed it since.
+		entry := added
+		c.change(&entry)
+		m.entries[four] = entry
+		s.Learn(four, votingMember())
+		s.writeBack(context.Background())
+		if now := m.entries[four]; now.State != c.want || now.Kind != entry.Kind {
+			t.Errorf("%s: %+v", c.name, now)
+		}
+	}
 }
 
 func TestABrokenRecordIsAnExplanation(t *testing.T) {
