@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use crate::{golang, openbao, step, test, toolchain, workspace::Workspace};
 
-/// `audit` measures the audit log alone, `agents` what the Go agents cost their hosts (about eight
+/// `audit` measures the audit log alone, `agents` what the agents cost their hosts (about ten
 /// minutes; nothing else should run meanwhile). Other arguments go to Playwright, to choose among the
 /// measurements (`--grep bytes`).
 ///
@@ -49,22 +49,36 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<ExitCo
 /// without, in turns.
 fn agents(workspace: &Workspace) -> anyhow::Result<()> {
     let bin = golang::need(workspace)?;
+    step::run(
+        "building the nodes on openraft",
+        toolchain::cargo().current_dir(workspace.root()).args([
+            "build",
+            "--release",
+            "--package",
+            "quorate-demo",
+            "--example",
+            "cluster",
+        ]),
+    )?;
+    let nodes = workspace.root().join("target/release/examples/cluster");
     let all = [
         ("agents/go", "./protocol", "BulkState|Delta"),
         ("agents/dragonboat", ".", "."),
         ("agents/hashicorp-raft", ".", "WhatTheAgentCosts"),
         ("agents/dragonboat", "./trials", "WhatTheAgentCosts"),
+        ("agents/go", "./cost", "WhatTheAgentOfOpenraftCosts"),
     ];
     for (module, package, measured) in all {
         let mut command = Command::new("go");
         golang::on_path(&mut command, bin.as_deref());
-        let times = if measured == "WhatTheAgentCosts" {
+        let times = if measured.starts_with("WhatTheAgent") {
             "1x"
         } else {
             "1s"
         };
         command
             .current_dir(workspace.root().join(module))
+            .env("QUORATE_TEST_OPENRAFT_NODES", &nodes)
             .args(["test", package, "-run", "^$", "-timeout", "20m"])
             .args(["-bench", measured, "-benchtime", times]);
         step::run(&format!("measuring {module}"), &mut command)?;

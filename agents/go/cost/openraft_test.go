@@ -153,13 +153,20 @@ func (n *nodes) led() bool {
 	return false
 }
 
+// wait until somebody leads again, but not for ever.
+func (n *nodes) wait() {
+	for began := time.Now(); time.Since(began) < 10*time.Second && !n.led(); {
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 func (n *nodes) variant(name string) Variant {
 	return Variant{Name: name, Leader: n.pids[n.leader], Round: func(proposals int) ([]int64, error) {
 		took := make([]int64, 0, proposals)
 		for range proposals {
 			began := time.Now()
 			if err := n.propose(n.leader); err != nil {
-				n.led() // For the next round.
+				n.wait() // For the next round.
 				return nil, errors.Join(errors.New("a proposal was lost"), err)
 			}
 			took = append(took, time.Since(began).Microseconds())

@@ -58,8 +58,8 @@ impl Flags {
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             match argument.strip_prefix("--") {
-                Some("first-start") => {
-                    flags.values.insert("first-start".to_owned(), String::new());
+                Some(name @ ("first-start" | "without-agent")) => {
+                    flags.values.insert(name.to_owned(), String::new());
                 }
                 Some(name) => {
                     let value = arguments
@@ -112,5 +112,6 @@ fn node_options(flags: &Flags) -> anyhow::Result<NodeOptions> {
             .get("parent")
             .map(|parent| parent.parse())
             .transpose()?,
+        agent: !flags.values.contains_key("without-agent"),
     })
 }

@@ -42,6 +42,8 @@ pub struct NodeOptions {
     pub token_file: PathBuf,
     /// The process with which it ends.
     pub parent: Option<u32>,
+    /// Whether its agent answers. A node without one is there to be compared with.
+    pub agent: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +167,10 @@ impl Node {
             faults,
             token,
         };
-        let app = routes::router(shared).merge(agent.router());
+        let mut app = routes::router(shared);
+        if options.agent {
+            app = app.merge(agent.router());
+        }
         let (stop, stopped) = watch::channel(false);
         Ok(Self {
             server: tokio::spawn(serve(listener, app, stopped)),

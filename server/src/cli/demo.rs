@@ -228,6 +228,7 @@ impl DemoNode {
             first_start: self.first_start,
             token_file: self.token_file,
             parent: self.parent,
+            agent: true,
         };
         super::wait_for(async {
             node::run(options).await?;

@@ -83,6 +83,7 @@ impl Cluster {
             first_start,
             token_file: self.dir.path().join("token"),
             parent: None,
+            agent: true,
         }
     }
 

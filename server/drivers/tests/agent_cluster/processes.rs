@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::join_all;
 use openraft::RaftMetrics;
 use quorate_demo::types::TypeConfig;
 use rustix::process::{Pid, Signal, kill_process};
@@ -153,14 +154,27 @@ impl Processes {
         assert!(sent.status().is_success(), "{path}");
     }
 
+    /// Writes until so many entries are acknowledged, wherever the leader goes meanwhile.
     pub async fn write(&self, id: u64, entries: u64) {
-        let put = |key: u64| {
-            let url = format!("{}/kv/key-{key}", self.url(id));
-            self.http.put(url).body("a value").send()
-        };
-        let sent = futures::future::join_all((0..entries).map(put)).await;
-        for told in sent {
-            assert!(told.unwrap().status().is_success());
+        let (start, mut leader, mut written) = (Instant::now(), self.url(id), 0);
+        while written < entries {
+            assert!(start.elapsed() < PATIENCE, "{written} entries were taken");
+            let put = |key: u64| {
+                let request = self.http.put(format!("{leader}/kv/key-{key}"));
+                request
+                    .timeout(Duration::from_secs(10))
+                    .body("a value")
+                    .send()
+            };
+            let mut elsewhere = None;
+            for told in join_all((0..25).map(put)).await.into_iter().flatten() {
+                match told.status().is_success() {
+                    true => written += 1,
+                    false => elsewhere = told.json::<Value>().await.ok(),
+                }
+            }
+            let named = elsewhere.and_then(|told| Some(told["address"].as_str()?.to_owned()));
+            leader = named.unwrap_or(leader);
         }
     }
 }
