@@ -63,8 +63,15 @@ func (c *cluster) ended(n int) bool { c.t.Helper(); return c.known(n, 1).Info ==
 // others know, its agent says so, and it is stopped.
 func (c *cluster) gone(n int) {
 	c.t.Helper()
+	var view *protocol.GroupView
+	defer func() {
+		if c.t.Failed() && view != nil {
+			c.t.Logf("its agent says %+v, Dragonboat %+v", *view, c.truth(n, 1))
+		}
+	}()
 	c.eventually(fmt.Sprintf("the replica on host-%d runs no more", n), func() bool {
-		view, err := c.view(n, "default")
+		var err error
+		view, err = c.view(n, "default")
 		if err == nil && view.Fault != nil && strings.Contains(*view.Fault, "was removed from the group") {
 			_ = c.stopZombie(n)
 		}

@@ -249,9 +249,13 @@ func TestWithoutAWayToTheLeaderTheOwnCommitIndexHasToStandStill(t *testing.T) {
 	s := newStore(t, 2, nil)
 	follower := s.nodes[s.follower()]
 	weak := startup.New(startup.Options{Member: raft.ServerID(s.follower()), Applied: follower.Watched.Applied})
+	began := time.Now()
 	weak.Follow(follower.Raft, nil)
 	defer weak.Close()
 	s.until("it is ready by the weaker rule", func() bool { return weak.Report().Phase == startup.Ready })
+	if took := time.Since(began); took < time.Second {
+		t.Fatal("it stood still for no longer than", took)
+	}
 	if report := weak.Report(); report.TargetSource != startup.FromOwnCommit {
 		t.Fatalf("%+v", report)
 	}
@@ -262,7 +266,8 @@ func TestWithoutAWayToTheLeaderTheOwnCommitIndexHasToStandStill(t *testing.T) {
 
 func TestAnIsolatedNodeBecomesStaleAndARemovedOneSaysSo(t *testing.T) {
 	t.Parallel()
-	s := newStore(t, 3, nil)
+	var calls hook
+	s := newStore(t, 3, func(o *node.Options) { o.OnReady = calls.take })
 	id := s.follower()
 	lonely, leader := s.nodes[id], s.leader()
 	s.until("it is ready", func() bool { return lonely.Starting.Report().Phase == startup.Ready })
@@ -291,6 +296,9 @@ func TestAnIsolatedNodeBecomesStaleAndARemovedOneSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.until("it is removed", func() bool { return lonely.Starting.Report().Phase == startup.Removed })
+	if told := len(calls.told()); told > 3 {
+		t.Fatalf("three nodes were ready, and the hook was called %d times", told)
+	}
 }
 
 func TestANodeThatWasRemovedWhileItWasCutOffFindsOut(t *testing.T) {
