@@ -44,8 +44,6 @@ pub fn write(mut flow: Flow, about: &About<'_>) -> Result<Vec<u8>, ReportError> 
     let (sheets, marks, faces) = flow.finish();
     let mut pdf = Pdf::new();
     pdf.set_version(1, 7);
-    let id = identity(about);
-    pdf.set_file_id((id.clone(), id));
     let mut catalog = pdf.catalog(CATALOG);
     catalog.pages(PAGES).lang(TextStr(language));
     catalog.outlines(OUTLINE).page_mode(PageMode::UseOutlines);
@@ -82,17 +80,15 @@ pub fn write(mut flow: Flow, about: &About<'_>) -> Result<Vec<u8>, ReportError> 
     for (font, number) in faces.fonts.iter().zip(0..) {
         embed(&mut pdf, font, number)?;
     }
+    let id = identity(pdf.as_bytes());
+    pdf.set_file_id((id.clone(), id));
     Ok(pdf.finish())
 }
 
-/// The same for the same checkpoint, conditions and language.
-fn identity(about: &About<'_>) -> Vec<u8> {
-    let mut hasher = Sha256::new();
-    for part in [about.note, about.conditions, about.language.tag()] {
-        hasher.update(part.as_bytes());
-        hasher.update([0]);
-    }
-    hasher.finalize().iter().take(16).copied().collect()
+/// Of all that the file holds: the same for the same file, and another for any other. The checkpoint
+/// alone would not do: who was erased since is told otherwise under the same one.
+fn identity(objects: &[u8]) -> Vec<u8> {
+    Sha256::digest(objects).iter().take(16).copied().collect()
 }
 
 /// Below each page: which log, up to where, and the page's number.

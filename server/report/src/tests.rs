@@ -282,6 +282,24 @@ fn the_same_entries_make_the_same_bytes() {
     assert!(one != made_in(Language::Chinese, &some(), &Filter::default()));
 }
 
+/// The trailer's name of the file.
+fn id(bytes: &[u8]) -> Vec<u8> {
+    let found = bytes.windows(3).rposition(|three| three == b"/ID");
+    let rest = &bytes[found.expect("an id")..];
+    let end = rest.iter().position(|byte| *byte == b'\n').unwrap();
+    rest[..end].to_vec()
+}
+
+#[test]
+fn two_files_have_two_ids_though_checkpoint_and_conditions_are_the_same() {
+    let of = |text: &str| gathered(&[(promotion(1), true), (refusal(2, text), true)]);
+    let made = |text: &str| made_in(Language::English, &of(text), &Filter::default());
+    // As after somebody was erased.
+    let (named, erased) = (made("Refused: ada leads."), made("Refused: it leads."));
+    assert_ne!(id(&named), id(&erased));
+    assert_eq!(id(&named), id(&made("Refused: ada leads.")));
+}
+
 /// PDF/A-2u, as far as its parts can be looked at one by one.
 #[test]
 fn a_report_is_a_file_for_archives() {
