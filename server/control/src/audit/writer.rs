@@ -207,6 +207,7 @@ impl Writer {
 
     /// What was written is on disk.
     fn committed(&mut self, tree: Tree, signed: Option<&Stored>, began: Instant) {
+        self.begun.committed();
         self.shared.grew(tree.size());
         self.grown.send_replace(tree.size());
         self.tree = Some(tree);

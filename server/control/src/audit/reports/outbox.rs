@@ -169,6 +169,11 @@ impl Posting {
 
     /// From now on it is on its way.
     ///
+    /// Where a former one waits in its place, the console may end between the two steps, with neither
+    /// there. Nothing is lost by that: up to when a report was made is noted after this alone, so the
+    /// next start makes it again, over the same time. For the same reason one that had arrived before
+    /// its making was noted comes a second time, under its own name, and is on record twice.
+    ///
     /// # Errors
     /// `File`.
     pub(super) async fn post(self, data: PathBuf) -> Result<(), ControlError> {

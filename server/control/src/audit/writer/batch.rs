@@ -20,26 +20,38 @@ const BEGUN_MOST: usize = 4_096;
 
 /// When intents of this run were written, by the clock that nobody can set.
 #[derive(Default)]
-pub(in crate::audit) struct Begun(BTreeMap<u64, u64>);
+pub(in crate::audit) struct Begun {
+    recorded: BTreeMap<u64, u64>,
+    /// Of the transaction under way: nothing began where it fails, and their numbers are others'.
+    writing: Vec<(u64, u64)>,
+}
 
 impl Begun {
-    fn begins(&mut self, intent: u64, running_ms: u64) {
-        if self.0.len() >= BEGUN_MOST {
-            self.0.pop_first();
+    /// A transaction begins to be written; what one before it wrote, and is not on disk, is not.
+    fn anew(&mut self) {
+        self.writing.clear();
+    }
+
+    /// The transaction is on disk.
+    pub(super) fn committed(&mut self) {
+        for (intent, running_ms) in self.writing.drain(..) {
+            if self.recorded.len() >= BEGUN_MOST {
+                self.recorded.pop_first();
+            }
+            self.recorded.insert(intent, running_ms);
         }
-        self.0.insert(intent, running_ms);
     }
 
     /// Milliseconds from an intent's record to now; `None` if another run wrote it.
     fn took(&self, intent: u64, running_ms: u64) -> Option<u64> {
-        let begun = self.0.get(&intent)?;
+        let begun = self.recorded.get(&intent)?;
         Some(running_ms.saturating_sub(*begun))
     }
 
     /// What the writer alone knows of an entry that is numbered.
     fn tell(&mut self, entry: &mut Entry, running_ms: u64) {
         match (entry.kind, entry.intent_seq) {
-            (EntryKind::Intent, _) => self.begins(entry.seq, running_ms),
+            (EntryKind::Intent, _) => self.writing.push((entry.seq, running_ms)),
             (EntryKind::Outcome, Some(intent)) => entry.took_ms = self.took(intent, running_ms),
             _ => {}
         }
@@ -130,6 +142,7 @@ impl Writer {
         tree: &mut Tree,
         drafts: &[&Draft],
     ) -> sqlx::Result<Vec<Entry>> {
+        self.begun.anew();
         let (mapping, synced) = (self.shared.mapping(), self.clock.synced());
         let mut rows = Vec::with_capacity(drafts.len());
         let mut written = Vec::with_capacity(drafts.len());
@@ -152,5 +165,46 @@ impl Writer {
         entries::insert(transaction, &rows).await?;
         tree.store_blocks(transaction).await?;
         Ok(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_domain::audit::Source;
+
+    use super::*;
+    use crate::audit::console;
+
+    /// An entry as the writer tells it what it alone knows, at this moment of its clock.
+    fn told(
+        begun: &mut Begun,
+        at: u64,
+        kind: EntryKind,
+        (seq, intent): (u64, Option<u64>),
+    ) -> Entry {
+        let mut draft = Draft::new(kind, "promote", console(), Source::default(), "");
+        draft.intent_seq = intent;
+        let mut entry = draft.finish(seq, Timestamp::default(), at);
+        begun.tell(&mut entry, at);
+        entry
+    }
+
+    #[test]
+    fn what_took_long_is_told_of_intents_that_are_on_disk_alone() {
+        let mut begun = Begun::default();
+        begun.anew();
+        told(&mut begun, 100, EntryKind::Intent, (7, None));
+        // That transaction failed; its number is another entry's now.
+        begun.anew();
+        told(&mut begun, 200, EntryKind::Refusal, (7, None));
+        begun.committed();
+        let outcome = told(&mut begun, 900, EntryKind::Outcome, (8, Some(7)));
+        assert_eq!(outcome.took_ms, None);
+
+        begun.anew();
+        told(&mut begun, 1_000, EntryKind::Intent, (9, None));
+        begun.committed();
+        let outcome = told(&mut begun, 1_250, EntryKind::Outcome, (10, Some(9)));
+        assert_eq!(outcome.took_ms, Some(250));
     }
 }
