@@ -3,14 +3,13 @@
 
 use axum::{
     Form,
-    extract::{Extension, Query, State, rejection::FormRejection},
+    extract::{Query, State, rejection::FormRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
 use quorate_app::{
     base::segment,
     pages::access::erasure::{self as pages, Wish},
-    session::Visitor,
 };
 use quorate_control::{ControlError, Erasure, ErasurePreview, Operator};
 use serde::Deserialize;
@@ -18,21 +17,19 @@ use serde::Deserialize;
 use crate::{
     guards::problems::Fault,
     sign_in::see_other,
+    signed_in::SignedIn,
     state::Console,
-    step_up::{Said, code, frame, html, signed_out},
+    step_up::{Said, code, frame, html, to_question},
 };
 
 const PAGE: &str = "/access/erase";
 
 pub async fn page(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     Query(said): Query<Said>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     let holds = console.control.audit_holds(&who).await?;
     let frame = frame(&console, &headers);
     let (done, problem) = (said.done.as_deref(), said.problem.as_deref());
@@ -71,13 +68,10 @@ impl Asked {
 
 pub async fn by_form(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     headers: HeaderMap,
     form: Result<Form<Asked>, FormRejection>,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     let Ok(Form(asked)) = form else {
         return Ok(back(&console, "malformed"));
     };
@@ -88,10 +82,7 @@ pub async fn by_form(
     match answer {
         Ok(response) => Ok(response),
         Err(error @ ControlError::NotAllowed { .. }) => Err(error.into()),
-        // Where it is proved that somebody is there, and what leads on from there.
-        Err(ControlError::StepUpNeeded { ask: Some(ask) }) => {
-            Ok(see_other(&console, &format!("/step-up/{}", segment(&ask))))
-        }
+        Err(ControlError::StepUpNeeded { ask: Some(ask) }) => Ok(to_question(&console, &ask)),
         Err(error) => Ok(back(&console, &code(&error))),
     }
 }

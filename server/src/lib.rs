@@ -13,6 +13,7 @@ mod downloads;
 mod erasing;
 mod events;
 pub mod exit;
+mod former_id;
 #[doc(hidden)]
 pub mod fuzzed;
 pub mod guards;
@@ -30,6 +31,7 @@ mod server_functions;
 pub mod sessions;
 mod sign_in;
 mod sign_on;
+mod signed_in;
 pub mod state;
 mod step_up;
 mod stream;

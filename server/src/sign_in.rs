@@ -5,7 +5,7 @@
 use axum::{
     Form,
     extract::{Extension, Path, State, rejection::FormRejection},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use quorate_app::{base::segment, session::Visitor, words::access as words};
@@ -18,7 +18,9 @@ use quorate_drivers::Secret;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use crate::{guards::problems::Fault, identity::Identity, sessions, sign_on, state::Console};
+use crate::{
+    former_id, guards::problems::Fault, identity::Identity, sessions, sign_on, state::Console,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +79,15 @@ pub async fn out(
     State(console): State<Console>,
     session: Session,
     Extension(Visitor(visitor)): Extension<Visitor>,
+    uri: Uri,
 ) -> Result<Response, Fault> {
+    if let Some(id) = session.id()
+        && !console.control.session_leave(&sessions::hash(id)).await?
+        && let Some(answer) = former_id::come_again(&console, Some(&session), &uri).await?
+    {
+        // It went on under another id since this request was let in: that one is to end.
+        return Ok(answer);
+    }
     let recorded = match &visitor {
         Some(who) => console.control.signed_out(who).await,
         None => Ok(()),

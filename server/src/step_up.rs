@@ -11,7 +11,7 @@ use std::time::Instant;
 use axum::{
     Form,
     body::Body,
-    extract::{Extension, Path, Query, State, rejection::FormRejection},
+    extract::{Path, Query, State, rejection::FormRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -19,7 +19,6 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use quorate_app::{
     base::segment,
     pages::step_up::{self as pages, Question},
-    session::Visitor,
     still::Frame,
     theme::Theme,
 };
@@ -38,8 +37,9 @@ use crate::{
     guards::{headers::page_policy, problems::Fault},
     identity::{Refusal, SignedOn},
     sessions,
-    sign_in::{back, see_other, unusable},
+    sign_in::{see_other, unusable},
     sign_on,
+    signed_in::SignedIn,
     state::Console,
 };
 
@@ -56,14 +56,11 @@ pub struct Said {
 /// What was asked of the browser's person.
 pub async fn page(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     Path(id): Path<String>,
     Query(said): Query<Said>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     let frame = frame(&console, &headers);
     let asked = match console.control.step_up_asked(&who, &id).await {
         Ok(asked) => asked,
@@ -104,15 +101,12 @@ pub struct Answer {
 /// A password, or what a passkey signed.
 pub async fn answer(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     session: Session,
     Path(id): Path<String>,
     headers: HeaderMap,
     form: Result<Form<Answer>, FormRejection>,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     let verified = match form {
         Ok(Form(form)) => verify(&console, &who, &id, form).await,
         Err(_) => Err("malformed".to_owned()),
@@ -156,12 +150,9 @@ async fn verify(
 /// Off to the provider, for a sign-in of just now.
 pub async fn sign_in(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     Path(id): Path<String>,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     if console.control.step_up_asked(&who, &id).await.is_err() {
         return Ok(again(&console, &id, "over"));
     }
@@ -339,8 +330,9 @@ fn bytes(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap_or_default()
 }
 
-pub fn signed_out(console: &Console) -> Response {
-    back(console, "/sign-in", "not-signed-in", "")
+/// To where it is proved that somebody is there, and what leads on from there.
+pub fn to_question(console: &Console, ask: &str) -> Response {
+    see_other(console, &format!("/step-up/{}", segment(ask)))
 }
 
 pub fn frame(console: &Console, headers: &HeaderMap) -> Frame {

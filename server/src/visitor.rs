@@ -8,13 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use quorate_app::session::Visitor;
-use quorate_control::{Control, Entered, Operator};
+use quorate_control::{Control, Entered, Operator, Renewal};
 use quorate_domain::audit::{Means, Source};
 use serde_json::Value;
 use tower_sessions::Session;
 
 use crate::{
-    break_glass,
+    break_glass, former_id,
     guards::problems::Fault,
     identity::{Doubt, Identity, Oidc, Presented, Proxied, SignedOn},
     sessions, sign_in,
@@ -62,6 +62,11 @@ pub async fn identify(
     next: Next,
 ) -> Response {
     let session = request.extensions().get::<Session>().cloned();
+    match former_id::come_again(&console, session.as_ref(), request.uri()).await {
+        Ok(None) => {}
+        Ok(Some(answer)) => return answer,
+        Err(fault) => return fault.into_response(),
+    }
     let found = match (&console.identity, session.clone()) {
         (Identity::Proxied(proxied), session) => {
             asserted(&console, proxied, session, &mut request).await
@@ -105,9 +110,11 @@ async fn renewed(
     };
     let roles = sessions::roles(&who.grants);
     let known = session.get::<String>(sessions::ROLES).await;
-    if known.map_err(unreadable)?.as_ref() == Some(&roles) {
-        return Ok(who);
-    }
+    let why = match known.map_err(unreadable)? {
+        Some(known) if known == roles => return Ok(who),
+        Some(_) => Renewal::OtherRoles,
+        None => Renewal::Unmarked,
+    };
     let more = vec![(sessions::ROLES, Value::String(roles))];
     let Some(hash) = sessions::renew(console, session, before, more).await? else {
         return Ok(who);
@@ -125,7 +132,7 @@ async fn renewed(
         source,
         ..who.clone()
     };
-    if let Err(error) = console.control.session_renewed(&now, before).await {
+    if let Err(error) = console.control.session_renewed(&now, before, why).await {
         // Looking goes on; what changes something is refused elsewhere.
         tracing::error!("a session's new id could not be recorded: {error}");
     }

@@ -59,7 +59,7 @@ pub use break_glass::{BREAK_GLASS, BREAK_GLASS_LIFE, ENTERED, Emergency, Entered
 pub use clusters::is_join_rule;
 pub use error::ControlError;
 pub use quorate_report::Language;
-pub use sessions::Moving;
+pub use sessions::{Moving, Renewal};
 pub use snapshots::SnapshotsKept;
 
 /// Who asks, and what they may do. Made only by this crate (sign-in, token, session) or by the

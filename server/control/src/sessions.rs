@@ -3,14 +3,18 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use quorate_domain::{
     moment::Timestamp,
     permission::{Permission, allows},
 };
-use tokio::sync::{OwnedRwLockReadGuard, RwLock, RwLockWriteGuard};
+use tokio::{
+    sync::{OwnedRwLockReadGuard, RwLock, RwLockWriteGuard},
+    time::Instant,
+};
 
 use crate::{
     Control, ControlError, Operator, Session, SessionRecord, asserted::shown, audit::Draft,
@@ -21,28 +25,49 @@ use crate::{
 const USE_NOTED_EVERY_MS: u64 = 30_000;
 /// So many sessions that went on under another id are remembered: their pages look within a second.
 const MOVED_MOST: usize = 1_024;
+/// So long an answer with the new id may be on its way to a browser that asks with the former one.
+const MOVED_LATELY: Duration = Duration::from_secs(5);
+
+/// Why a session goes on under another id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Its person may do something else than when it got the former one.
+    OtherRoles,
+    /// It does not say what they might do then, as those of a former version of the console.
+    Unmarked,
+}
 
 /// Sessions that go on under another id.
 #[derive(Default)]
 pub(crate) struct Moved {
     /// Those that did a moment ago, oldest first.
-    gone: Mutex<VecDeque<String>>,
+    gone: Mutex<VecDeque<(String, Instant)>>,
     /// Shared by those who are between two ids, held alone by who ends sessions and would miss them.
     between: Arc<RwLock<()>>,
 }
 
 impl Moved {
-    fn note(&self, hash: &str) {
-        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+    fn gone(&self) -> MutexGuard<'_, VecDeque<(String, Instant)>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, hash: &str, now: Instant) {
+        let mut gone = self.gone();
         if gone.len() >= MOVED_MOST {
             gone.pop_front();
         }
-        gone.push_back(hash.to_owned());
+        gone.push_back((hash.to_owned(), now));
     }
 
     fn holds(&self, hash: &str) -> bool {
-        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
-        gone.iter().any(|gone| gone == hash)
+        self.gone().iter().any(|(gone, _)| gone == hash)
+    }
+
+    fn lately(&self, hash: &str, now: Instant) -> bool {
+        let since = |at: Instant| now.saturating_duration_since(at);
+        let gone = self.gone();
+        gone.iter()
+            .any(|(gone, at)| gone == hash && since(*at) < MOVED_LATELY)
     }
 
     /// While it is held every session has the one id that is stored.
@@ -83,7 +108,8 @@ impl Control {
         ))
     }
 
-    /// Updates only: an ended session never comes back. False if there is none.
+    /// Updates only: an ended session never comes back. False if there is none. Whatever end the
+    /// record says, it is no later than the one the session has.
     ///
     /// # Errors
     /// `Store`.
@@ -143,7 +169,7 @@ impl Control {
             return Ok(None);
         };
         // Before it ends: a stream that finds it ended asks whether it has moved.
-        self.inner.moved.note(hash);
+        self.inner.moved.note(hash, Instant::now());
         let ours = self.inner.store.session_delete(hash).await?;
         self.inner.tick();
         Ok(ours.then_some(Moving {
@@ -158,19 +184,47 @@ impl Control {
         self.inner.moved.holds(hash)
     }
 
-    /// Records that the session of `who` goes on under another id, since they may do something else
-    /// than when it got the one `before`.
+    /// The same of one whose browser may not know the new id yet: a few seconds.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn session_moved_lately(&self, hash: &str) -> Result<bool, ControlError> {
+        let lately = self.inner.moved.lately(hash, Instant::now());
+        // One that is about to move has its former id still.
+        Ok(lately && !self.session_alive(hash).await?)
+    }
+
+    /// Ends the session of somebody who leaves. False if there is none under this id: it has ended,
+    /// or goes on under another.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn session_leave(&self, hash: &str) -> Result<bool, ControlError> {
+        let _settled = self.inner.moved.settled().await;
+        self.inner.store.session_delete(hash).await
+    }
+
+    /// Records that the session of `who` goes on under another id than `before`.
     ///
     /// # Errors
     /// `AuditUnavailable`.
-    pub async fn session_renewed(&self, who: &Operator, before: &str) -> Result<(), ControlError> {
+    pub async fn session_renewed(
+        &self,
+        who: &Operator,
+        before: &str,
+        why: Renewal,
+    ) -> Result<(), ControlError> {
         let short = |hash: &str| hash.chars().take(16).collect::<String>();
         let (name, now) = (&who.actor.name, who.session.as_deref().unwrap_or_default());
-        let text = format!(
-            "The roles of {name} are others than before: their session {} goes on as {}.",
-            short(before),
-            short(now)
-        );
+        let (before, now) = (short(before), short(now));
+        let text = match why {
+            Renewal::OtherRoles => format!(
+                "The roles of {name} are others than before: their session {before} goes on as {now}."
+            ),
+            Renewal::Unmarked => format!(
+                "Session {before} of {name} does not tell which roles they had when it began: it goes on as {now}."
+            ),
+        };
         let draft = Draft::access(who, "session_renewed", text);
         self.inner.audit.append(draft).await.map(|_| ())
     }
@@ -281,4 +335,29 @@ impl Control {
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_former_id_is_one_of_lately_for_a_few_seconds_and_of_nobody_else() {
+        let (moved, began) = (Moved::default(), Instant::now());
+        moved.note("former", began);
+        for (hash, after, lately) in [
+            ("former", Duration::ZERO, true),
+            ("former", MOVED_LATELY / 2, true),
+            ("former", MOVED_LATELY, false),
+            ("another", Duration::ZERO, false),
+        ] {
+            assert_eq!(
+                moved.lately(hash, began + after),
+                lately,
+                "{hash} {after:?}"
+            );
+        }
+        // A stream that looks later is told all the same.
+        assert!(moved.holds("former") && !moved.holds("another"));
+    }
 }

@@ -2,32 +2,28 @@
 
 use axum::{
     Form,
-    extract::{Extension, Path, Query, State, rejection::FormRejection},
+    extract::{Path, Query, State, rejection::FormRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
 use quorate_app::{
     base::segment,
     pages::access::passkeys::{self as pages, List},
-    session::Visitor,
 };
 use quorate_control::{ControlError, step_up::Attestation};
 use serde::Deserialize;
 
-use super::{Said, bytes, code, frame, html, signed_out};
-use crate::{guards::problems::Fault, sign_in::see_other, state::Console};
+use super::{Said, bytes, code, frame, html, to_question};
+use crate::{guards::problems::Fault, sign_in::see_other, signed_in::SignedIn, state::Console};
 
 const LIST: &str = "/access/passkeys";
 
 pub async fn list(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     Query(said): Query<Said>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     let passkeys = console.control.passkeys(&who).await?;
     let list = List {
         passkeys: &passkeys,
@@ -48,33 +44,25 @@ pub struct Named {
 /// Begins a new one: to where it is made, or first to where the person proves that it is them.
 pub async fn begin(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     form: Result<Form<Named>, FormRejection>,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     let Ok(Form(form)) = form else {
         return Ok(listed(&console, "malformed"));
     };
     match console.control.passkey_begin(&who, &form.name, None).await {
         Ok(id) => Ok(see_other(&console, &format!("{LIST}/new/{}", segment(&id)))),
-        Err(ControlError::StepUpNeeded { ask: Some(ask) }) => {
-            Ok(see_other(&console, &format!("/step-up/{}", segment(&ask))))
-        }
+        Err(ControlError::StepUpNeeded { ask: Some(ask) }) => Ok(to_question(&console, &ask)),
         Err(error) => Ok(listed(&console, &code(&error))),
     }
 }
 
 pub async fn making(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     match console.control.passkey_offer(&who, &id).await {
         Ok(offer) => {
             let frame = frame(&console, &headers);
@@ -94,13 +82,10 @@ pub struct Made {
 
 pub async fn made(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     Path(id): Path<String>,
     form: Result<Form<Made>, FormRejection>,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     let Ok(Form(form)) = form else {
         return Ok(listed(&console, "malformed"));
     };
@@ -122,12 +107,9 @@ pub struct Which {
 
 pub async fn remove(
     State(console): State<Console>,
-    Extension(Visitor(visitor)): Extension<Visitor>,
+    SignedIn(who): SignedIn,
     form: Result<Form<Which>, FormRejection>,
 ) -> Result<Response, Fault> {
-    let Some(who) = visitor else {
-        return Ok(signed_out(&console));
-    };
     let Ok(Form(form)) = form else {
         return Ok(listed(&console, "malformed"));
     };

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use quorate::sessions;
 use quorate_domain::{
-    audit::Filter,
+    audit::{Entry, Filter},
     moment::Timestamp,
     permission::{Duty, Grant},
 };
+use reqwest::{RequestBuilder, Response};
+use tower_sessions::session::Id;
 
 use crate::support::{Events, Form as _, Running, cookie, until};
 
@@ -250,14 +253,7 @@ async fn with_other_roles_a_session_goes_on_under_a_new_id_and_ends_when_it_woul
     assert_eq!(end(&console).await, ends);
     let same = page(&after).send().await.unwrap();
     assert!(same.headers().get("set-cookie").is_none());
-    let log = console
-        .control
-        .audit(&who, &Filter::default(), 0, 1_000)
-        .await;
-    let entries = log.unwrap().items.into_iter();
-    let renewed: Vec<_> = entries
-        .filter(|entry| entry.action == "session_renewed")
-        .collect();
+    let renewed = renewals(&console).await;
     assert_eq!(renewed.len(), 1);
     let mark = renewed[0].source.session.as_deref().unwrap();
     assert!(
@@ -265,4 +261,145 @@ async fn with_other_roles_a_session_goes_on_under_a_new_id_and_ends_when_it_woul
         "{}",
         renewed[0].text
     );
+}
+
+/// The records of sessions that went on under another id.
+async fn renewals(console: &Running) -> Vec<Entry> {
+    let who = console.control.command_line_operator();
+    let log = console
+        .control
+        .audit(&who, &Filter::default(), 0, 1_000)
+        .await;
+    let entries = log.unwrap().items.into_iter();
+    entries
+        .filter(|entry| entry.action == "session_renewed")
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_a_former_version_goes_on_without_a_word_of_other_roles() {
+    let console = Running::start().await;
+    let first = console.session(Duty::Viewer).await;
+    let id: Id = first.strip_prefix("quorate=").unwrap().parse().unwrap();
+    let found = console.control.session_load(&sessions::hash(id)).await;
+    let mut record = found.unwrap().unwrap();
+    assert!(record.data.remove(sessions::ROLES).is_some());
+    let former = Id::default();
+    let hash = sessions::hash(former);
+    console.control.session_insert(&hash, record).await.unwrap();
+    let before = format!("quorate={former}");
+    let page = console.get("/access").header("accept", "text/html");
+    let page = page.header("cookie", &before).send().await.unwrap();
+    let after = cookie(&page);
+    assert!(after != before && is_signed_in(&console, &after).await);
+    let renewed = renewals(&console).await;
+    assert_eq!(renewed.len(), 1);
+    let text = &renewed[0].text;
+    assert!(text.contains("does not tell which roles"), "{text}");
+}
+
+/// What `ask` is answered with an id that was the session's until a moment ago, that id, and the one
+/// of now.
+async fn asked_late(
+    console: &Running,
+    mut cookie_now: String,
+    ask: impl AsyncFn(&str) -> Response,
+) -> (Response, String, String) {
+    let who = console.control.command_line_operator();
+    // On a machine that is too slow the moment is over before it is asked.
+    for duty in [Duty::Operator, Duty::Viewer].into_iter().cycle().take(20) {
+        let grants = vec![Grant::everywhere(duty)];
+        let changed = console.control.account_grants(&who, "viewer", grants).await;
+        changed.unwrap();
+        let page = console.get("/access").header("accept", "text/html");
+        let page = page.header("cookie", &cookie_now).send().await.unwrap();
+        if page.headers().get("set-cookie").is_none() {
+            // These are the roles it has.
+            continue;
+        }
+        let former = std::mem::replace(&mut cookie_now, cookie(&page));
+        let answer = ask(&former).await;
+        if answer.status() == 307 {
+            return (answer, former, cookie_now);
+        }
+    }
+    panic!("a former id is never asked to come again");
+}
+
+/// What is answered to a former id, for as long as it is one and afterwards.
+async fn is_worth_nothing(answer: Response) {
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.text().await.unwrap();
+    match status.as_u16() {
+        307 => assert!(body.is_empty() && headers.get("set-cookie").is_none()),
+        303 => assert!(
+            headers["location"]
+                .to_str()
+                .unwrap()
+                .starts_with("/sign-in")
+        ),
+        status => assert_eq!(status, 401, "{body}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_that_asks_while_the_session_gets_a_new_id_comes_again_and_is_signed_in() {
+    let console = Running::start().await;
+    let first = console.session(Duty::Viewer).await;
+    let page = async |cookie: &str| {
+        let page = console.get("/clusters/sim?member=n1");
+        page.header("cookie", cookie).send().await.unwrap()
+    };
+    let (answer, _, now) = asked_late(&console, first, page).await;
+    let place = answer.headers()["location"].to_str().unwrap().to_owned();
+    assert_eq!(place, "/clusters/sim?member=n1");
+    // It would take the new one away.
+    assert!(answer.headers().get("set-cookie").is_none());
+    assert_eq!(page(&now).await.status(), 200);
+
+    let out = async |cookie: &str| {
+        let out = console.post("/sign-out").header("cookie", cookie);
+        out.form(&[]).send().await.unwrap()
+    };
+    let (answer, _, now) = asked_late(&console, now, out).await;
+    assert_eq!(answer.headers()["location"], "/sign-out");
+    assert!(is_signed_in(&console, &now).await);
+    assert_eq!(out(&now).await.headers()["location"], "/sign-in");
+    assert!(!is_signed_in(&console, &now).await);
+}
+
+/// A cookie that was stolen before roles rose (ASVS 7.2.4) is worth nothing once they have.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_only_the_former_id_of_a_session_gets_nothing_and_does_nothing() {
+    let console = Running::start().await;
+    let first = console.session(Duty::Viewer).await;
+    let page = async |cookie: &str| {
+        let page = console.get("/access").header("accept", "text/html");
+        page.header("cookie", cookie).send().await.unwrap()
+    };
+    let (answer, stolen, now) = asked_late(&console, first, page).await;
+    is_worth_nothing(answer).await;
+    let with = |request: RequestBuilder| request.header("cookie", &stolen);
+    let password = with(console.post("/password")).form(&[("new", PASSWORD)]);
+    let out = with(console.post("/sign-out")).form(&[]);
+    for request in [with(console.get("/events?page=fleet")), password] {
+        is_worth_nothing(request.send().await.unwrap()).await;
+    }
+    until("the former id is nobody's", async || {
+        let answer = page(&stolen).await;
+        let over = answer.status() != 307;
+        is_worth_nothing(answer).await;
+        over
+    })
+    .await;
+    is_worth_nothing(out.send().await.unwrap()).await;
+    assert!(is_signed_in(&console, &now).await);
+    let who = console.control.command_line_operator();
+    let log = console
+        .control
+        .audit(&who, &Filter::default(), 0, 1_000)
+        .await;
+    let entries = log.unwrap().items;
+    assert!(entries.iter().all(|entry| entry.action != "password_set"));
+    assert!(entries.iter().all(|entry| entry.action != "sign_out"));
 }

@@ -64,6 +64,7 @@ impl Store {
             .map_err(ControlError::store("adding a session"))
     }
 
+    /// False if there is none. It may end sooner than it would have, never later.
     pub(crate) async fn session_update(
         &self,
         hash: &str,
@@ -72,8 +73,9 @@ impl Store {
     ) -> Result<bool, ControlError> {
         let write = async {
             sqlx::query(
-                "UPDATE sessions SET account = ?, data = ?, last_seen = ?, expires_at = ?,
-                     peer = COALESCE(?, peer), user_agent = COALESCE(?, user_agent)
+                "UPDATE sessions SET account = ?, data = ?, last_seen = ?,
+                     expires_at = MIN(expires_at, ?), peer = COALESCE(?, peer),
+                     user_agent = COALESCE(?, user_agent)
                  WHERE hash = ?",
             )
             .bind(&record.account)

@@ -1,9 +1,9 @@
 //! Every use case that changes something makes exactly its entries; the list of public use
 //! cases is read from the source, so a new one without a case here fails.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use quorate_control::{Operator, SessionRecord, everywhere};
+use quorate_control::{Operator, Renewal, everywhere};
 use quorate_domain::{
     action::Action,
     audit::{Entry, EntryKind, Means},
@@ -11,7 +11,7 @@ use quorate_domain::{
 };
 use quorate_drivers::Secret;
 
-use crate::stage::{CLUSTER, Stage, person, promote, source};
+use crate::stage::{CLUSTER, Stage, person, promote, session_of, source};
 
 /// Use cases that only read, and what is no use case: none of them makes an entry.
 const MAKES_NONE: &[&str] = &[
@@ -62,6 +62,8 @@ const MAKES_NONE: &[&str] = &[
     "session_delete",
     "session_move",
     "session_has_moved",
+    "session_moved_lately",
+    "session_leave",
     "sessions",
     "command_line_operator",
     "offline",
@@ -421,7 +423,8 @@ async fn everything_about_people_makes_exactly_its_entries() {
     ledger.made(&access("sign_in")).await;
     control.asserted_session(&bob, Some("eve")).await.unwrap();
     ledger.made(&access("identity_changed")).await;
-    control.session_renewed(&bob, "bob-0").await.unwrap();
+    let renewed = control.session_renewed(&bob, "bob-0", Renewal::OtherRoles);
+    renewed.await.unwrap();
     ledger.made(&access("session_renewed")).await;
     control.sign_on_refused("sign_in", "a test", &peer).await;
     ledger.made(&access("sign_in")).await;
@@ -468,13 +471,7 @@ async fn everything_about_people_makes_exactly_its_entries() {
 }
 
 async fn session(stage: &Stage, account: &str) -> Operator {
-    let record = SessionRecord {
-        account: Some(account.to_owned()),
-        data: BTreeMap::new(),
-        expires_at: stage.control.now().plus_ms(3_600_000),
-        peer: None,
-        user_agent: None,
-    };
+    let record = session_of(&stage.control, account);
     stage.control.session_insert("bob-1", record).await.unwrap();
     let source = source("10.0.0.1");
     stage

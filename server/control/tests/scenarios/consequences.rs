@@ -1,10 +1,10 @@
 //! What becomes of sessions, tokens, words, requests and proofs when an account is disabled, loses a
 //! role, or gets another password: each of them, at once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use quorate_control::{
-    Control, ControlError, Decision, Operator, SessionRecord, everywhere,
+    Control, ControlError, Decision, Operator, everywhere,
     step_up::{Deed, ProofId},
 };
 use quorate_domain::{
@@ -16,7 +16,7 @@ use quorate_drivers::Secret;
 
 use crate::{
     approvals::{rule, stage},
-    stage::{CLUSTER, Stage, assert_ended, person, promote, source},
+    stage::{CLUSTER, Stage, assert_ended, person, promote, session_of, source},
     step_up::{PASSWORD, ask_of, proofs, remove, rules},
 };
 
@@ -38,14 +38,32 @@ async fn hired(stage: &Stage, name: &str, duties: &[Duty]) -> Operator {
 }
 
 async fn seated(control: &Control, account: &str, session: &str) {
-    let record = SessionRecord {
-        account: Some(account.to_owned()),
-        data: BTreeMap::new(),
-        expires_at: control.now().plus_ms(3_600_000),
-        peer: None,
-        user_agent: None,
-    };
+    let record = session_of(control, account);
     control.session_insert(session, record).await.unwrap();
+}
+
+/// Where two others approve: Bob and Dana, who administer, and what each has handed on by a token.
+struct Staff {
+    stage: Stage,
+    bob: Operator,
+    bobs: Secret,
+    /// To approve with.
+    danas: Secret,
+}
+
+impl Staff {
+    async fn hired() -> Self {
+        let stage = stage(rule(2)).await;
+        stage.control.step_up_rules(rules());
+        let bob = hired(&stage, "bob", &[Duty::Admin]).await;
+        let dana = hired(&stage, "dana", &[Duty::Admin, Duty::Approver]).await;
+        Self {
+            bobs: token(&stage, &bob, "bobs", &[Duty::Admin]).await,
+            danas: token(&stage, &dana, "danas", &[Duty::Approver]).await,
+            stage,
+            bob,
+        }
+    }
 }
 
 /// Who the next request of this session is by.
@@ -116,13 +134,13 @@ async fn is_void(stage: &Stage, change: &Change) {
 
 #[tokio::test]
 async fn who_is_disabled_has_no_session_token_word_request_or_proof_any_more() {
-    let stage = stage(rule(2)).await;
+    let Staff {
+        stage,
+        bob,
+        bobs,
+        danas,
+    } = Staff::hired().await;
     let control = &stage.control;
-    control.step_up_rules(rules());
-    let bob = hired(&stage, "bob", &[Duty::Admin]).await;
-    let dana = hired(&stage, "dana", &[Duty::Admin, Duty::Approver]).await;
-    let bobs = token(&stage, &bob, "bobs", &[Duty::Admin]).await;
-    let danas = token(&stage, &dana, "danas", &[Duty::Approver]).await;
     let approver = holder(&stage, &danas).await.unwrap();
     let asked = stage.ask(&stage.ada, &promote("n4")).await.unwrap();
     let by_token = approves(&stage, &approver, &asked).await.unwrap();
@@ -172,13 +190,13 @@ async fn who_is_disabled_has_no_session_token_word_request_or_proof_any_more() {
 
 #[tokio::test]
 async fn a_role_that_is_taken_away_is_gone_from_sessions_tokens_words_requests_and_proofs() {
-    let stage = stage(rule(2)).await;
+    let Staff {
+        stage,
+        bob,
+        bobs,
+        danas,
+    } = Staff::hired().await;
     let control = &stage.control;
-    control.step_up_rules(rules());
-    let bob = hired(&stage, "bob", &[Duty::Admin]).await;
-    let dana = hired(&stage, "dana", &[Duty::Admin, Duty::Approver]).await;
-    let bobs = token(&stage, &bob, "bobs", &[Duty::Admin]).await;
-    let danas = token(&stage, &dana, "danas", &[Duty::Approver]).await;
     let asked = stage.ask(&stage.ada, &promote("n4")).await.unwrap();
     let approver = holder(&stage, &danas).await.unwrap();
     approves(&stage, &approver, &asked).await.unwrap();

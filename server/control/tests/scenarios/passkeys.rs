@@ -75,14 +75,20 @@ async fn signed(
     }
 }
 
-#[tokio::test]
-async fn a_passkey_is_added_after_the_password_and_removes_a_member() {
+/// Ada, and the device that holds her only passkey.
+async fn with_a_laptop() -> (Stage, Operator, Authenticator) {
     let stage = Stage::small().await;
-    let control = &stage.control;
-    control.step_up_rules(rules());
-    let ada = hired(control, "ada", "s-1").await;
+    stage.control.step_up_rules(rules());
+    let ada = hired(&stage.control, "ada", "s-1").await;
     let mut device = Authenticator::new(b"device-1");
     adds(&stage, &ada, "laptop", &mut device).await.unwrap();
+    (stage, ada, device)
+}
+
+#[tokio::test]
+async fn a_passkey_is_added_after_the_password_and_removes_a_member() {
+    let (stage, ada, mut device) = with_a_laptop().await;
+    let control = &stage.control;
     let listed = control.passkeys(&ada).await.unwrap();
     assert_eq!((listed.len(), listed[0].name.as_str()), (1, "laptop"));
     assert!(listed[0].own && listed[0].last_used.is_none());
@@ -111,12 +117,8 @@ async fn a_passkey_is_added_after_the_password_and_removes_a_member() {
 
 #[tokio::test]
 async fn a_passkey_used_wrongly_proves_nothing_and_each_use_is_on_record() {
-    let stage = Stage::small().await;
+    let (stage, ada, mut device) = with_a_laptop().await;
     let control = &stage.control;
-    control.step_up_rules(rules());
-    let ada = hired(control, "ada", "s-1").await;
-    let mut device = Authenticator::new(b"device-1");
-    adds(&stage, &ada, "laptop", &mut device).await.unwrap();
     let request = stage.decided(&ada, &remove()).await;
     let here = Said::at(ORIGIN, HOST);
     let fresh = || async {
@@ -183,12 +185,8 @@ async fn a_passkey_used_wrongly_proves_nothing_and_each_use_is_on_record() {
 
 #[tokio::test]
 async fn passkeys_are_ones_own_but_administrators_remove_those_of_others() {
-    let stage = Stage::small().await;
+    let (stage, ada, mut device) = with_a_laptop().await;
     let control = &stage.control;
-    control.step_up_rules(rules());
-    let ada = hired(control, "ada", "s-1").await;
-    let mut device = Authenticator::new(b"device-1");
-    adds(&stage, &ada, "laptop", &mut device).await.unwrap();
     // The same device is taken once, and a name as well.
     let again = adds(&stage, &ada, "phone", &mut device).await;
     assert!(matches!(again, Err(ControlError::Invalid { .. })));
@@ -269,12 +267,8 @@ async fn behind_a_proxy_the_first_passkey_is_taken_and_the_next_is_proved_by_it(
 /// A proof lives for a minute, which is long enough to take a stolen device's passkey away.
 #[tokio::test]
 async fn what_a_passkey_proved_counts_no_more_once_it_is_removed() {
-    let stage = Stage::small().await;
+    let (stage, ada, mut device) = with_a_laptop().await;
     let control = &stage.control;
-    control.step_up_rules(rules());
-    let ada = hired(control, "ada", "s-1").await;
-    let mut device = Authenticator::new(b"device-1");
-    adds(&stage, &ada, "laptop", &mut device).await.unwrap();
     let request = stage.decided(&ada, &remove()).await;
     let fresh = || async {
         let answer = control.submit(&ada, CLUSTER, &remove(), &request).await;

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use quorate_control::{Control, ControlError, Departure, SIGNED_ON, SessionRecord, Settings};
 use quorate_domain::permission::Duty;
 
-use crate::{people::Office, stage::source};
+use crate::{
+    people::Office,
+    stage::{session_of, source},
+};
 
 #[tokio::test]
 async fn sessions_end_when_idle_and_after_their_absolute_life() {
@@ -54,6 +57,55 @@ async fn console(data_dir: PathBuf, idle_ms: u64, absolute_ms: u64) -> Control {
 }
 
 #[tokio::test]
+async fn a_session_that_is_saved_again_ends_no_later_than_it_would_have() {
+    let directory = tempfile::tempdir().unwrap();
+    let hour = 3_600_000;
+    let control = console(directory.path().to_owned(), 8 * hour, 8 * hour).await;
+    let ending = |hours: u64| SessionRecord {
+        expires_at: control.now().plus_ms(hours * hour),
+        ..session_of(&control, "account-ada")
+    };
+    let first = ending(2);
+    let ends = first.expires_at;
+    control.session_insert("s1", first).await.unwrap();
+    let left = async || {
+        control
+            .session_load("s1")
+            .await
+            .unwrap()
+            .unwrap()
+            .expires_at
+    };
+    assert!(control.session_update("s1", ending(7)).await.unwrap());
+    assert_eq!(left().await, ends);
+    let sooner = ending(1);
+    let ends = sooner.expires_at;
+    assert!(control.session_update("s1", sooner).await.unwrap());
+    assert_eq!(left().await, ends);
+    control.stop().await;
+}
+
+#[tokio::test]
+async fn who_leaves_ends_the_session_they_have_and_is_told_where_it_went_on() {
+    let office = Office::open().await;
+    let control = &office.control;
+    let record = session_of(control, "anna");
+    control.session_insert("old", record).await.unwrap();
+    assert!(!control.session_moved_lately("old").await.unwrap());
+    let moving = control.session_move("old").await.unwrap().unwrap();
+    let mut leaving = std::pin::pin!(control.session_leave("old"));
+    // Not before the new id is stored: it could not come with that.
+    assert!(futures::poll!(leaving.as_mut()).is_pending());
+    let same = moving.record.clone();
+    control.session_insert("new", same).await.unwrap();
+    drop(moving);
+    assert!(!leaving.await.unwrap());
+    assert!(!control.session_moved_lately("new").await.unwrap());
+    assert!(control.session_leave("new").await.unwrap());
+    assert!(!control.session_leave("new").await.unwrap());
+}
+
+#[tokio::test]
 async fn one_sees_and_ends_ones_own_sessions_and_administrators_all() {
     let office = Office::open().await;
     let ada = office.hires("ada", Duty::Admin).await;
@@ -74,11 +126,8 @@ async fn who_leaves_while_their_session_is_between_two_ids_is_out_all_the_same()
     let office = Office::open().await;
     let control = &office.control;
     let record = SessionRecord {
-        account: Some("anna\nhttps://id".to_owned()),
         data: BTreeMap::from([(SIGNED_ON.to_owned(), serde_json::json!({ "sid": "s1" }))]),
-        expires_at: control.now().plus_ms(3_600_000),
-        peer: None,
-        user_agent: None,
+        ..session_of(control, "anna\nhttps://id")
     };
     control.session_insert("old", record).await.unwrap();
     let moving = control.session_move("old").await.unwrap().unwrap();

@@ -1,8 +1,10 @@
 //! A console with one simulated cluster named `blue`, and people around it.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
-use quorate_control::{ClusterSetup, Control, ControlError, Operator, Request, Settings};
+use quorate_control::{
+    ClusterSetup, Control, ControlError, Operator, Request, SessionRecord, Settings,
+};
 use quorate_domain::{
     action::Action,
     audit::{Actor, Entry, EntryKind, Filter, Means, Source},
@@ -186,6 +188,17 @@ pub fn source(peer: &str) -> Source {
         peer: Some(peer.to_owned()),
         user_agent: Some("stories".to_owned()),
         ..Source::default()
+    }
+}
+
+/// A session of this account, for an hour.
+pub fn session_of(control: &Control, account: &str) -> SessionRecord {
+    SessionRecord {
+        account: Some(account.to_owned()),
+        data: BTreeMap::new(),
+        expires_at: control.now().plus_ms(3_600_000),
+        peer: None,
+        user_agent: None,
     }
 }
 

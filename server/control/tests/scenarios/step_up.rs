@@ -1,10 +1,10 @@
 //! Step-up: what is dangerous waits until its person has proved to be there; each proof is good for
 //! that alone, and stands in the log.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use quorate_control::{
-    Control, ControlError, Decision, Operator, SessionRecord, everywhere,
+    Control, ControlError, Decision, Operator, everywhere,
     step_up::{Deed, FreshSignIn, Method, Rules, Site, Verified},
 };
 use quorate_domain::{
@@ -16,7 +16,7 @@ use quorate_domain::{
 };
 use quorate_drivers::{Secret, simulated::Cluster};
 
-use crate::stage::{CLUSTER, Stage, person, promote, settings, source, until};
+use crate::stage::{CLUSTER, Stage, person, promote, session_of, settings, source, until};
 
 pub const PASSWORD: &str = "kelp violin tundra";
 pub const ORIGIN: &str = "https://raft.example";
@@ -63,13 +63,7 @@ pub async fn hired(control: &Control, name: &str, session: &str) -> Operator {
 }
 
 async fn seated(control: &Control, account: &str, session: &str) -> Operator {
-    let record = SessionRecord {
-        account: Some(account.to_owned()),
-        data: BTreeMap::new(),
-        expires_at: control.now().plus_ms(3_600_000),
-        peer: None,
-        user_agent: None,
-    };
+    let record = session_of(control, account);
     control.session_insert(session, record).await.unwrap();
     let peer = source("10.0.0.1");
     control
