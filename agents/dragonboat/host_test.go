@@ -316,3 +316,24 @@ func TestNobodyIsStartedBeforeThereIsANodeHost(t *testing.T) {
 		}
 	}
 }
+
+// A voter that was removed and missed it may go on naming its leader; only its reads fail.
+func TestARemovedVoterThatNamesALeaderIsFound(t *testing.T) {
+	a, _, _ := withMadeUp(t, 1)
+	a.look()
+	gone := &role.Membership{Index: 9, Voters: map[uint64]string{2: voters[2], 3: voters[3]}, Removed: []uint64{1}}
+	said := func() string { now, _ := a.row(1); return now.removedSays }
+	if a.wasRemoved(1, 1, "host-2", gone); said() != "" {
+		t.Fatal("it can read, and was called removed")
+	}
+	a.tried(1, time.Now().Add(-2*orphaned), false)
+	a.wasRemoved(1, 1, "host-2", gone)
+	if a.look(); !strings.Contains(said(), "host-2") {
+		t.Fatal("it is not found, or forgotten at the next look")
+	}
+	// Whoever reads is a member.
+	a.tried(1, time.Now(), true)
+	if a.look(); said() != "" {
+		t.Fatal(said())
+	}
+}

@@ -213,8 +213,8 @@ func (a *Agent) takeIn(at *attachment, info dragonboat.ShardInfo) {
 		now.info.LeaderID, now.info.Term, _ = at.library.Leader(info.ShardID)
 	}
 	now.orphanFrom = since(now.orphanFrom, !info.Pending && info.LeaderID == 0, s.at)
-	if info.LeaderID != 0 && !info.IsNonVoting {
-		now.removedSays = "" // Voters that follow somebody are members.
+	if info.LeaderID != 0 && !info.IsNonVoting && now.deafFrom.IsZero() {
+		now.removedSays = "" // Voters that follow somebody, and can read, are members.
 	}
 }
 
@@ -352,11 +352,11 @@ func (a *Agent) tried(shard uint64, began time.Time, read bool) {
 	}
 }
 
-// alone tells whether a replica has heard of nobody for a while: a voter knows no leader then, a non-voting
-// replica never forgets one, and only its reads fail.
+// alone tells whether a replica has heard of nobody for a while: most voters know no leader then. A non-voting
+// replica never forgets one, nor does a voter that was removed and could not stop: only its reads fail.
 func (n *row) alone() bool {
 	orphan := !n.orphanFrom.IsZero() && time.Since(n.orphanFrom) > orphaned
-	deaf := n.info.IsNonVoting && !n.deafFrom.IsZero() && time.Since(n.deafFrom) > orphaned
+	deaf := !n.deafFrom.IsZero() && time.Since(n.deafFrom) > orphaned
 	return orphan || deaf
 }
 

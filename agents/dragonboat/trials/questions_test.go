@@ -217,6 +217,14 @@ func (c *cluster) refused(code string, _ *protocol.Receipt, refused *protocol.Re
 	return refused
 }
 
+func (c *cluster) refusedAtAll(refused *protocol.Refusal) bool {
+	c.t.Helper()
+	if refused == nil {
+		c.t.Fatal("done instead of refused")
+	}
+	return true
+}
+
 // is waits until a host has a state and can read.
 func (c *cluster) is(n int, state protocol.State) {
 	c.t.Helper()
