@@ -223,13 +223,12 @@ impl Application {
             served
         };
         let emergency = async {
-            let Some(bound) = self.emergency else {
-                return Ok(());
-            };
-            let service = service(&self.console.in_emergencies(), self.session_absolute);
-            bound.serve(service, control, closing).await
+            if let Some(bound) = self.emergency {
+                let service = service(&self.console.in_emergencies(), self.session_absolute);
+                bound.serve(service, control, closing).await;
+            }
         };
-        let (served, emergency) = tokio::join!(served, emergency);
+        let (served, ()) = tokio::join!(served, emergency);
         stopping.abort();
         if tokio::time::timeout(RECORD, self.console.control.stop())
             .await
@@ -239,7 +238,7 @@ impl Application {
                 "running changes are left open; they are looked at after the next start"
             );
         }
-        served.and(emergency)
+        served
     }
 }
 

@@ -1,15 +1,9 @@
 //! Where a connection comes from, and what its other end has shown of itself.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-};
+use std::{io, net::IpAddr};
 
-use axum::{
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
-};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use axum::serve::Listener;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::identity::Shown;
 
@@ -37,34 +31,44 @@ pub struct Prompt(pub TcpListener);
 
 impl Listener for Prompt {
     type Io = TcpStream;
-    type Addr = SocketAddr;
+    type Addr = Peer;
 
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+    async fn accept(&mut self) -> (TcpStream, Peer) {
         let (stream, address) = Listener::accept(&mut self.0).await;
         // Where it cannot be set, events only arrive a little later.
         let _ = stream.set_nodelay(true);
-        (stream, address)
+        (stream, Peer::at(address.ip()))
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, Prompt>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Prompt>) -> Self {
-        Self::at(stream.remote_addr().ip())
+    fn local_addr(&self) -> io::Result<Peer> {
+        Ok(Peer::at(self.0.local_addr()?.ip()))
     }
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let process = stream.io().peer_cred();
-        Self {
-            address: "unix".to_owned(),
-            shown: process.map_or(Shown::Nothing, |process| Shown::Process {
-                user: process.uid(),
-            }),
-        }
+/// A Unix socket, where the system tells whose process came.
+pub struct Local(pub UnixListener);
+
+impl Listener for Local {
+    type Io = UnixStream;
+    type Addr = Peer;
+
+    async fn accept(&mut self) -> (UnixStream, Peer) {
+        let (stream, _) = Listener::accept(&mut self.0).await;
+        let process = stream.peer_cred();
+        let shown = process.map_or(Shown::Nothing, |process| Shown::Process {
+            user: process.uid(),
+        });
+        (stream, unix(shown))
+    }
+
+    fn local_addr(&self) -> io::Result<Peer> {
+        Ok(unix(Shown::Nothing))
+    }
+}
+
+fn unix(shown: Shown) -> Peer {
+    Peer {
+        address: "unix".to_owned(),
+        shown,
     }
 }

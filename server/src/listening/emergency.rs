@@ -8,16 +8,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use axum::{
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
-};
+use axum::serve::Listener;
 use quorate_control::Control;
 use quorate_domain::audit::Source;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::socket_file::SocketFile;
+use super::{connections::serve, socket_file::SocketFile};
 use crate::{
     guards::peer::Peer,
     identity::{self, Shown},
@@ -102,15 +99,7 @@ async fn make_room(path: &Path) -> anyhow::Result<()> {
 
 impl Bound {
     /// Answers until `closing` is cancelled, and a little longer for what is under way.
-    ///
-    /// # Errors
-    /// If the listener fails.
-    pub async fn serve<S>(
-        self,
-        service: S,
-        control: &Control,
-        closing: &CancellationToken,
-    ) -> anyhow::Result<()>
+    pub async fn serve<S>(self, service: S, control: &Control, closing: &CancellationToken)
     where
         S: tower::Service<
                 axum::extract::Request,
@@ -134,9 +123,8 @@ impl Bound {
             users,
             control: control.clone(),
         };
-        let served = super::serve(asked, service, closing).await;
+        serve(asked, service, closing).await;
         file.remove();
-        served
     }
 }
 
@@ -166,12 +154,6 @@ impl Listener for Asked {
 
     fn local_addr(&self) -> io::Result<Peer> {
         Ok(peer(rustix::process::geteuid().as_raw()))
-    }
-}
-
-impl Connected<IncomingStream<'_, Asked>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Asked>) -> Self {
-        stream.remote_addr().clone()
     }
 }
 

@@ -1,19 +1,15 @@
 //! The sockets at which a console answers: bound before anything is begun, served until it stops,
 //! and gone afterwards.
 
+mod connections;
 pub mod emergency;
 mod socket_file;
 pub mod tls;
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, net::SocketAddr};
 
 use anyhow::Context as _;
-use axum::{
-    ServiceExt as _,
-    extract::{Request, connect_info::Connected},
-    response::Response,
-    serve::{IncomingStream, Listener},
-};
+use axum::{extract::Request, response::Response};
 use quorate_control::Control;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
@@ -22,13 +18,11 @@ use url::Url;
 
 use crate::{
     configuration::Listen,
-    guards::peer::{Peer, Prompt},
+    guards::peer::{Local, Prompt},
 };
+use connections::serve;
 use socket_file::SocketFile;
 use tls::{TlsFiles, TlsListener, Watched};
-
-/// Answers under way may take this long to end once the console stops.
-const DRAIN: Duration = Duration::from_secs(2);
 
 /// Where people and proxies come in.
 pub enum Socket {
@@ -91,7 +85,7 @@ impl Socket {
     /// Answers until `closing` is cancelled, and a little longer for what is under way.
     ///
     /// # Errors
-    /// If the listener fails.
+    /// If the socket for TLS has no address.
     pub async fn serve<S>(
         self,
         service: S,
@@ -110,34 +104,13 @@ impl Socket {
             Self::Tcp(listener, _) => serve(Prompt(listener), service, closing).await,
             Self::Tls(listener, _, watched) => {
                 let listener = TlsListener::start(listener, *watched, control.clone())?;
-                serve(listener, service, closing).await
+                serve(listener, service, closing).await;
             }
             Self::Unix(listener, file) => {
-                let served = serve(listener, service, closing).await;
+                serve(Local(listener), service, closing).await;
                 file.remove();
-                served
             }
         }
-    }
-}
-
-async fn serve<L, S>(listener: L, service: S, closing: &CancellationToken) -> anyhow::Result<()>
-where
-    L: Listener,
-    L::Addr: std::fmt::Debug,
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-    Peer: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    let make = service.into_make_service_with_connect_info::<Peer>();
-    let server =
-        axum::serve(listener, make).with_graceful_shutdown(closing.clone().cancelled_owned());
-    let drained = async {
-        closing.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        served = server => served.context("the listener failed"),
-        () = drained => Ok(()),
+        Ok(())
     }
 }

@@ -12,10 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
-};
+use axum::serve::Listener;
 use quorate_control::Control;
 use quorate_domain::audit::Source;
 use rustls::{
@@ -215,12 +212,6 @@ impl Listener for TlsListener {
     }
 }
 
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        stream.remote_addr().clone()
-    }
-}
-
 async fn accept_all(
     mut listener: Prompt,
     mut watched: Watched,
@@ -232,9 +223,9 @@ async fn accept_all(
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let (stream, address) = listener.accept().await;
+        let (stream, peer) = listener.accept().await;
         let acceptor = TlsAcceptor::from(watched.config().await);
-        let (control, out, peer) = (control.clone(), out.clone(), Peer::at(address.ip()));
+        let (control, out) = (control.clone(), out.clone());
         tokio::spawn(async move {
             if let Some(connection) = agreed(&acceptor, stream, peer, &control).await {
                 drop(place);
