@@ -207,11 +207,16 @@ fn picture(picture: Option<&Value>) -> String {
     } else {
         format!(", learners {learners}")
     };
+    let tolerates = picture.pointer("/quorum/tolerates").and_then(Value::as_i64);
+    let rest = match tolerates {
+        Some(missing) if missing < 0 => format!("which is lost: {} missing", missing.abs()),
+        Some(more) => format!("may lose {more}"),
+        None => "may lose -".to_owned(),
+    };
     format!(
-        "voters {}{learners}; majority {}, may lose {}",
+        "voters {}{learners}; majority {}, {rest}",
         named("voter"),
         show::text(picture, "/quorum/majority"),
-        show::text(picture, "/quorum/tolerates"),
     )
 }
 
