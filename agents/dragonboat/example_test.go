@@ -3,8 +3,6 @@ package agent_test
 import (
 	"context"
 	"log"
-	"os"
-	"strings"
 	"testing"
 
 	"github.com/lni/dragonboat/v4"
@@ -12,6 +10,7 @@ import (
 
 	agent "quorate.dev/agent/dragonboat"
 	"quorate.dev/agent/dragonboat/role"
+	"quorate.dev/agent/go/manual"
 	"quorate.dev/agent/go/protocol"
 )
 
@@ -76,44 +75,5 @@ func Example_inShort() {
 }
 
 func TestWhatTheManualShowsIsWhatIsCompiled(t *testing.T) {
-	compiled := lines(t, "example_test.go", func(line string) bool { return true })
-	for _, manual := range []string{"README.md", "agent.go"} {
-		inside := false
-		shown := lines(t, manual, func(line string) bool {
-			if strings.HasPrefix(line, "```") {
-				inside = line == "```go"
-				return false
-			}
-			return inside || strings.HasPrefix(line, "//\t")
-		})
-		if len(shown) < 5 {
-			t.Errorf("%s shows nothing", manual)
-		}
-		for _, line := range shown {
-			if !strings.Contains(strings.Join(compiled, "\n")+"\n", line+"\n") {
-				t.Errorf("%s shows what is not compiled: %s", manual, line)
-			}
-		}
-	}
-}
-
-// lines are those of a file that are wanted, without comments and with single spaces.
-func lines(t *testing.T, file string, wanted func(string) bool) []string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimRight(line, "\n")
-		if !wanted(line) {
-			continue
-		}
-		line, _, _ = strings.Cut(strings.TrimPrefix(line, "//\t"), "// ")
-		if line = strings.Join(strings.Fields(line), " "); line != "" {
-			found = append(found, line)
-		}
-	}
-	return found
+	manual.IsCompiled(t, "example_test.go", "README.md", "agent.go")
 }

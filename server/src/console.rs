@@ -1,16 +1,15 @@
 //! The running console: built from its settings, bound to its port, run until it is told to stop.
 //! `serve`, `demo` and the tests start it the same way.
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::{extract::Request, response::Response};
 use quorate_control::{
     ApprovalPolicy, ClusterSetup, Control, Outside, Recipient, Retention, SnapshotsKept,
     step_up::{Rules, Site},
 };
 use tokio_util::sync::CancellationToken;
-use tower::{Layer as _, Service, util::MapRequestLayer};
+use tower::{Layer as _, util::MapRequestLayer};
 use url::Url;
 
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
     events, health,
     identity::{Identity, Peers},
     listening::{
-        Socket,
+        Answers, Socket,
         emergency::{Bound, Door},
         tls::TlsFiles,
     },
@@ -243,14 +242,7 @@ impl Application {
 }
 
 /// What answers requests.
-fn service(
-    console: &Console,
-    life: Duration,
-) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ Sync
-+ use<> {
+fn service(console: &Console, life: Duration) -> impl Answers + use<> {
     let router = router::build(console, life);
     MapRequestLayer::new(router::below(&console.base.0)).layer(router)
 }

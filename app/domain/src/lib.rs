@@ -19,6 +19,7 @@ pub mod health;
 pub mod job;
 pub mod lag;
 pub mod leader;
+pub mod letters;
 pub mod moment;
 pub mod observation;
 pub mod password;

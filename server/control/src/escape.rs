@@ -1,6 +1,7 @@
 //! What strangers may have written, made safe to keep: capped, control characters escaped.
 
 use quorate_domain::audit::{Actor, Source};
+pub(crate) use quorate_domain::letters::steers;
 use serde_json::Value;
 
 /// The most characters a text of an entry keeps.
@@ -26,13 +27,6 @@ pub(crate) fn text(text: &str, most: usize) -> String {
         }
     }
     kept
-}
-
-/// Control characters, and the invisible ones that reorder or join what stands beside them.
-pub(crate) fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 pub(crate) fn actor(actor: Actor) -> Actor {

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 
+use quorate_domain::letters::steers;
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// The most bytes of an id, a name, an address or a version.
 const LONGEST: usize = 512;
 
 /// The most letters of a sentence of a backend's.
-const SENTENCE: usize = 300;
+pub(crate) const SENTENCE: usize = 300;
 
 /// Whether `text` can stand on a page.
 pub(crate) fn is_word(text: &str) -> bool {
@@ -25,13 +26,6 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
     let line = words.join(" ");
     let shown = line.chars().filter(|letter| !steers(*letter));
     shown.take(most).collect()
-}
-
-/// What a terminal or a page would obey rather than show.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// For `deserialize_with`: a text that can stand on a page.

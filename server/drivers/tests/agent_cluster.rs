@@ -14,6 +14,8 @@ mod failure;
 mod liars;
 #[path = "agent_cluster/processes.rs"]
 mod processes;
+#[path = "contract/seen.rs"]
+mod seen;
 #[path = "contract/stage.rs"]
 mod stage;
 

@@ -27,19 +27,20 @@ mod namespaces;
 mod replay;
 #[path = "etcd/rounds.rs"]
 mod rounds;
+#[path = "contract/seen.rs"]
+mod seen;
 
 use std::{sync::Arc, time::Duration};
 
 use etcd_cluster::Cluster;
 use quorate_domain::{
     action::Action,
-    cluster::{ClusterName, Kind, Thresholds},
-    health::{ClusterState, Registration},
+    cluster::Kind,
     observation::Observation,
     preflight::{self, Check, Level, ReasonCode},
-    view::{self, ClusterView},
 };
 use quorate_drivers::{Connection, Driver, connect};
+use seen::view_of as view;
 
 fn connection(seeds: Vec<String>) -> Connection {
     Connection {
@@ -61,26 +62,6 @@ fn connection(seeds: Vec<String>) -> Connection {
 fn driver(cluster: &Cluster) -> Arc<dyn Driver> {
     let seeds = ["n1", "n2"].map(|name| cluster.node(name).client.clone());
     connect(connection(seeds.to_vec())).unwrap()
-}
-
-/// What the console makes of one look.
-fn view(seen: &Observation) -> ClusterView {
-    let registration = Registration {
-        name: ClusterName::from("real"),
-        kind: Kind::Etcd,
-        tags: Vec::new(),
-        zones: Default::default(),
-        thresholds: Thresholds::default(),
-        read_only: false,
-    };
-    let state = ClusterState {
-        registration,
-        observation: Some(seen.clone()),
-        memory: Default::default(),
-        overrides: Vec::new(),
-        running_change: None,
-    };
-    view::render(&state, seen.taken_at)
 }
 
 /// The rules that refuse `action`.

@@ -12,6 +12,8 @@ mod failing;
 #[path = "contract/failure.rs"]
 mod failure;
 mod openbao_cluster;
+#[path = "contract/seen.rs"]
+mod seen;
 #[path = "contract/stage.rs"]
 mod stage;
 

@@ -20,6 +20,8 @@ mod nodes;
 mod open;
 #[path = "raftadmin/recorded.rs"]
 mod recorded;
+#[path = "contract/seen.rs"]
+mod seen;
 #[path = "contract/stage.rs"]
 mod stage;
 #[path = "raftadmin/stand_in.rs"]

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, io::Read as _, sync::LazyLock};
 
+use quorate_domain::letters::steers;
 use subsetter::GlyphRemapper;
 use ttf_parser::Face;
 
@@ -175,12 +176,4 @@ impl Font {
             [all.x_min, all.y_min, all.x_max, all.y_max].map(measure),
         )
     }
-}
-
-/// Control characters, and invisible ones that reorder or join what stands beside them.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use quorate_domain::letters::steers;
+
 use crate::{configuration::ConfigurationError, exit::Exit};
 
 /// One line on stdout. A reader that has left (`| head`) is no failure.
@@ -17,11 +19,6 @@ pub fn tell(line: impl AsRef<str>) {
 
 /// What others wrote, as one line that a terminal shows and does not obey.
 pub fn plain(text: &str) -> String {
-    let steers = |letter: char| {
-        letter.is_control()
-            || matches!(letter,
-                '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
     let spaced = text.chars().map(|letter| match letter {
         '\n' | '\t' => ' ',
         other => other,

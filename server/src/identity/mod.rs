@@ -21,6 +21,7 @@ mod users;
 use axum::http::{HeaderMap, StatusCode};
 use quorate_domain::{
     audit::{Actor, Assurance, Means},
+    letters::steers,
     permission::Grant,
 };
 
@@ -239,10 +240,5 @@ impl std::fmt::Debug for Presented {
 /// A text that may name somebody or something: not empty, not too long, and without anything that
 /// steers a terminal or a line of a log, or turns its direction.
 fn plain(text: &str) -> bool {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-    };
     !text.is_empty() && text.len() <= TEXT_MOST && text.trim() == text && !text.contains(steers)
 }

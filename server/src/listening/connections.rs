@@ -39,12 +39,30 @@ const AWAITED: Duration = Duration::from_secs(130);
 /// How often the other end of HTTP/2 has to show that it is there.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
+/// What answers requests, at every door the same.
+pub trait Answers:
+    Service<Request, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// Answers until `closing` is cancelled, and a little longer for what is under way.
 pub(super) async fn serve<L, S>(mut listener: L, service: S, closing: &CancellationToken)
 where
     L: Listener<Addr = Peer>,
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
+    S: Answers,
 {
     let connections = TaskTracker::new();
     while let Some((io, peer)) = closing.run_until_cancelled(listener.accept()).await {
@@ -59,8 +77,7 @@ where
 async fn carry<I, S>(io: I, peer: Peer, service: S, closing: CancellationToken, awaited: Duration)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
+    S: Answers,
 {
     let asked = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&asked);

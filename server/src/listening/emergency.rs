@@ -14,7 +14,10 @@ use quorate_domain::audit::Source;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{connections::serve, socket_file::SocketFile};
+use super::{
+    connections::{Answers, serve},
+    socket_file::SocketFile,
+};
 use crate::{
     guards::peer::Peer,
     identity::{self, Shown},
@@ -99,18 +102,12 @@ async fn make_room(path: &Path) -> anyhow::Result<()> {
 
 impl Bound {
     /// Answers until `closing` is cancelled, and a little longer for what is under way.
-    pub async fn serve<S>(self, service: S, control: &Control, closing: &CancellationToken)
-    where
-        S: tower::Service<
-                axum::extract::Request,
-                Response = axum::response::Response,
-                Error = std::convert::Infallible,
-            > + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Future: Send,
-    {
+    pub async fn serve(
+        self,
+        service: impl Answers,
+        control: &Control,
+        closing: &CancellationToken,
+    ) {
         let Self {
             listener,
             users,

@@ -6,20 +6,19 @@ pub mod emergency;
 mod socket_file;
 pub mod tls;
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use axum::{extract::Request, response::Response};
 use quorate_control::Control;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 use url::Url;
 
 use crate::{
     configuration::Listen,
     guards::peer::{Local, Prompt},
 };
+pub use connections::Answers;
 use connections::serve;
 use socket_file::SocketFile;
 use tls::{TlsFiles, TlsListener, Watched};
@@ -86,20 +85,12 @@ impl Socket {
     ///
     /// # Errors
     /// If the socket for TLS has no address.
-    pub async fn serve<S>(
+    pub async fn serve(
         self,
-        service: S,
+        service: impl Answers,
         control: &Control,
         closing: &CancellationToken,
-    ) -> anyhow::Result<()>
-    where
-        S: Service<Request, Response = Response, Error = Infallible>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Future: Send,
-    {
+    ) -> anyhow::Result<()> {
         match self {
             Self::Tcp(listener, _) => serve(Prompt(listener), service, closing).await,
             Self::Tls(listener, _, watched) => {

@@ -4,7 +4,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::http::Reply;
+use crate::{
+    http::Reply,
+    word::{SENTENCE, one_line},
+};
 
 /// An error in etcd's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +81,7 @@ impl Failure {
         let text = told.message.as_deref().or(flat)?;
         Some(Self {
             code: told.code.or(told.grpc_code),
-            text: line(text),
+            text: one_line(text, SENTENCE),
         })
     }
 
@@ -150,21 +153,6 @@ impl Failure {
             known.to_owned()
         }
     }
-}
-
-/// Foreign words, cut to what fits a line and without what steers a page.
-fn line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let steers = |c: &char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    words
-        .join(" ")
-        .chars()
-        .filter(|c| !steers(c))
-        .take(300)
-        .collect()
 }
 
 #[cfg(test)]

@@ -19,9 +19,10 @@ use quorate_drivers::{Applied, SnapshotPlace};
 
 use crate::{
     checks::{DEADLINE, apply, claims, report, role, seen_when},
+    seen::view_of,
     stage::{
         Failing, Fault, Members, PATIENCE, Stage, assert_lag_is_true, assert_told_as_it_is, behind,
-        follower, known, leader_but, listed, members, pause, promote, remove, settled, view_of,
+        follower, known, leader_but, listed, members, pause, promote, remove, settled,
     },
 };
 

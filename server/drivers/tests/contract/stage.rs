@@ -9,11 +9,9 @@ use std::{
 
 use quorate_domain::{
     action::Action,
-    cluster::{ClusterName, Role, Thresholds},
-    health::{ClusterState, Registration},
+    cluster::Role,
     lag,
     observation::{NodeReport, Observation},
-    view::{self, ClusterView},
 };
 use quorate_drivers::Driver;
 
@@ -241,26 +239,6 @@ pub fn listed(seen: &Observation) -> Vec<(String, bool)> {
         .collect();
     rows.sort();
     rows
-}
-
-/// What the console makes of one look.
-pub fn view_of(seen: &Observation) -> ClusterView {
-    let registration = Registration {
-        name: ClusterName::from("real"),
-        kind: seen.kind,
-        tags: Vec::new(),
-        zones: Default::default(),
-        thresholds: Thresholds::default(),
-        read_only: false,
-    };
-    let state = ClusterState {
-        registration,
-        observation: Some(seen.clone()),
-        memory: Default::default(),
-        overrides: Vec::new(),
-        running_change: None,
-    };
-    view::render(&state, seen.taken_at)
 }
 
 pub fn promote(id: &str) -> Action {
